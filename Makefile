@@ -1,0 +1,77 @@
+# make demo    cross-validate the model on a simulated cohort
+# make test    run every check and test
+#
+# Both install into $(VENV) first, once: a stamp file there remembers it.
+
+PYTHON ?= python3
+VENV ?= .venv
+PIP_ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS)
+INSTALLED := $(VENV)/.skedema-installed
+DEV_INSTALLED := $(VENV)/.skedema-dev-installed
+RECIPE := pyproject.toml constraints.txt
+SOURCES := $(shell find skedema -name '*.py' 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-minimum format picture clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
+
+demo: $(INSTALLED)  ## install into .venv and cross-validate on the embedded simulated cohort
+	$(BIN)/python examples/demo.py
+
+test: $(DEV_INSTALLED)  ## install into .venv and run linters, type checker and tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/mypy
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# Warnings of old releases are not ours to mend, so they are shown but do not fail.
+test-minimum:  ## run the tests against the oldest supported versions, in .venv-minimum
+	$(MAKE) .venv-minimum/bin/pip VENV=.venv-minimum
+	.venv-minimum/bin/python -m pip install --disable-pip-version-check $(PIP_ARGS) \
+		--constraint .ci/constraints-minimum.txt --editable '.[dev]'
+	.venv-minimum/bin/python -m pytest -W default $(PYTEST_ARGS)
+
+format: $(DEV_INSTALLED)  ## rewrite the code as ruff wants it
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+picture: $(DEV_INSTALLED)  ## draw docs/model.svg again
+	$(BIN)/python docs/draw_model.py
+
+clean:  ## remove .venv, builds and caches
+	rm -rf .venv .venv-minimum build dist .hypothesis .import_linter_cache .mypy_cache \
+		.pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# pip, not python, is the target: where ensurepip is missing, venv fails after making bin/python.
+$(BIN)/pip:
+	@command -v "$(PYTHON)" >/dev/null || { \
+		echo "skedema needs Python 3.11 or newer, and there is no '$(PYTHON)' here." >&2; \
+		echo "Name one that is: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "skedema needs Python 3.11 or newer, and '$(PYTHON)' is $$("$(PYTHON)" --version 2>&1)." >&2; \
+		echo "Name a newer one: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	@"$(PYTHON)" -m venv "$(VENV)" || { \
+		echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu it needs the package python3-venv." >&2; \
+		exit 1; }
+
+# An editable install, where there is one, serves the demo too.
+$(INSTALLED): $(RECIPE) $(SOURCES) | $(BIN)/pip
+	@if [ -e $(DEV_INSTALLED) ]; then \
+		$(MAKE) --silent --no-print-directory $(DEV_INSTALLED); \
+	else \
+		echo "Installing skedema into $(VENV); PyTorch is large, so the first time takes minutes"; \
+		$(PIP) --constraint constraints.txt .; \
+	fi
+	@touch $@
+
+$(DEV_INSTALLED): $(RECIPE) | $(BIN)/pip
+	@echo "Installing skedema and its checks into $(VENV); PyTorch is large, so the first time takes minutes"
+	$(PIP) --constraint constraints.txt --editable '.[dev]'
+	@touch $@

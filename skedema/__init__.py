@@ -1,0 +1,34 @@
+"""Classify patients from scans and clinical variables with scikit-learn's tools."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from skedema.classifier import AttentionMixerClassifier
+    from skedema.clinical import ClinicalTokenizer
+    from skedema.scans import ScanError, VolumeReader
+
+__version__ = "0.1.0"
+
+__all__ = ["AttentionMixerClassifier", "ClinicalTokenizer", "ScanError", "VolumeReader"]
+
+_HOMES = {
+    "AttentionMixerClassifier": "skedema.classifier",
+    "ClinicalTokenizer": "skedema.clinical",
+    "ScanError": "skedema.scans",
+    "VolumeReader": "skedema.scans",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that ``import skedema`` stays quick."""
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'skedema' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

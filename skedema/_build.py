@@ -1,0 +1,94 @@
+"""Put the network together from the estimator's parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from skedema._intake import Intake
+from skedema._patients import Patients
+from skedema.fusion import make_fusion
+from skedema.modules.fused import FusedClassifier
+from skedema.modules.tokens import ClinicalTokens, ScanTokens
+from skedema.refiners import make_refiner
+
+
+def build_network(
+    intake: Intake,
+    patients: Patients,
+    *,
+    fusion: Any,
+    refiner: Any,
+    dim: int,
+    n_heads: int,
+    depth: int,
+    dropout: float,
+    n_classes: int,
+) -> FusedClassifier:
+    """Build the network, with fresh weights from torch's global generator.
+
+    Parameters
+    ----------
+    intake : Intake
+        Fitted: it knows the variables and the encoder.
+    patients : Patients
+        The training patients; ready-made features are standardised by their weighted mean and
+        spread.
+    fusion, refiner, dim, n_heads, depth, dropout
+        The classifier's parameters.
+    n_classes : int
+        Number of logits.
+
+    Returns
+    -------
+    FusedClassifier
+        In the patients' dtype.
+
+    Raises
+    ------
+    ValueError
+        When `n_heads` does not divide `dim`.
+    """
+    if dim % n_heads:
+        raise ValueError(f"n_heads={n_heads} must divide dim={dim}.")
+    n_variables = len(intake.variables)
+    encoder, feature_dim, n_queries = None, None, 1
+    if intake.branch is not None:
+        feature_dim, n_queries = intake.branch.dim, intake.branch.n_tokens
+        if intake.branch.trained:
+            encoder = intake.branch.release()
+    scan_tokens = ScanTokens(feature_dim, dim)
+    if patients.features is not None:
+        scan_tokens.standardise(*_spread(patients))
+    mix = make_fusion(fusion).build(
+        dim=dim, n_heads=n_heads, n_queries=n_queries, n_variables=n_variables, dropout=dropout
+    )
+    refine = make_refiner(refiner)
+    network = FusedClassifier(
+        encoder,
+        scan_tokens,
+        ClinicalTokens(intake.n_categories.tolist(), dim),
+        mix,
+        torch.nn.Identity()
+        if refine is None
+        else refine.build(dim=dim, n_tokens=mix.n_tokens, depth=depth, dropout=dropout),
+        dim,
+        n_classes,
+        dropout,
+    )
+    return network.to(patients.dtype)
+
+
+def _spread(patients: Patients) -> tuple[torch.Tensor, torch.Tensor]:
+    assert patients.features is not None
+    present = patients.present.numpy()
+    known = patients.features.numpy()[present].astype(np.float64)
+    weight = np.repeat(patients.weight.numpy()[present].astype(np.float64), known.shape[1])
+    known = known.reshape(-1, known.shape[-1])
+    mean = np.average(known, axis=0, weights=weight)
+    spread = np.sqrt(np.average((known - mean) ** 2, axis=0, weights=weight))
+    # Rounding leaves a little spread in a feature that does not vary.
+    constant = spread <= 1e-7 * np.abs(mean)
+    return torch.tensor(mean), torch.tensor(np.where(constant, 1.0, spread))

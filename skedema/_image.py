@@ -1,0 +1,294 @@
+"""The image side of a fitted model: from cells of the scan column to volumes or features."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import torch
+from joblib import Memory, effective_n_jobs
+from sklearn.base import clone
+from torch import nn
+
+from skedema._patients import Patients
+from skedema._rng import isolated_rng
+from skedema.encoders.base import is_transformer, make_encoder
+from skedema.frames import Column, Table, listing
+from skedema.modules.fused import probe
+from skedema.scans import ScanError, VolumeReader, looks_like_scan
+from skedema.scans.cache import volumes
+
+
+def check_cells(column: Column, table: Table) -> np.ndarray:
+    """Check a scan column before anything long begins.
+
+    Parameters
+    ----------
+    column : Column
+        The cells.
+    table : Table
+        The table it stands in, for messages.
+
+    Returns
+    -------
+    ndarray of bool of shape (n,)
+        Which patients have a scan.
+
+    Raises
+    ------
+    ValueError
+        When cells are no scans.
+    ScanError
+        When files are not there; up to ten are listed.
+    """
+    present = ~column.missing()
+    if column.is_numeric:
+        if present.any():
+            raise ValueError(
+                f"Column {column.label} holds numbers, not scans. image= names the column of "
+                "paths, images or arrays."
+            )
+        return present
+    odd = np.array([not _could_be_scan(cell) for cell in column.values], dtype=bool) & present
+    if odd.any():
+        raise ValueError(
+            f"Column {column.label} is to hold scans, but {table.rows(odd)} hold other things: "
+            f"{listing([_short(cell) for cell in column.values[odd]])}. A cell is a path to "
+            ".nii, .nii.gz or .npy, a nibabel image, a 3-D array in HU, or missing (None)."
+        )
+    absent = np.array(
+        [isinstance(c, (str, os.PathLike)) and not os.path.exists(c) for c in column.values],
+        dtype=bool,
+    )
+    if absent.any():
+        raise ScanError(
+            f"{int(absent.sum())} of {int(present.sum())} scans in column {column.label} are not "
+            f"there, in {table.rows(absent)}: "
+            f"{listing([str(cell) for cell in column.values[absent]])}. Relative paths start at "
+            f"the working directory, {os.getcwd()}. Mend the paths, or use None for a patient "
+            "without a scan."
+        )
+    return present
+
+
+class ImageBranch:
+    """What a model knows about scans.
+
+    Parameters
+    ----------
+    encoder : str, Encoder or transformer
+        As the classifier's parameter.
+    fine_tune : bool or "auto"
+        Whether the encoder's weights are trained with the classifier. ``"auto"``: yes for an
+        encoder that comes untrained, no for a transformer.
+    reader : VolumeReader
+        How scans are read, where the encoder takes volumes.
+    dtype : torch.dtype
+        Of the volumes and the features.
+    device : torch.device
+        Where features are computed.
+
+    Attributes
+    ----------
+    encoder : transformer, Module or None
+        After `fit`, until `release`.
+    trained : bool
+        Whether the encoder is part of the network that is trained.
+    n_tokens, dim : int
+        T and E of its features.
+    """
+
+    def __init__(
+        self,
+        encoder: Any,
+        fine_tune: Any,
+        reader: VolumeReader,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        self.given = make_encoder(encoder)
+        self.reader = reader
+        self.dtype = dtype
+        self.device = device
+        self.is_transformer = is_transformer(self.given)
+        if self.is_transformer and fine_tune is True:
+            raise ValueError(
+                f"fine_tune=True needs an encoder that gradients can reach; "
+                f"{type(self.given).__name__} is a scikit-learn transformer. Use fine_tune=False."
+            )
+        self.trained = not self.is_transformer if fine_tune == "auto" else bool(fine_tune)
+        self.encoder: Any = None
+        self.n_tokens = self.dim = 0
+
+    def fit(self, cells: np.ndarray, y: np.ndarray, seed: int) -> None:
+        """Fit or build the encoder.
+
+        Parameters
+        ----------
+        cells : ndarray of object of shape (n,)
+            The scans of the training patients who have one.
+        y : ndarray of shape (n,)
+            Their classes, for transformers that use them.
+        seed : int
+            For the initial weights.
+
+        Raises
+        ------
+        TypeError
+            When the encoder does not build what an encoder builds.
+        ValueError
+            When it holds batch normalisation and is to be trained.
+        """
+        if self.is_transformer:
+            self.encoder = clone(self.given).fit(cells, y)
+            return
+        settings = self.reader.settings()
+        with isolated_rng(seed):
+            module = self.given.build(in_channels=self.reader.n_channels, shape=settings.shape)
+        if not isinstance(module, nn.Module):
+            raise TypeError(
+                f"{type(self.given).__name__}.build must return a torch module, got "
+                f"{type(module).__name__}."
+            )
+        batch_norm = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in module.modules())
+        if self.trained and batch_norm:
+            raise ValueError(
+                f"{type(self.given).__name__} holds batch normalisation, with which the patients "
+                "of a batch influence each other. Use GroupNorm or LayerNorm, or fine_tune=False."
+            )
+        self.encoder = module.to(self.dtype)
+        self.n_tokens, self.dim = probe(self.encoder, self.reader.n_channels, settings.shape)
+
+    def release(self) -> nn.Module:
+        """Hand over an encoder that is trained: from now on the network alone holds it.
+
+        Returns
+        -------
+        Module
+            The encoder.
+        """
+        module: nn.Module = self.encoder
+        self.encoder = None
+        return module
+
+    def patients(
+        self,
+        clinical: np.ndarray,
+        cells: np.ndarray,
+        present: np.ndarray,
+        *,
+        memory: Memory | None,
+        n_jobs: int | None,
+        batch_size: int,
+        target: np.ndarray | None = None,
+        weight: np.ndarray | None = None,
+    ) -> Patients:
+        """Gather patients for the network.
+
+        Parameters
+        ----------
+        clinical : ndarray of shape (n, K)
+            The tokenizer's output.
+        cells : ndarray of object of shape (n,)
+            The scan column.
+        present : ndarray of bool of shape (n,)
+            Which patients have a scan.
+        memory : joblib.Memory or None
+            Where read volumes are kept between runs.
+        n_jobs : int or None
+            Processes that read scans.
+        batch_size : int
+            Scans that are encoded at once.
+        target : ndarray of int of shape (n,), default=None
+            Class codes.
+        weight : ndarray of shape (n,), default=None
+            Weights of the loss.
+
+        Returns
+        -------
+        Patients
+            With features, or with volumes that stream.
+        """
+        if not self.is_transformer:
+            self._read_ahead(cells[present], memory, n_jobs)
+        if not self.trained:
+            features = self._features(cells, present, memory, batch_size)
+            return Patients(
+                clinical, present, features=features, dtype=self.dtype, target=target, weight=weight
+            )
+        return Patients(
+            clinical,
+            present,
+            volume=lambda row: volumes.get(self.reader, cells[row], memory),
+            volume_shape=(self.reader.n_channels, *self.reader.settings().shape),
+            dtype=self.dtype,
+            target=target,
+            weight=weight,
+        )
+
+    def _read_ahead(self, cells: np.ndarray, memory: Memory | None, n_jobs: int | None) -> None:
+        """Read scans in several processes, as many as the cache holds."""
+        n_workers = min(effective_n_jobs(n_jobs), len(cells))
+        if n_workers > 1:
+            volumes.read_ahead(self.reader, list(cells), memory, n_workers)
+
+    def _features(
+        self, cells: np.ndarray, present: np.ndarray, memory: Memory | None, batch_size: int
+    ) -> np.ndarray:
+        """Encode the scans; zeros where there is none."""
+        rows = np.flatnonzero(present)
+        if not len(rows):
+            return np.zeros((len(cells), max(self.n_tokens, 1), max(self.dim, 1)))
+        if self.is_transformer:
+            known = _as_matrix(self.encoder.transform(cells[rows]), self.encoder, len(rows))
+            self.n_tokens, self.dim = known.shape[1:]
+        else:
+            known = self._encode(cells[rows], memory, batch_size)
+        finite = np.isfinite(known).reshape(len(known), -1).all(axis=1)
+        if not finite.all():
+            bad = listing([_short(c) for c in cells[rows][~finite]])
+            raise ValueError(
+                f"{type(self.encoder).__name__} gave features that are not finite for {bad}."
+            )
+        features = np.zeros((len(cells), *known.shape[1:]), dtype=known.dtype)
+        features[rows] = known
+        return features
+
+    def _encode(self, cells: np.ndarray, memory: Memory | None, batch_size: int) -> np.ndarray:
+        encoder = self.encoder.eval().to(self.device)
+        parts = []
+        with torch.no_grad():
+            for start in range(0, len(cells), batch_size):
+                stack = [
+                    volumes.get(self.reader, cell, memory)
+                    for cell in cells[start : start + batch_size]
+                ]
+                batch = torch.as_tensor(np.stack(stack), dtype=self.dtype, device=self.device)
+                parts.append(encoder(batch).cpu())
+        return np.asarray(torch.cat(parts).numpy())
+
+
+def _could_be_scan(cell: Any) -> bool:
+    return (
+        isinstance(cell, os.PathLike)
+        or looks_like_scan(cell)
+        or (isinstance(cell, str) and os.path.isdir(cell))
+    )
+
+
+def _short(cell: Any) -> str:
+    text = cell if isinstance(cell, str) else type(cell).__name__
+    return repr(text if len(text) < 80 else f"{text[:77]}...")
+
+
+def _as_matrix(features: Any, encoder: Any, n: int) -> np.ndarray:
+    if hasattr(features, "toarray"):
+        features = features.toarray()
+    matrix = np.asarray(features)
+    if matrix.ndim != 2 or len(matrix) != n or matrix.dtype.kind not in "fiub":
+        raise ValueError(
+            f"An encoder that is a transformer turns n scans into numbers of shape (n, dim); "
+            f"{type(encoder).__name__} gave {matrix.dtype} of shape {matrix.shape} for {n}."
+        )
+    return matrix[:, None, :].astype(np.float64)

@@ -1,0 +1,215 @@
+"""From a user's table to tensors: what `fit` learned about columns, variables and scans."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from joblib import Memory
+from sklearn.base import clone
+from sklearn.utils.validation import has_fit_parameter
+
+from skedema._image import ImageBranch, check_cells
+from skedema._patients import Patients
+from skedema.clinical import ClinicalTokenizer
+from skedema.frames import Table, find_column, match_columns
+
+
+class Intake:
+    """The columns of a table and how each becomes a part of the network's input.
+
+    Parameters
+    ----------
+    table : Table
+        The table of the first `fit`.
+    image : str, int or None
+        Its scan column.
+    owner : str
+        The class that asks, for messages.
+
+    Attributes
+    ----------
+    metadata : transformer or None
+        After `fit`; None where there is no clinical column.
+    branch : ImageBranch or None
+        After `fit`; None where there is no scan column.
+    variables : list of str
+        After `fit`, the names of the clinical tokens.
+    """
+
+    def __init__(self, table: Table, image: Any, owner: str) -> None:
+        self.names = table.names
+        self.n_columns = len(table.columns)
+        self.owner = owner
+        self.image = None if image is None else find_column(table, image, "image")
+        self.clinical = [p for p in range(self.n_columns) if p != self.image]
+        self.metadata: Any = None
+        self.branch: ImageBranch | None = None
+        self.variables: list[str] = []
+
+    def match(self, table: Table) -> Table:
+        """Bring a table into the column order of `fit`.
+
+        Parameters
+        ----------
+        table : Table
+            A later table.
+
+        Returns
+        -------
+        Table
+            The same rows.
+        """
+        return match_columns(table, self.names, self.n_columns, self.owner)
+
+    def scans(self, table: Table) -> tuple[np.ndarray, np.ndarray]:
+        """Take the scans out of a table, checked as far as can be without reading them.
+
+        Parameters
+        ----------
+        table : Table
+            With the columns of `fit`.
+
+        Returns
+        -------
+        cells : ndarray of object of shape (n,)
+            The scan column; None throughout where there is none.
+        present : ndarray of bool of shape (n,)
+            Which patients have a scan.
+        """
+        if self.image is None:
+            return np.full(len(table), None, dtype=object), np.zeros(len(table), dtype=bool)
+        column = table.columns[self.image]
+        return column.values.astype(object), check_cells(column, table)
+
+    def fit(
+        self,
+        table: Table,
+        labels: np.ndarray,
+        weight: np.ndarray,
+        *,
+        metadata: Any,
+        branch: ImageBranch | None,
+        seed: int,
+    ) -> None:
+        """Fit the metadata transformer and the encoder.
+
+        Parameters
+        ----------
+        table : Table
+            The patients to learn from.
+        labels, weight : ndarray of shape (n,)
+            Their classes and weights.
+        metadata : transformer or None
+            The classifier's parameter.
+        branch : ImageBranch or None
+            Not fitted yet.
+        seed : int
+            For the encoder's initial weights.
+
+        Raises
+        ------
+        ValueError
+            When a column cannot be used, or nobody has a scan.
+        """
+        if self.clinical:
+            part = table.select(self.clinical)
+            self.metadata = ClinicalTokenizer() if metadata is None else clone(metadata)
+            weights = (
+                {"sample_weight": weight}
+                if has_fit_parameter(self.metadata, "sample_weight")
+                else {}
+            )
+            self.metadata.fit(self._for_metadata(part), labels, **weights)
+            self.variables = self._name_variables(part)
+        if branch is not None:
+            cells, present = self.scans(table)
+            if not present.any():
+                raise ValueError(
+                    f"Column {table.columns[self.image or 0].label} holds no scan at all among "
+                    "the patients to learn from. Use image=None and leave the column out."
+                )
+            branch.fit(cells[present], labels[present], seed)
+            self.branch = branch
+
+    def patients(
+        self,
+        table: Table,
+        *,
+        memory: Memory | None,
+        n_jobs: int | None,
+        batch_size: int,
+        dtype: Any,
+        target: np.ndarray | None = None,
+        weight: np.ndarray | None = None,
+    ) -> Patients:
+        """Make the network's input.
+
+        Parameters
+        ----------
+        table : Table
+            With the columns of `fit`.
+        memory : joblib.Memory or None
+            Where read volumes are kept between runs.
+        n_jobs : int or None
+            Processes that read scans.
+        batch_size : int
+            Scans that are encoded at once.
+        dtype : torch.dtype
+            Of everything that is real.
+        target : ndarray of int of shape (n,), default=None
+            Class codes.
+        weight : ndarray of shape (n,), default=None
+            Weights of the loss.
+
+        Returns
+        -------
+        Patients
+            Ready to be batched.
+        """
+        clinical = np.empty((len(table), 0))
+        if self.metadata is not None:
+            part = self._for_metadata(table.select(self.clinical))
+            clinical = _as_values(self.metadata.transform(part), self.metadata, len(table))
+        cells, present = self.scans(table)
+        if self.branch is None:
+            return Patients(clinical, present, dtype=dtype, target=target, weight=weight)
+        return self.branch.patients(
+            clinical,
+            cells,
+            present,
+            memory=memory,
+            n_jobs=n_jobs,
+            batch_size=batch_size,
+            target=target,
+            weight=weight,
+        )
+
+    @property
+    def n_categories(self) -> np.ndarray:
+        """Number of categories of each clinical token, 0 for a numeric one."""
+        none = np.zeros(len(self.variables), dtype=int)
+        return np.asarray(getattr(self.metadata, "n_categories_", none))
+
+    def _for_metadata(self, part: Table) -> Any:
+        return part if isinstance(self.metadata, ClinicalTokenizer) else part.to_pandas()
+
+    def _name_variables(self, part: Table) -> list[str]:
+        if isinstance(self.metadata, ClinicalTokenizer):
+            return part.names or [f"x{p}" for p in self.clinical]
+        if hasattr(self.metadata, "get_feature_names_out"):
+            return [str(name) for name in self.metadata.get_feature_names_out()]
+        width = np.shape(self.metadata.transform(part.to_pandas()))[1]
+        return [f"x{k}" for k in range(width)]
+
+
+def _as_values(output: Any, metadata: Any, n: int) -> np.ndarray:
+    if hasattr(output, "toarray"):
+        output = output.toarray()
+    values = np.asarray(output, dtype=np.float64)
+    if values.ndim != 2 or len(values) != n or np.isinf(values).any():
+        raise ValueError(
+            f"metadata={type(metadata).__name__} must give one row of finite numbers (or NaN for "
+            f"missing) a patient; got shape {values.shape} for {n} patients."
+        )
+    return values

@@ -1,0 +1,202 @@
+"""The private skorch net: weighted loss, and loaders that own their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import EpochTimer, PassthroughScoring, PrintLog
+from skorch.helper import predefined_split
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from skedema._patients import Loader, Patients
+
+
+class WeightedCrossEntropy(torch.nn.Module):
+    """Cross-entropy of each patient times its weight, averaged over the batch.
+
+    The weights have a mean of 1 over the training set, so that a batch of heavy patients counts
+    for more than a batch of light ones.
+    """
+
+    def forward(self, logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+        """Compute the loss.
+
+        Parameters
+        ----------
+        logits : Tensor of shape (B, n_classes)
+            The network's output.
+        target : Tensor of int of shape (B,)
+            Class codes.
+        weight : Tensor of shape (B,)
+            Weights.
+
+        Returns
+        -------
+        Tensor
+            A scalar.
+        """
+        return (weight * cross_entropy(logits, target, reduction="none")).mean()
+
+
+class FusionNet(NeuralNet):
+    """skorch's training loop over `Patients`.
+
+    Parameters
+    ----------
+    module : Module
+        A built network.
+    seed : int
+        Decides the order of the patients in every epoch.
+    **kwargs
+        skorch's.
+    """
+
+    def __init__(self, module: torch.nn.Module, *, seed: int, **kwargs: Any) -> None:
+        self.seed = seed
+        super().__init__(module, criterion=WeightedCrossEntropy, **kwargs)
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Any]]:
+        return [
+            ("epoch_timer", EpochTimer()),
+            ("train_loss", PassthroughScoring(name="train_loss", on_train=True)),
+            ("valid_loss", PassthroughScoring(name="valid_loss")),
+            ("print_log", PrintLog()),
+        ]
+
+    def get_iterator(self, dataset: Patients, training: bool = False) -> Loader:
+        """Make the loader.
+
+        Parameters
+        ----------
+        dataset : Patients
+            What to go through.
+        training : bool
+            Whether to shuffle.
+
+        Returns
+        -------
+        Loader
+            Batches.
+        """
+        if not training:
+            return Loader(dataset, self.batch_size)
+        return Loader(dataset, self.batch_size, self.seed, epoch=len(self.history))
+
+    def infer(self, x: dict[str, Tensor], **fit_params: Any) -> Any:
+        """Run the network.
+
+        Parameters
+        ----------
+        x : dict of Tensor
+            Inputs of a batch.
+        **fit_params
+            Unused; skorch's signature.
+
+        Returns
+        -------
+        Tensor
+            Logits.
+        """
+        inputs = {name: value for name, value in x.items() if name != "weight"}
+        return super().infer(inputs, **fit_params)
+
+    def get_loss(self, y_pred: Tensor, y_true: Tensor, X: Any, training: bool = False) -> Tensor:
+        """Compute the weighted loss.
+
+        Parameters
+        ----------
+        y_pred, y_true : Tensor
+            Logits and class codes.
+        X : dict of Tensor
+            Inputs of the batch, its weights among them.
+        training : bool
+            Unused; skorch's signature.
+
+        Returns
+        -------
+        Tensor
+            A scalar.
+
+        Raises
+        ------
+        FloatingPointError
+            When the loss is not finite.
+        """
+        weight = X["weight"].to(y_pred.device)
+        loss: Tensor = self.criterion_(y_pred, y_true.to(y_pred.device), weight)
+        if not torch.isfinite(loss):
+            raise FloatingPointError(
+                f"The loss became {loss.item()} in epoch {len(self.history)}. Lower lr, or look "
+                "for an encoder whose features explode."
+            )
+        return loss
+
+    def evaluate(self, patients: Patients, function: Callable[..., Tensor]) -> np.ndarray:
+        """Apply a function of the network's inputs to every patient, without gradients.
+
+        Parameters
+        ----------
+        patients : Patients
+            Whom.
+        function : callable
+            Called with ``clinical``, ``present`` and perhaps ``scan`` on the net's device.
+
+        Returns
+        -------
+        ndarray of shape (n, ...)
+            The results of all batches.
+        """
+        self.module_.eval()
+        parts = []
+        with torch.no_grad():
+            for inputs, _ in self.get_iterator(patients):
+                arguments = {
+                    name: value.to(self.device)
+                    for name, value in inputs.items()
+                    if name != "weight"
+                }
+                parts.append(function(**arguments).cpu())
+        return torch.cat(parts).numpy()
+
+    def train_epochs(self, patients: Patients, valid: Patients | None, n_epochs: int) -> None:
+        """Train further; unlike skorch's own entry points, an interrupt is not swallowed.
+
+        Parameters
+        ----------
+        patients : Patients
+            Whom to learn from.
+        valid : Patients or None
+            Whom to compute the validation loss on.
+        n_epochs : int
+            How long at most.
+        """
+        if not self.initialized_:
+            self.initialize()
+        self.train_split = None if valid is None else predefined_split(valid)
+        try:
+            self.notify("on_train_begin", X=patients, y=None)
+            self.fit_loop(patients, epochs=n_epochs)
+            self.notify("on_train_end", X=patients, y=None)
+        finally:
+            self.train_split = None
+
+    def forget_optimizer(self) -> None:
+        """Let go of the optimizer's state, which would triple a pickle."""
+        self.optimizer_.state.clear()
+
+    def change_optimizer(self, lr: float, weight_decay: float) -> None:
+        """Go on with other settings, keeping the optimizer's state.
+
+        Parameters
+        ----------
+        lr, weight_decay : float
+            Of AdamW.
+        """
+        for group in self.optimizer_.param_groups:
+            group.update(lr=lr, weight_decay=weight_decay)

@@ -1,0 +1,681 @@
+"""AttentionMixerClassifier: parameters, fit, predict."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any, ClassVar, cast
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.special import softmax
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, check_memory
+from skorch.callbacks import EarlyStopping
+from skorch.utils import noop
+
+from skedema._build import build_network
+from skedema._image import ImageBranch
+from skedema._intake import Intake
+from skedema._net import FusionNet
+from skedema._patients import Patients
+from skedema._rng import isolated_rng
+from skedema._target import class_codes, class_weights, read_target
+from skedema.encoders import make_encoder
+from skedema.frames import Table, read_table
+from skedema.scans import VolumeReader
+
+# "auto": patients a batch where rows are a few numbers, and where volumes go through an encoder.
+_ROWS_A_BATCH, _VOLUMES_A_BATCH = 200, 16
+# "auto": a tenth of fewer patients than this decides on noise when to stop.
+_EARLY_STOPPING_PATIENTS = 500
+# How to give an object in place of a name or of the default, for set_params.
+_REMEDY = {
+    "encoder": "skedema.encoders.CNN()",
+    "fusion": "skedema.fusion.CrossAttention()",
+    "refiner": "skedema.refiners.Mixer()",
+    "volume": "skedema.VolumeReader()",
+    "metadata": "skedema.ClinicalTokenizer()",
+}
+
+
+class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
+    """Classify patients from a scan, clinical variables, or both.
+
+    AttentionMixer (arXiv 2603.26726): an encoder turns the scan into features, which are the
+    queries of a cross-attention whose keys and values are one token a clinical variable; an
+    MLP-Mixer refines the fused tokens; a normalised mean of them is classified. Every missing
+    value, every unseen category and a missing scan takes a learnable embedding of its own, so that
+    nothing is imputed and any subset of what a patient has will do.
+
+    Parameters
+    ----------
+    image : str, int or None, default=None
+        The column that holds the scan, by name or position. A cell is a path to ``.nii``,
+        ``.nii.gz`` or ``.npy``, a nibabel image, a 3-D array in HU, or missing. None: there are
+        no scans, and the model is one of clinical variables alone. All other columns are
+        clinical; without any, the model is one of scans alone.
+    encoder : str, Encoder or transformer, default="cnn"
+        The image backbone: a name out of `skedema.encoders.list_encoders`, ``"monai:<name>"``, an
+        encoder object, or any scikit-learn transformer from a list of scans to features, which is
+        fitted on the training patients only (`sklearn.frozen.FrozenEstimator` keeps a fitted one
+        as it is).
+    fine_tune : bool or "auto", default="auto"
+        True: gradients reach the encoder. False: the model trains on features that the encoder
+        computes once. ``"auto"``: True for encoders that come untrained, False for transformers.
+    volume : VolumeReader or None, default=None
+        How scans are read and resampled; None is ``VolumeReader()``. A transformer as `encoder`
+        reads the cells itself.
+    metadata : transformer or None, default=None
+        Turns the clinical columns into one number a token, NaN for missing; None is
+        ``ClinicalTokenizer()``.
+    fusion : str or Fusion, default="cross_attention"
+        How scan and clinical tokens meet, out of `skedema.fusion.list_fusions`.
+    refiner : str, Refiner or None, default="mixer"
+        What refines the fused tokens, out of `skedema.refiners.list_refiners`; None for nothing.
+    dim : int, default=32
+        Width of every token.
+    n_heads : int, default=4
+        Attention heads; divides `dim`.
+    depth : int, default=1
+        Layers of the refiner.
+    dropout : float, default=0.0
+        Probability of dropping an attention weight or a hidden unit in training.
+    max_epochs : int, default=50
+        Passes over the training patients, at most.
+    batch_size : int or "auto", default="auto"
+        Patients a step. ``"auto"``: 200, or 16 where volumes go through an encoder that is trained.
+    lr : float, default=1e-3
+        Learning rate of AdamW.
+    weight_decay : float, default=1.0
+        Weight decay of AdamW, which multiplies it by `lr`.
+    early_stopping : bool or "auto", default="auto"
+        Whether to watch the loss on a stratified part of the training patients, stop when it no
+        longer falls, and keep the best epoch. ``"auto"``: from 500 patients on with at least ten
+        in each class; fewer would decide on noise.
+    validation_fraction : float, default=0.1
+        That part.
+    n_iter_no_change : int, default=10
+        Epochs without a lower loss before stopping.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes in the loss, as elsewhere in scikit-learn.
+    memory : str, joblib.Memory or None, default=None
+        Where resampled volumes are kept between runs and shared between processes.
+    dtype : {"auto", "float32", "float64"}, default="auto"
+        Precision; ``"auto"`` is float64 without scans and float32 with them.
+    device : str or torch.device, default="auto"
+        Where to compute; ``"auto"`` is a CUDA device if there is one.
+    n_jobs : int or None, default=None
+        Processes that read scans.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the last one; columns, scales and classes then stay.
+    callbacks : list or None, default=None
+        skorch callbacks, to watch or to stop training.
+    random_state : int, RandomState instance or None, default=None
+        Decides initial weights, order and splits. With an integer, two fits are equal bit by bit
+        on one thread count, and global random generators are left as they were.
+    verbose : int, default=0
+        Above 0, prints a line an epoch.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+    n_features_in_ : int
+        Number of columns seen in `fit`, the scan's included.
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Their names, if all are text.
+    n_iter_ : int
+        Epochs trained.
+    net_ : skorch.NeuralNet
+        The trained net; its module is ``net_.module_``.
+    encoder_ : transformer, Module or None
+        The fitted encoder.
+    metadata_ : transformer or None
+        The fitted metadata transformer.
+    history_ : DataFrame
+        One row an epoch: epoch, train_loss, valid_loss (with early stopping), seconds.
+
+    See Also
+    --------
+    skedema.encoders : Backbones, and how to add one.
+    skedema.fusion : Fusions, and how to add one.
+    ClinicalTokenizer : What happens to clinical variables.
+    VolumeReader : What happens to scans.
+
+    Notes
+    -----
+    ``z = P encoder(volume)``, ``F = z + MultiHead(Q = z, K = V = {t_1 .. t_K})``; the refiner sees
+    ``[F; t_1; ...; t_K]``. What the paper's abstract leaves open is decided in
+    `skedema.fusion.CrossAttention`. Only LayerNorm and GroupNorm are used, so a patient's
+    probabilities do not depend on the others in the batch. Predictions
+    draw from no random generator.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from skedema import AttentionMixerClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"sodium": rng.normal(138, 5, 60), "sex": rng.choice(["f", "m"], 60)})
+    >>> y = (X["sodium"] + rng.normal(0, 2, 60) < 136).astype(int)
+    >>> X.loc[::7, "sodium"] = None
+    >>> clf = AttentionMixerClassifier(random_state=0).fit(X, y)
+    >>> bool(clf.score(X, y) > 0.8)
+    True
+    >>> clf.attention(X).sum(axis=1).round(6).unique()
+    array([1.])
+    """
+
+    net_: FusionNet
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "image": "no_validation",
+        "encoder": "no_validation",
+        "fine_tune": ["boolean", StrOptions({"auto"})],
+        "volume": [VolumeReader, None],
+        "metadata": "no_validation",
+        "fusion": "no_validation",
+        "refiner": "no_validation",
+        "dim": [Interval(Integral, 1, None, closed="left")],
+        "n_heads": [Interval(Integral, 1, None, closed="left")],
+        "depth": [Interval(Integral, 1, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "early_stopping": ["boolean", StrOptions({"auto"})],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "memory": "no_validation",
+        "dtype": [StrOptions({"auto", "float32", "float64"})],
+        "device": [str, torch.device],
+        "n_jobs": [Integral, None],
+        "warm_start": ["boolean"],
+        "callbacks": [list, tuple, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        image: str | int | None = None,
+        encoder: Any = "cnn",
+        fine_tune: bool | str = "auto",
+        volume: VolumeReader | None = None,
+        metadata: Any = None,
+        fusion: Any = "cross_attention",
+        refiner: Any = "mixer",
+        dim: int = 32,
+        n_heads: int = 4,
+        depth: int = 1,
+        dropout: float = 0.0,
+        max_epochs: int = 50,
+        batch_size: int | str = "auto",
+        lr: float = 1e-3,
+        weight_decay: float = 1.0,
+        early_stopping: bool | str = "auto",
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        class_weight: Any = None,
+        memory: Any = None,
+        dtype: str = "auto",
+        device: Any = "auto",
+        n_jobs: int | None = None,
+        warm_start: bool = False,
+        callbacks: Any = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.image = image
+        self.encoder = encoder
+        self.fine_tune = fine_tune
+        self.volume = volume
+        self.metadata = metadata
+        self.fusion = fusion
+        self.refiner = refiner
+        self.dim = dim
+        self.n_heads = n_heads
+        self.depth = depth
+        self.dropout = dropout
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.class_weight = class_weight
+        self.memory = memory
+        self.dtype = dtype
+        self.device = device
+        self.n_jobs = n_jobs
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> AttentionMixerClassifier:
+        """Train on patients.
+
+        Parameters
+        ----------
+        X : DataFrame (pandas, polars) or array-like of shape (n_samples, n_features)
+            One row a patient; the column `image` holds the scans, all others are clinical.
+        y : array-like of shape (n_samples,)
+            The classes, two or more.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the patients in the loss; a patient of weight 0 counts as absent.
+
+        Returns
+        -------
+        AttentionMixerClassifier
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            When the table or the labels cannot be used; the message names column, row and remedy.
+        ScanError
+            When scans are not there (all are looked for before training begins) or unreadable.
+        """
+        return self._train(
+            X, y, sample_weight, resume=self.warm_start and hasattr(self, "net_"), whole=True
+        )
+
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> AttentionMixerClassifier:
+        """Train for one epoch, from where the last call ended.
+
+        The first call fixes columns, categories and scales; there is no early stopping.
+
+        Parameters
+        ----------
+        X, y
+            As in `fit`.
+        classes : array-like of shape (n_classes,), default=None
+            All classes; needed in the first call.
+        sample_weight : array-like of shape (n_samples,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        AttentionMixerClassifier
+            The classifier.
+
+        Raises
+        ------
+        ValueError
+            As in `fit`; also when `classes` is missing or changes, with ``early_stopping=True``
+            and with ``class_weight="balanced"``.
+        """
+        if self.early_stopping is True:
+            raise ValueError("partial_fit trains a single epoch: early_stopping=True does not fit.")
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                "partial_fit sees a part of the patients, so class_weight='balanced' cannot be "
+                "known. Give a dict of weights, from compute_class_weight on all labels."
+            )
+        resume = hasattr(self, "net_")
+        if classes is not None:
+            classes = np.unique(np.asarray(classes))
+            if resume and not np.array_equal(classes, self.classes_):
+                raise ValueError(
+                    f"classes={classes.tolist()} differ from those of the first call, "
+                    f"{self.classes_.tolist()}."
+                )
+        elif not resume:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        return self._train(X, y, sample_weight, resume=resume, whole=False, classes=classes)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Estimate the probability of each class.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Patients, with the columns of `fit`; any value and any scan may be missing.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n_samples, n_classes)
+            Rows sum to 1; columns follow `classes_`.
+
+        Raises
+        ------
+        ValueError
+            When the table cannot be used; the message names column, row and remedy.
+        ScanError
+            When a scan is not there or unreadable.
+        """
+        _, patients = self._patients(X)
+        logits = self.net_.evaluate(patients, self.net_.module_)
+        return np.asarray(softmax(logits.astype(np.float64), axis=1))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Give the most probable class.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Patients, with the columns of `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels out of `classes_`.
+        """
+        codes = self.predict_proba(X).argmax(axis=1)
+        return np.asarray(self.classes_[codes])
+
+    def attention(self, X: Any) -> pd.DataFrame:
+        """Show which clinical variables each scan attended to.
+
+        Attention is averaged over heads and queries. Sharp attention is no explanation: read it
+        beside `sklearn.inspection.permutation_importance`, never instead.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Patients, with the columns of `fit`.
+
+        Returns
+        -------
+        DataFrame of shape (n_samples, n_variables)
+            Rows sum to 1. A missing value is attended to as well, through its learnable embedding;
+            ``attrs["missing"]`` marks those: variable -> list of bool, one a patient.
+
+        Raises
+        ------
+        ValueError
+            When the fusion does not attend, or there are no clinical variables.
+        """
+        table, patients = self._patients(X)
+        if not self._intake.variables:
+            raise ValueError("There is no clinical variable to attend to: X held the scan alone.")
+
+        def weights(**inputs: torch.Tensor) -> torch.Tensor:
+            _, attended = self.net_.module_.fuse(**inputs)
+            if attended is None:
+                raise ValueError(
+                    f"fusion={self.fusion!r} does not attend; permutation_importance works with "
+                    "every fusion."
+                )
+            return cast(torch.Tensor, attended)
+
+        frame = pd.DataFrame(
+            self.net_.evaluate(patients, weights).astype(np.float64),
+            index=table.index,
+            columns=self._intake.variables,
+        )
+        missing = torch.isnan(patients.clinical).numpy()
+        frame.attrs["missing"] = {
+            name: missing[:, k].tolist() for k, name in enumerate(self._intake.variables)
+        }
+        return frame
+
+    def image_features(self, X: Any) -> np.ndarray:
+        """Give the scans' features in the space where they meet the clinical variables.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Patients, with the columns of `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, dim)
+            The mean over the scan's tokens; for a missing scan its learnable embedding.
+        """
+        _, patients = self._patients(X)
+
+        def pooled(clinical: torch.Tensor, **scan: torch.Tensor) -> torch.Tensor:
+            queries: torch.Tensor = self.net_.module_.scan_queries(
+                scan.get("scan"), scan["present"]
+            )
+            return queries.mean(dim=1)
+
+        return self.net_.evaluate(patients, pooled)
+
+    @property
+    def encoder_(self) -> Any:
+        """The fitted transformer or the trained torch module; None without scans."""
+        check_is_fitted(self)
+        branch = self._intake.branch
+        if branch is None:
+            return None
+        return self.net_.module_.encoder if branch.trained else branch.encoder
+
+    @property
+    def metadata_(self) -> Any:
+        """The fitted metadata transformer; None without clinical variables."""
+        check_is_fitted(self)
+        return self._intake.metadata
+
+    @property
+    def history_(self) -> pd.DataFrame:
+        """One row an epoch: losses of training and validation, and seconds."""
+        check_is_fitted(self)
+        columns = {"epoch": "epoch", "train_loss": "train_loss", "valid_loss": "valid_loss"}
+        frame = pd.DataFrame(
+            [{name: row.get(key) for name, key in columns.items()} for row in self.net_.history]
+        )
+        frame["seconds"] = [row["dur"] for row in self.net_.history]
+        return frame.dropna(axis="columns", how="all")
+
+    def set_params(self, **params: Any) -> AttentionMixerClassifier:
+        """Set parameters, nested ones by ``__``.
+
+        Parameters
+        ----------
+        **params
+            Values by name.
+
+        Returns
+        -------
+        AttentionMixerClassifier
+            The classifier.
+
+        Raises
+        ------
+        ValueError
+            For an unknown parameter, and for a nested one of something given by name or by
+            default, which has no parameters of its own yet.
+        """
+        for name in params:
+            outer, _, inner = name.partition("__")
+            holder = params.get(outer, getattr(self, outer, None))
+            if inner and outer in _REMEDY and (holder is None or isinstance(holder, str)):
+                raise ValueError(
+                    f"{name} cannot be set while {outer}={holder!r}: a name has no parameters. "
+                    f"Give an object first, such as {outer}={_REMEDY[outer]}."
+                )
+        super().set_params(**params)
+        return self
+
+    def _train(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        resume: bool,
+        whole: bool,
+        classes: np.ndarray | None = None,
+    ) -> AttentionMixerClassifier:
+        self._validate_params()
+        table = read_table(X)
+        if resume:
+            table = self._intake.match(table)
+        labels = read_target(y, table)
+        weight = _check_sample_weight(
+            sample_weight, labels, dtype=np.float64, ensure_non_negative=True
+        )
+        kept = weight > 0
+        if not kept.any():
+            raise ValueError("sample_weight must hold at least one weight that is not zero.")
+        if not kept.all():
+            table, labels, weight = table.take(kept), labels[kept], weight[kept]
+        if not resume:
+            self._learn_frame(table, labels, classes)
+        codes = class_codes(labels, self.classes_, table)
+        weight = weight * class_weights(self.class_weight, codes, self.classes_, weight)
+        if not weight.any():
+            raise ValueError("class_weight and sample_weight leave zero weight to every patient.")
+        train, valid = self._split(codes) if whole else (np.arange(len(codes)), None)
+        if not resume:
+            self._intake.scans(table)
+            self._intake.fit(
+                table.take(train),
+                labels[train],
+                weight[train],
+                metadata=self.metadata,
+                branch=self._branch(),
+                seed=self._seed,
+            )
+        self._batch = self._batch_size(len(train))
+        weight = weight / weight[train].mean()
+        learn = self._gather(table.take(train), codes[train], weight[train])
+        watch = (
+            None if valid is None else self._gather(table.take(valid), codes[valid], weight[valid])
+        )
+        with isolated_rng(self._seed + (len(self.net_.history) if resume else 0)):
+            if resume:
+                self.net_.change_optimizer(self.lr, self.weight_decay)
+                self.net_.batch_size = self._batch
+            else:
+                self.net_ = self._build(learn, stopping=watch is not None)
+            self.net_.train_epochs(learn, watch, self.max_epochs if whole else 1)
+        if whole and not self.warm_start:
+            self.net_.forget_optimizer()
+        self.n_iter_ = len(self.net_.history)
+        return self
+
+    def _learn_frame(self, table: Table, labels: np.ndarray, classes: np.ndarray | None) -> None:
+        """Take what a first fit decides: names, columns, classes, seed."""
+        self._intake = Intake(table, self.image, type(self).__name__)
+        self.n_features_in_ = len(table.columns)
+        if table.names is not None:
+            self.feature_names_in_ = np.array(table.names, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        self.classes_ = np.unique(labels) if classes is None else classes
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"y holds one class, {self.classes_.tolist()[0]!r}, among the patients that have "
+                "a weight; a classifier needs at least two classes."
+            )
+        self._seed = int(check_random_state(self.random_state).randint(2**31))
+
+    def _split(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Split off the patients that decide when to stop."""
+        everyone = np.arange(len(codes))
+        counts = np.bincount(codes, minlength=len(self.classes_))
+        stop = self.early_stopping
+        if stop == "auto":
+            stop = len(codes) >= _EARLY_STOPPING_PATIENTS and counts[counts > 0].min() >= 10
+        if not stop:
+            return everyone, None
+        try:
+            train, valid = train_test_split(
+                everyone,
+                test_size=self.validation_fraction,
+                stratify=codes,
+                random_state=self._seed,
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"early_stopping=True needs patients of every class on both sides of the split; "
+                f"the classes have {counts.tolist()} and validation_fraction is "
+                f"{self.validation_fraction}: {error} Use early_stopping=False."
+            ) from error
+        return np.sort(train), np.sort(valid)
+
+    def _branch(self) -> ImageBranch | None:
+        make_encoder(self.encoder)
+        if self.image is None:
+            return None
+        reader = VolumeReader() if self.volume is None else clone(self.volume)
+        reader.settings()
+        return ImageBranch(
+            self.encoder, self.fine_tune, reader, self._torch_dtype(), self._torch_device()
+        )
+
+    def _build(self, learn: Patients, *, stopping: bool) -> FusionNet:
+        network = build_network(
+            self._intake,
+            learn,
+            fusion=self.fusion,
+            refiner=self.refiner,
+            dim=self.dim,
+            n_heads=self.n_heads,
+            depth=self.depth,
+            dropout=self.dropout,
+            n_classes=len(self.classes_),
+        )
+        callbacks = list(self.callbacks or [])
+        if stopping:
+            patience = EarlyStopping(
+                patience=self.n_iter_no_change,
+                load_best=True,
+                sink=print if self.verbose else noop,
+            )
+            callbacks.append(("early_stopping", patience))
+        return FusionNet(
+            network,
+            seed=self._seed,
+            optimizer=torch.optim.AdamW,
+            optimizer__weight_decay=self.weight_decay,
+            lr=self.lr,
+            batch_size=self._batch,
+            callbacks=callbacks,
+            device=self._torch_device(),
+            verbose=int(self.verbose),
+        )
+
+    def _patients(self, X: Any) -> tuple[Table, Patients]:
+        check_is_fitted(self)
+        table = self._intake.match(read_table(X))
+        return table, self._gather(table)
+
+    def _gather(
+        self, table: Table, target: np.ndarray | None = None, weight: np.ndarray | None = None
+    ) -> Patients:
+        return self._intake.patients(
+            table,
+            memory=None if self.memory is None else check_memory(self.memory),
+            n_jobs=self.n_jobs,
+            batch_size=self._batch,
+            dtype=self._torch_dtype(),
+            target=target,
+            weight=weight,
+        )
+
+    def _batch_size(self, n: int) -> int:
+        if self.batch_size != "auto":
+            return min(int(self.batch_size), n)
+        branch = self._intake.branch
+        streams = branch is not None and branch.trained
+        return min(_VOLUMES_A_BATCH if streams else _ROWS_A_BATCH, n)
+
+    def _torch_dtype(self) -> torch.dtype:
+        if self.dtype == "auto":
+            return torch.float64 if self.image is None else torch.float32
+        return torch.float64 if self.dtype == "float64" else torch.float32
+
+    def _torch_device(self) -> torch.device:
+        if str(self.device) == "auto":
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device(self.device)
+
+    def __sklearn_tags__(self) -> Any:
+        # input_tags.string stays False although text columns are welcome: scikit-learn's checks
+        # ask whoever sets it to accept any object as a cell, and an odd cell is an error here.
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags

@@ -1,0 +1,26 @@
+"""Image backbones; one architecture a file, reached by name.
+
+An encoder is hyper-parameters only. Its ``build(in_channels=C, shape=(X, Y, Z))`` makes a torch
+module that turns volumes ``(B, C, X, Y, Z)`` into features ``(B, tokens, dim)``. Any scikit-learn
+transformer from scans to features is an encoder as well.
+"""
+
+from __future__ import annotations
+
+from skedema.encoders.base import Encoder, list_encoders, make_encoder, register_encoder
+from skedema.encoders.cnn import CNN
+from skedema.encoders.monai import MonaiEncoder
+from skedema.encoders.vit import ViT
+
+register_encoder("cnn", CNN)
+register_encoder("vit", ViT)
+
+__all__ = [
+    "CNN",
+    "Encoder",
+    "MonaiEncoder",
+    "ViT",
+    "list_encoders",
+    "make_encoder",
+    "register_encoder",
+]

@@ -1,0 +1,75 @@
+"""A small 3-D convolutional network."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from torch import Tensor, nn
+
+from skedema.encoders.base import Encoder
+
+
+class CNN(Encoder):
+    """Strided 3-D convolutions, each halving the grid and doubling the channels.
+
+    Every stage is a 3 x 3 x 3 convolution of stride 2, GroupNorm and GELU. GroupNorm keeps a
+    patient's features independent of the batch.
+
+    Parameters
+    ----------
+    width : int, default=16
+        Channels of the first stage.
+    depth : int, default=4
+        Number of stages. The features are ``width * 2**(depth - 1)`` wide, one token a cell of the
+        last grid.
+    """
+
+    def __init__(self, *, width: int = 16, depth: int = 4) -> None:
+        self.width = width
+        self.depth = depth
+
+    def build(self, *, in_channels: int, shape: tuple[int, int, int]) -> nn.Module:
+        """Make the module; see `Encoder.build`.
+
+        Parameters
+        ----------
+        in_channels, shape
+            As in `Encoder.build`.
+
+        Returns
+        -------
+        Module
+            The network.
+
+        Raises
+        ------
+        ValueError
+            When `width` or `depth` is below 1.
+        """
+        if self.width < 1 or self.depth < 1:
+            raise ValueError(
+                f"width and depth must be at least 1, got {self.width!r} and {self.depth!r}."
+            )
+        return _CNN(in_channels, self.width, self.depth)
+
+
+class _CNN(nn.Module):
+    def __init__(self, in_channels: int, width: int, depth: int) -> None:
+        super().__init__()
+        stages: list[nn.Module] = []
+        for stage in range(depth):
+            out_channels = width * 2**stage
+            stages += [
+                nn.Conv3d(in_channels, out_channels, 3, stride=2, padding=1),
+                nn.GroupNorm(_groups(out_channels), out_channels),
+                nn.GELU(),
+            ]
+            in_channels = out_channels
+        self.stages = nn.Sequential(*stages)
+
+    def forward(self, volumes: Tensor) -> Tensor:
+        return cast(Tensor, self.stages(volumes).flatten(2).transpose(1, 2))
+
+
+def _groups(channels: int) -> int:
+    return next(n for n in (8, 4, 2, 1) if channels % n == 0)

@@ -1,0 +1,152 @@
+"""Every image network of MONAI, by its own name."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, cast
+
+from torch import Tensor, nn
+
+from skedema._registry import nearest_name
+from skedema.encoders.base import MONAI_PREFIX, Encoder
+
+# What MONAI's networks call the things that an encoder is told. First match wins.
+_IN_CHANNELS = ("in_channels", "n_input_channels")
+_OUT_CHANNELS = ("num_classes", "out_channels", "n_classes")
+_IMAGE_SHAPE = ("img_size", "in_shape", "input_size")
+
+
+class MonaiEncoder(Encoder):
+    """A network of ``monai.networks.nets`` as an encoder; also ``encoder="monai:<name>"``.
+
+    Networks that classify give their outputs as one token; networks that return a feature map or
+    a sequence give a token a cell. Batch normalisation is replaced by GroupNorm, so that no
+    patient influences another.
+
+    Parameters
+    ----------
+    name : str
+        A class or function of ``monai.networks.nets``, such as ``"DenseNet121"`` or ``"resnet18"``.
+    dim : int, default=128
+        Number of outputs asked of networks that classify.
+    arguments : mapping, default=None
+        Further arguments of the network. What an encoder knows anyway (channels, image size,
+        three dimensions, number of outputs) is passed under the names that MONAI uses.
+    """
+
+    def __init__(
+        self, name: str, *, dim: int = 128, arguments: Mapping[str, Any] | None = None
+    ) -> None:
+        self.name = name
+        self.dim = dim
+        self.arguments = arguments
+
+    def build(self, *, in_channels: int, shape: tuple[int, int, int]) -> nn.Module:
+        """Make the module; see `Encoder.build`.
+
+        Parameters
+        ----------
+        in_channels, shape
+            As in `Encoder.build`.
+
+        Returns
+        -------
+        Module
+            The network, its features as tokens.
+
+        Raises
+        ------
+        ImportError
+            When MONAI is not installed.
+        ValueError
+            When MONAI has no such network.
+        """
+        try:
+            from monai.networks import nets
+        except ImportError as error:
+            raise ImportError(
+                f"encoder='{MONAI_PREFIX}{self.name}' needs MONAI: pip install 'skedema[monai]'."
+            ) from error
+        factory = getattr(nets, self.name, None)
+        if factory is None or self.name.startswith("_") or not callable(factory):
+            known = [n for n in dir(nets) if callable(getattr(nets, n)) and not n.startswith("_")]
+            raise ValueError(
+                f"MONAI has no network {self.name!r}. {nearest_name(self.name, known)}"
+            )
+        parameters = _parameters(factory)
+        given: dict[str, Any] = {}
+        for names, value in (
+            (("spatial_dims", "dimensions"), 3),
+            (_IN_CHANNELS, in_channels),
+            (_OUT_CHANNELS, self.dim),
+            (_IMAGE_SHAPE, shape),
+        ):
+            known = [n for n in names if n in parameters]
+            if known:
+                given[known[0]] = value
+        network = factory(**{**given, **dict(self.arguments or {})})
+        return _AsTokens(without_batch_norm(network))
+
+
+class _AsTokens(nn.Module):
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, volumes: Tensor) -> Tensor:
+        features = self.network(volumes)
+        if isinstance(features, (tuple, list)):
+            features = features[0]
+        if features.ndim == 2:
+            return cast(Tensor, features.unsqueeze(1))
+        if features.ndim == 3:
+            return cast(Tensor, features)
+        return cast(Tensor, features.flatten(2).transpose(1, 2))
+
+
+def without_batch_norm(network: nn.Module) -> nn.Module:
+    """Replace batch normalisation, in which patients influence each other, by GroupNorm.
+
+    Parameters
+    ----------
+    network : Module
+        Changed in place.
+
+    Returns
+    -------
+    Module
+        The network, or its replacement where it was itself a batch normalisation.
+    """
+    if isinstance(network, nn.modules.batchnorm._BatchNorm):
+        n_groups = next(n for n in (8, 4, 2, 1) if network.num_features % n == 0)
+        return nn.GroupNorm(n_groups, network.num_features)
+    for name, child in network.named_children():
+        setattr(network, name, without_batch_norm(child))
+    return network
+
+
+def _parameters(factory: Any) -> set[str]:
+    """Name the arguments a network takes, those its base classes take through kwargs included."""
+    if not inspect.isclass(factory):
+        target = _returned_class(factory)
+        return set(inspect.signature(factory).parameters) | (
+            _parameters(target) if target else set()
+        )
+    names: set[str] = set()
+    for base in factory.__mro__:
+        if base is nn.Module:
+            break
+        signature = inspect.signature(vars(base).get("__init__", base)).parameters
+        names |= set(signature)
+        if not any(p.kind is p.VAR_KEYWORD for p in signature.values()):
+            break
+    return names
+
+
+def _returned_class(function: Any) -> Any:
+    """Find the class that a network function returns; its other arguments go there."""
+    annotation = inspect.signature(function).return_annotation
+    if isinstance(annotation, str):
+        annotation = getattr(inspect.getmodule(function), annotation, None)
+    return annotation if inspect.isclass(annotation) else None

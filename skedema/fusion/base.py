@@ -1,0 +1,98 @@
+"""The contract of a fusion, and the registry of their names."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from sklearn.base import BaseEstimator
+from torch import nn
+
+from skedema._plugins import resolve
+from skedema._registry import Registry
+
+_FUSIONS = Registry("fusion", "skedema.fusions")
+
+
+class Fusion(BaseEstimator, ABC):
+    """Hyper-parameters of a fusion; `build` makes its module.
+
+    A subclass stores its parameters in ``__init__`` and nothing else, as scikit-learn's
+    estimators do, so that it can be cloned and searched over as ``fusion__<parameter>``.
+    """
+
+    @abstractmethod
+    def build(
+        self, *, dim: int, n_heads: int, n_queries: int, n_variables: int, dropout: float
+    ) -> nn.Module:
+        """Make the module.
+
+        Parameters
+        ----------
+        dim : int
+            Width d of every token.
+        n_heads : int
+            Attention heads of the model, for fusions that attend.
+        n_queries : int
+            Tokens T of a scan, at least 1.
+        n_variables : int
+            Clinical variables K; 0 for a model of scans alone.
+        dropout : float
+            The model's dropout.
+
+        Returns
+        -------
+        Module
+            ``forward(queries, tokens)`` takes (B, T, d) and (B, K, d) and returns the fused
+            sequence (B, S, d) and the attention a variable got (B, K), summing to 1 a patient, or
+            None where the fusion does not attend or K is 0. No patient may influence another. The
+            module has an attribute ``n_tokens``, the length S.
+        """
+
+
+def register_fusion(name: str, factory: Callable[[], Any]) -> None:
+    """Make a fusion known by name.
+
+    Parameters
+    ----------
+    name : str
+        What users write as ``fusion=``.
+    factory : callable
+        Gives a `Fusion` with its default parameters; usually its class.
+    """
+    _FUSIONS.register(name, factory)
+
+
+def list_fusions() -> list[str]:
+    """List the fusions that can be given by name.
+
+    Returns
+    -------
+    list of str
+        Sorted, those of installed packages (entry-point group ``skedema.fusions``) included.
+    """
+    return _FUSIONS.names()
+
+
+def make_fusion(fusion: Any) -> Any:
+    """Resolve a name or an object to a fusion.
+
+    Parameters
+    ----------
+    fusion : str or Fusion
+        The value of the ``fusion`` parameter.
+
+    Returns
+    -------
+    Fusion
+        With `build`.
+
+    Raises
+    ------
+    ValueError
+        When the name is unknown.
+    TypeError
+        When it is something else.
+    """
+    return resolve(fusion, _FUSIONS)

@@ -1,0 +1,1 @@
+"""Building blocks in plain torch; they know nothing of tables, scans or estimators."""

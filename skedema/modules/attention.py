@@ -1,0 +1,60 @@
+"""Cross-attention that also hands out its weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class MultiHeadCrossAttention(nn.Module):
+    """Multi-head attention of queries over keys and values.
+
+    ``softmax(Q K^T / sqrt(d / H)) V`` a head, heads concatenated and projected (Vaswani et al.,
+    "Attention is all you need", NeurIPS 2017, section 3.2). Written out, since the fused kernels
+    of torch do not return the weights a patient.
+
+    Parameters
+    ----------
+    dim : int
+        Width d of queries, keys and values.
+    n_heads : int
+        Number of heads H; divides `dim`.
+    dropout : float
+        Probability of dropping an attention weight in training.
+    """
+
+    def __init__(self, dim: int, n_heads: int, dropout: float) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.query = nn.Linear(dim, dim)
+        self.key_value = nn.Linear(dim, 2 * dim)
+        self.output = nn.Linear(dim, dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, queries: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Attend.
+
+        Parameters
+        ----------
+        queries : Tensor of shape (B, T, d)
+            What asks.
+        tokens : Tensor of shape (B, K, d)
+            What is asked: keys and values.
+
+        Returns
+        -------
+        attended : Tensor of shape (B, T, d)
+            The answer to each query.
+        weights : Tensor of shape (B, H, T, K)
+            Where each query looked, before dropout; sums to 1 over K.
+        """
+        query = self._split(self.query(queries))
+        key, value = (self._split(part) for part in self.key_value(tokens).chunk(2, dim=-1))
+        scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
+        weights = torch.softmax(scores, dim=-1)
+        attended = self.dropout(weights) @ value
+        return self.output(attended.transpose(1, 2).flatten(2)), weights
+
+    def _split(self, x: Tensor) -> Tensor:
+        batch, length, _ = x.shape
+        return x.reshape(batch, length, self.n_heads, -1).transpose(1, 2)

@@ -1,0 +1,158 @@
+"""The whole network: tokens, fusion, refiner, classifier."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from skedema.modules.tokens import ClinicalTokens, ScanTokens
+
+
+class FusedClassifier(nn.Module):
+    """A scan and clinical variables in, one logit a class out.
+
+    Parameters
+    ----------
+    encoder : Module or None
+        Volumes (B, C, X, Y, Z) to features (B, T, E); None where features come in ready made, or
+        where there are no scans.
+    scan_tokens : ScanTokens
+        Features to T tokens of width d.
+    clinical_tokens : ClinicalTokens
+        K variables to K tokens of width d.
+    fusion : Module
+        ``(B, T, d), (B, K, d) -> (B, S, d), weights``; see `skedema.fusion.Fusion`.
+    refiner : Module
+        ``(B, S, d) -> (B, S, d)``.
+    dim : int
+        Width d.
+    n_classes : int
+        Number of logits.
+    dropout : float
+        Probability of dropping a pooled feature in training.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module | None,
+        scan_tokens: ScanTokens,
+        clinical_tokens: ClinicalTokens,
+        fusion: nn.Module,
+        refiner: nn.Module,
+        dim: int,
+        n_classes: int,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.scan_tokens = scan_tokens
+        self.clinical_tokens = clinical_tokens
+        self.fusion = fusion
+        self.refiner = refiner
+        self.norm = nn.LayerNorm(dim)
+        self.dropout = nn.Dropout(dropout)
+        self.classify = nn.Linear(dim, n_classes)
+
+    def scan_queries(self, scan: Tensor | None, present: Tensor) -> Tensor:
+        """Give the tokens of the scans.
+
+        Parameters
+        ----------
+        scan : Tensor of shape (B, C, X, Y, Z), or (B, T, E) without an encoder, or None
+            Volumes or features.
+        present : Tensor of bool of shape (B,)
+            Which patients have a scan.
+
+        Returns
+        -------
+        Tensor of shape (B, T, d)
+            The queries of the fusion.
+        """
+        if self.encoder is not None and scan is not None:
+            scan = self.encoder(scan)
+        return cast(Tensor, self.scan_tokens(scan, present))
+
+    def fuse(
+        self, clinical: Tensor, present: Tensor, scan: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Fuse, without refining.
+
+        Parameters
+        ----------
+        clinical : Tensor of shape (B, K)
+            Scaled values and category codes, NaN for missing.
+        present : Tensor of bool of shape (B,)
+            Which patients have a scan.
+        scan : Tensor or None
+            As in `scan_queries`.
+
+        Returns
+        -------
+        sequence : Tensor of shape (B, S, d)
+            The fused tokens.
+        weights : Tensor of shape (B, K) or None
+            The attention each variable got, summing to 1 a patient, if the fusion attends.
+        """
+        queries = self.scan_queries(scan, present)
+        return cast(
+            tuple[Tensor, Tensor | None], self.fusion(queries, self.clinical_tokens(clinical))
+        )
+
+    def forward(self, clinical: Tensor, present: Tensor, scan: Tensor | None = None) -> Tensor:
+        """Classify.
+
+        Parameters
+        ----------
+        clinical, present, scan : Tensor
+            As in `fuse`.
+
+        Returns
+        -------
+        Tensor of shape (B, n_classes)
+            Logits.
+        """
+        sequence, _ = self.fuse(clinical, present, scan)
+        pooled = self.norm(self.refiner(sequence)).mean(dim=1)
+        return cast(Tensor, self.classify(self.dropout(pooled)))
+
+
+def probe(encoder: nn.Module, in_channels: int, shape: tuple[int, int, int]) -> tuple[int, int]:
+    """Ask an encoder for the shape of its features with one empty volume.
+
+    Parameters
+    ----------
+    encoder : Module
+        The encoder.
+    in_channels : int
+        Channels C of a volume.
+    shape : tuple of 3 int
+        Voxels of a volume.
+
+    Returns
+    -------
+    n_tokens, dim : int
+        T and E of its output (B, T, E).
+
+    Raises
+    ------
+    TypeError
+        When the output is no tensor of three axes.
+    """
+    training = encoder.training
+    first = next(encoder.parameters(), torch.zeros(()))
+    with torch.no_grad():
+        features = encoder.eval()(
+            torch.zeros(1, in_channels, *shape, dtype=first.dtype, device=first.device)
+        )
+    encoder.train(training)
+    if not isinstance(features, Tensor) or features.ndim != 3 or len(features) != 1:
+        got = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
+        raise TypeError(
+            f"An encoder turns volumes (B, C, X, Y, Z) into features (B, tokens, dim); "
+            f"{type(encoder).__name__} gave {got} for (1, {in_channels}, {shape[0]}, {shape[1]}, "
+            f"{shape[2]}). For a feature map (B, dim, x, y, z) use "
+            "features.flatten(2).transpose(1, 2)."
+        )
+    return features.shape[1], features.shape[2]

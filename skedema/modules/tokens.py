@@ -1,0 +1,123 @@
+"""Tokens: one vector for every clinical variable, one or more for the scan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class ClinicalTokens(nn.Module):
+    """Embed each clinical variable as a token of its own.
+
+    A numeric variable k with value x becomes ``x w_k + b_k``, a categorical one ``e_k[x] + b_k``
+    (the feature tokenizer of Gorishniy et al., "Revisiting deep learning models for tabular
+    data", NeurIPS 2021, section 3.3), and a missing value of either kind the learnable vector
+    ``m_k``.
+
+    Parameters
+    ----------
+    n_categories : sequence of int of length K
+        0 for a numeric variable, otherwise its number of categories.
+    dim : int
+        Width d of a token.
+    """
+
+    is_categorical: Tensor
+    offsets: Tensor
+
+    def __init__(self, n_categories: Sequence[int], dim: int) -> None:
+        super().__init__()
+        n_variables = len(n_categories)
+        counts = torch.tensor(list(n_categories), dtype=torch.long)
+        self.register_buffer("is_categorical", counts > 0, persistent=False)
+        offsets = torch.cumsum(counts, 0) - counts
+        self.register_buffer("offsets", offsets, persistent=False)
+        self.weight = nn.Parameter(_uniform(n_variables, dim))
+        self.bias = nn.Parameter(_uniform(n_variables, dim))
+        self.missing = nn.Parameter(_uniform(n_variables, dim))
+        n_embeddings = int(counts.sum())
+        self.categories = nn.Parameter(_uniform(n_embeddings, dim)) if n_embeddings else None
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Embed the variables.
+
+        Parameters
+        ----------
+        values : Tensor of shape (B, K)
+            Scaled values and category codes, NaN for missing.
+
+        Returns
+        -------
+        Tensor of shape (B, K, d)
+            One token a variable.
+        """
+        absent = torch.isnan(values)
+        known = torch.where(absent, torch.zeros_like(values), values)
+        numeric = torch.where(self.is_categorical, torch.zeros_like(known), known)
+        tokens = numeric.unsqueeze(-1) * self.weight + self.bias
+        if self.categories is not None:
+            codes = torch.where(self.is_categorical, known.long() + self.offsets, 0)
+            chosen = self.categories[codes]
+            tokens = tokens + torch.where(self.is_categorical.unsqueeze(-1), chosen, 0.0)
+        return torch.where(absent.unsqueeze(-1), self.missing, tokens)
+
+
+class ScanTokens(nn.Module):
+    """Project an encoder's features to the model's width; a missing scan is a learnable vector.
+
+    Parameters
+    ----------
+    in_dim : int or None
+        Width E of the encoder's features; None when the model has no scans at all, so that every
+        patient gets the learnable vector.
+    dim : int
+        Width d of a token.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, in_dim: int | None, dim: int) -> None:
+        super().__init__()
+        self.missing = nn.Parameter(_uniform(1, dim))
+        self.project = None if in_dim is None else nn.Linear(in_dim, dim)
+        if in_dim is not None:
+            self.register_buffer("mean", torch.zeros(in_dim))
+            self.register_buffer("scale", torch.ones(in_dim))
+
+    def standardise(self, mean: Tensor, scale: Tensor) -> None:
+        """Centre and scale features on the way in, for encoders whose features have any size.
+
+        Parameters
+        ----------
+        mean, scale : Tensor of shape (E,)
+            Taken off, and divided by.
+        """
+        self.mean.copy_(mean)
+        self.scale.copy_(scale)
+
+    def forward(self, features: Tensor | None, present: Tensor) -> Tensor:
+        """Project the features.
+
+        Parameters
+        ----------
+        features : Tensor of shape (B, T, E) or None
+            What the encoder made of the scans; rows without a scan hold anything finite.
+        present : Tensor of bool of shape (B,)
+            Which patients have a scan.
+
+        Returns
+        -------
+        Tensor of shape (B, T, d)
+            T is 1 without features.
+        """
+        if self.project is None or features is None:
+            return self.missing.expand(len(present), 1, -1)
+        tokens = self.project((features - self.mean) / self.scale)
+        return torch.where(present[:, None, None], tokens, self.missing)
+
+
+def _uniform(rows: int, dim: int) -> Tensor:
+    return torch.empty(rows, dim).uniform_(-(dim**-0.5), dim**-0.5)

@@ -1,0 +1,258 @@
+"""The transformer from scans to volumes on a stated grid."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from numbers import Integral, Real
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from joblib import effective_n_jobs
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from ._processes import in_processes
+from .errors import ScanError
+from .files import load_scan
+from .grid import resample
+from .windows import Window, resolve_windows, to_channels
+
+#: HU outside the field of view, and the lowest value that a window lets in: scanners pad with
+#: -1500, -2000 or -3024, which are no densities.
+AIR = -1024.0
+
+
+class ReaderSettings(NamedTuple):
+    """The parameters of a `VolumeReader` in one spelling, validated: equal means equal volumes."""
+
+    spacing: tuple[float, float, float] | None
+    shape: tuple[int, int, int]
+    ranges: tuple[tuple[float, float], ...]
+
+
+class VolumeReader(TransformerMixin, BaseEstimator):
+    """Read head CT scans onto one grid, HU windows as channels.
+
+    Every scan is turned to right-anterior-superior (RAS) axes, clipped to the widest range that
+    the windows span (so that bone and air do not bleed into brain), resampled with antialiasing
+    onto a grid around the centre of its field of view, and windowed. There is nothing to fit.
+
+    Parameters
+    ----------
+    spacing : float, (x, y, z) or None, default=(2.25, 2.25, 2.25)
+        Size of a voxel of the grid in mm. None keeps the field of view of each scan, stretched
+        onto `shape`: sizes then differ from scan to scan. Arrays and ``.npy`` files carry no
+        geometry and are always stretched onto `shape`, their axes taken to be right, anterior
+        and superior; on the grid's shape they are not resampled.
+    shape : int or (X, Y, Z), default=(96, 96, 96)
+        Number of voxels of the grid.
+    windows : str, (width, level), sequence of these, or None, default="brain"
+        HU windows, one a channel, each mapped linearly to 0 to 1 and clipped: "brain" (80, 40),
+        "stroke" (40, 40), "subdural" (200, 80), "bone" (2000, 600), or a pair of width and level
+        (centre) in HU. None gives the intensities as they are, in one channel. Outside a scan's
+        field of view is -1024 HU.
+    n_jobs : int or None, default=None
+        Number of processes that read scans in `transform` (as in joblib), one thread each.
+    verbose : int, default=0
+        Above 0, `transform` shows its progress on standard error.
+
+    See Also
+    --------
+    AttentionMixerClassifier : Takes a reader as its parameter `volume`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skedema import VolumeReader
+    >>> reader = VolumeReader(shape=4, windows=["brain", "bone"])
+    >>> reader.transform([np.full((8, 8, 8), 60.0)])[0, :, 0, 0, 0].round(3)
+    array([0.75, 0.23], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        *,
+        spacing: float | Sequence[float] | None = (2.25, 2.25, 2.25),
+        shape: int | Sequence[int] = (96, 96, 96),
+        windows: Window | Sequence[Window] | None = "brain",
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.spacing = spacing
+        self.shape = shape
+        self.windows = windows
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    @property
+    def n_channels(self) -> int:
+        """Number of channels of a volume."""
+        return max(1, len(resolve_windows(self.windows)))
+
+    def settings(self) -> ReaderSettings:
+        """Validate the parameters and give those that decide the volumes.
+
+        Returns
+        -------
+        ReaderSettings
+            Spacing (mm), shape, and HU range of each channel; hashable.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter is not usable; the message names it and the remedy.
+        """
+        spacing = None if self.spacing is None else _triple("spacing", self.spacing, Real)
+        shape = _triple("shape", self.shape, Integral)
+        return ReaderSettings(spacing, shape, resolve_windows(self.windows))
+
+    def fit(self, X: object, y: object = None) -> Self:
+        """Validate the parameters; no scan is read.
+
+        Parameters
+        ----------
+        X : object
+            Ignored.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        VolumeReader
+            The reader itself.
+        """
+        self.settings()
+        return self
+
+    def transform(self, X: Any) -> NDArray[np.float32]:
+        """Read scans.
+
+        Parameters
+        ----------
+        X : sequence of n scans
+            A list, Series, table of one column or array of cells, each a path, a nibabel image
+            or a 3-D array in HU; or one 4-D array of n volumes.
+
+        Returns
+        -------
+        ndarray of shape (n, channels, X, Y, Z), float32
+            The volumes.
+
+        Raises
+        ------
+        ScanError
+            If a scan is missing or cannot be read; the message names its row, counted from 0.
+        """
+        settings = self.settings()
+        cells = _cells(X)
+        volumes = np.empty((len(cells), self.n_channels, *settings.shape), dtype=np.float32)
+        for row, volume in enumerate(self._progress(self._volumes(cells), len(cells))):
+            volumes[row] = volume
+        return volumes
+
+    def read(self, scan: object) -> NDArray[np.float32]:
+        """Read one scan.
+
+        Parameters
+        ----------
+        scan : str, path, nibabel image or ndarray of shape (A, B, C)
+            The scan, arrays in HU.
+
+        Returns
+        -------
+        ndarray of shape (channels, X, Y, Z), float32
+            A new array.
+
+        Raises
+        ------
+        ScanError
+            If the scan is missing or cannot be read.
+        """
+        spacing, shape, ranges = self.settings()
+        hu, affine = load_scan(scan)
+        fill = AIR
+        if ranges:
+            upper = max(high for _, high in ranges)
+            fill = min(max(AIR, min(low for low, _ in ranges)), upper)
+            hu = np.clip(hu, np.float32(fill), np.float32(upper))
+        return to_channels(resample(hu, affine, spacing, shape, fill), ranges)
+
+    def _volumes(self, cells: list[Any]) -> Iterator[NDArray[np.float32]]:
+        tasks = ((self, row, cell) for row, cell in enumerate(cells))
+        n_jobs = min(effective_n_jobs(self.n_jobs), len(cells))
+        if n_jobs > 1:
+            return in_processes(_read_row, tasks, n_jobs)
+        return (_read_row(*task) for task in tasks)
+
+    def _progress(
+        self, volumes: Iterator[NDArray[np.float32]], total: int
+    ) -> Iterable[NDArray[np.float32]]:
+        if not self.verbose:
+            return volumes
+        from tqdm import tqdm
+
+        bar: Iterable[NDArray[np.float32]] = tqdm(
+            volumes, total=total, desc="reading scans", unit="scan", file=sys.stderr
+        )
+        return bar
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.no_validation = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        return tags
+
+
+def _read_row(reader: VolumeReader, row: int, cell: object) -> NDArray[np.float32]:
+    try:
+        return reader.read(cell)
+    except ScanError as error:
+        raise ScanError(f"row {row}: {error}") from error
+
+
+def _triple(name: str, value: Any, kind: type) -> tuple[Any, Any, Any]:
+    """One number for all three axes, or three: positive and finite."""
+    many = isinstance(value, Iterable) and not isinstance(value, str)
+    values = tuple(value) if many else (value,) * 3
+    unit, convert = ("a number of mm", float) if kind is Real else ("a whole number", int)
+    remedy = f"give {unit} above 0, or three of them (x, y, z)"
+    if not all(isinstance(v, kind) and not isinstance(v, bool | np.bool_) for v in values):
+        raise TypeError(f"{name}={value!r}: {remedy}")
+    if len(values) != 3 or not all(np.isfinite(v) and v > 0 for v in values):
+        raise ValueError(f"{name}={value!r}: {remedy}")
+    first, second, third = (convert(v) for v in values)
+    return first, second, third
+
+
+def _cells(scans: Any) -> list[Any]:
+    """List the cells of any container of scans."""
+    if isinstance(scans, str | bytes) or hasattr(scans, "__fspath__") or hasattr(scans, "dataobj"):
+        raise TypeError("one scan in place of a sequence of scans; use read(scan), or [scan]")
+    if isinstance(scans, np.ndarray):
+        if scans.ndim == 3:
+            raise TypeError(f"one volume of shape {scans.shape}; use read(scan), or [scan]")
+        if scans.ndim == 2 and scans.shape[1] == 1:
+            return list(scans[:, 0])
+        if scans.ndim in (1, 4):
+            return list(scans)
+        raise TypeError(
+            f"an array of shape {scans.shape} is not a column of scans; "
+            "give (n,) or (n, 1) cells, or n volumes (n, X, Y, Z)"
+        )
+    if hasattr(scans, "columns"):
+        if len(scans.columns) != 1:
+            raise TypeError(
+                f"a table of {len(scans.columns)} columns; give the column of scans alone"
+            )
+        scans = scans[scans.columns[0]]
+    if hasattr(scans, "to_list"):
+        return list(scans.to_list())
+    if not isinstance(scans, Iterable) or isinstance(scans, dict):
+        raise TypeError(f"{type(scans).__name__} is not a sequence of scans; give a list of them")
+    return list(scans)

@@ -1,0 +1,29 @@
+"""Settings and fixtures for all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# Before numpy or torch is imported, or the pools are made already. Set, not defaulted: results are
+# bit-equal only at the same number of threads, and two threads a process on a busy machine with
+# two cores turn fractions of a second into many.
+for _pool in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB_MAXIMUM"):
+    os.environ[f"{_pool}_NUM_THREADS"] = "1"
+os.environ["MPLBACKEND"] = "Agg"
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Give the folder of real scans, or skip."""
+    folder = os.environ.get("SKEDEMA_REAL_DATA", "")
+    if not folder:
+        pytest.skip("SKEDEMA_REAL_DATA is not set: no real scans to test on")
+    if not Path(folder).is_dir():
+        pytest.fail(f"SKEDEMA_REAL_DATA names {folder!r}, which is not a folder")
+    return Path(folder)

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import os
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import nibabel as nib
+import numpy as np
+import pytest
+from joblib import Memory
+
+from skedema.scans import ScanError, VolumeReader, cache
+from skedema.scans.cache import VolumeCache
+
+READER = VolumeReader(shape=8, spacing=2)
+VOXELS = np.arange(8**3, dtype=np.int16).reshape(8, 8, 8)
+NBYTES = 8**3 * 4
+
+
+def test_each_distinct_scan_is_read_once(write_scan):
+    volumes = VolumeCache()
+    paths = [write_scan(VOXELS + k, name=f"{k}.nii.gz") for k in range(3)]
+    for _ in range(4):
+        for path in paths:
+            volume = volumes.get(READER, path)
+            assert (volume == READER.read(path)).all()
+            assert volumes.get(READER, str(path)) is volume
+    assert volumes.n_reads == len(volumes) == 3
+    assert volumes.nbytes == 3 * NBYTES
+
+
+def test_scans_in_memory_are_known_by_their_content():
+    volumes = VolumeCache()
+    changing = VOXELS.copy()
+    for cell in [VOXELS, VOXELS.copy(), nib.Nifti1Image(VOXELS, np.eye(4)), changing]:
+        volumes.get(READER, cell)
+    assert volumes.n_reads == 2
+    changing[:] = 0
+    assert volumes.get(READER, changing).max() == 0
+    assert volumes.n_reads == 3
+
+
+def test_settings_that_change_the_volume_are_told_apart_and_others_are_not():
+    volumes = VolumeCache()
+    volumes.get(READER, VOXELS)
+    volumes.get(VolumeReader(shape=(8, 8, 8), spacing=2.0, windows=(80, 40), n_jobs=2), VOXELS)
+    assert volumes.n_reads == 1
+    for other in [{"shape": 7}, {"spacing": 3}, {"windows": "bone"}, {"windows": None}]:
+        volumes.get(VolumeReader(**{"shape": 8, "spacing": 2, **other}), VOXELS)
+    assert volumes.n_reads == 5
+
+
+def test_volumes_are_read_only_and_the_scan_itself_stays_writable():
+    voxels = VOXELS.astype(np.float32)
+    for windows in (None, "brain"):
+        volume = VolumeCache().get(VolumeReader(shape=8, windows=windows), voxels)
+        assert volume.dtype == np.float32
+        with pytest.raises(ValueError, match="read-only"):
+            volume[0] = 0
+    voxels[0] = 0
+
+
+def test_a_file_that_changed_on_disk_is_read_anew(write_scan):
+    volumes = VolumeCache()
+    path = write_scan(VOXELS)
+    assert volumes.get(READER, path).max() == 1
+    write_scan(np.zeros_like(VOXELS))
+    os.utime(path, ns=(1, 1))
+    assert volumes.get(READER, path).max() == 0
+
+
+def test_the_least_recently_used_volume_goes_first():
+    volumes = VolumeCache(max_bytes=2 * NBYTES)
+    scans = [VOXELS + k for k in range(3)]
+    volumes.get(READER, scans[0])
+    volumes.get(READER, scans[1])
+    volumes.get(READER, scans[0])
+    volumes.get(READER, scans[2])  # drops 1
+    assert volumes.nbytes == 2 * NBYTES
+    assert volumes.n_reads == 3
+    volumes.get(READER, scans[0])
+    assert volumes.n_reads == 3
+    volumes.get(READER, scans[1])
+    assert volumes.n_reads == 4
+
+
+def test_a_volume_larger_than_the_cache_is_given_but_not_kept():
+    volumes = VolumeCache(max_bytes=NBYTES - 1)
+    assert volumes.get(READER, VOXELS).shape == (1, 8, 8, 8)
+    assert (len(volumes), volumes.nbytes) == (0, 0)
+
+
+def test_clear_forgets():
+    volumes = VolumeCache()
+    volumes.get(READER, VOXELS)
+    volumes.clear()
+    assert (len(volumes), volumes.nbytes) == (0, 0)
+    volumes.get(READER, VOXELS)
+    assert volumes.n_reads == 2
+
+
+def test_a_pickled_cache_comes_back_empty_with_its_bound():
+    volumes = VolumeCache(max_bytes=12345)
+    volumes.get(READER, VOXELS)
+    again = pickle.loads(pickle.dumps(volumes))
+    assert (again.max_bytes, len(again), again.nbytes, again.n_reads) == (12345, 0, 0, 0)
+    assert len(pickle.dumps(volumes)) < 200
+
+
+def test_threads_that_ask_at_once_read_once(write_scan):
+    volumes = VolumeCache()
+    paths = [write_scan(VOXELS + k, name=f"{k}.nii") for k in range(4)]
+    barrier = Barrier(8)
+
+    def ask(_):
+        barrier.wait()
+        return [volumes.get(READER, path) for path in paths * 3]
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(ask, range(8)))
+    assert volumes.n_reads == 4
+    assert all(a is b for answer in answers for a, b in zip(answer, answers[0], strict=True))
+
+
+def test_an_error_is_raised_each_time_and_not_kept(write_scan):
+    volumes = VolumeCache()
+    path = write_scan(np.full((3, 3, 3), np.nan))
+    for _ in range(2):
+        with pytest.raises(ScanError, match="NaN"):
+            volumes.get(READER, path)
+        with pytest.raises(ScanError, match="missing"):
+            volumes.get(READER, None)
+    assert len(volumes) == 0
+    write_scan(VOXELS)
+    assert volumes.get(READER, path).shape == (1, 8, 8, 8)
+
+
+def test_a_memory_keeps_volumes_on_disk_for_other_caches(write_scan, tmp_path):
+    memory = Memory(tmp_path / "memory", verbose=0)
+    path = write_scan(VOXELS)
+    first, second = VolumeCache(), VolumeCache()
+    expected = first.get(READER, path, memory)
+    found = second.get(READER, path, memory)
+    assert (found == expected).all()
+    assert not found.flags.writeable
+    assert (first.n_reads, second.n_reads) == (1, 0)
+    second.get(VolumeReader(shape=8, spacing=3), path, memory)
+    os.utime(path, ns=(1, 1))
+    second.get(READER, path, memory)
+    assert second.n_reads == 2
+
+
+def test_reading_ahead_fills_the_cache_from_other_processes(write_scan, tmp_path):
+    memory = Memory(tmp_path / "memory", verbose=0)
+    paths = [write_scan(VOXELS + k, name=f"{k}.nii.gz") for k in range(4)]
+    volumes = VolumeCache(max_bytes=3 * NBYTES)
+    volumes.get(READER, paths[1])
+    volumes.read_ahead(READER, [paths[0], paths[0], *paths], memory, n_jobs=2)
+    assert (volumes.n_reads, len(volumes), volumes.nbytes) == (3, 3, 3 * NBYTES)
+    for path in paths[:3]:
+        volume = volumes.get(READER, path)
+        assert (volume == READER.read(path)).all()
+        assert not volume.flags.writeable
+    assert volumes.n_reads == 3
+    again = VolumeCache()
+    again.read_ahead(READER, [paths[0], paths[2]], memory, n_jobs=2)
+    assert (again.n_reads, len(again)) == (0, 2)
+    again.read_ahead(READER, [paths[0], paths[2]], memory, n_jobs=2)
+    again.read_ahead(READER, [])
+    assert len(again) == 2
+
+
+def test_reading_ahead_reports_what_cannot_be_read(write_scan):
+    volumes = VolumeCache()
+    with pytest.raises(ScanError, match="the scan is missing"):
+        volumes.read_ahead(READER, [VOXELS, None])
+    with pytest.raises(ScanError, match=r"bad\.nii: .* NaN"):
+        volumes.read_ahead(READER, [VOXELS, write_scan(np.full((2, 2, 2), np.nan), name="bad.nii")])
+
+
+def test_a_memory_mapped_memory_works_too(tmp_path):
+    memory = Memory(tmp_path, mmap_mode="r", verbose=0)
+    for _ in range(2):
+        assert (VolumeCache().get(READER, VOXELS, memory) == READER.read(VOXELS)).all()
+
+
+def test_there_is_one_cache_for_the_process():
+    assert isinstance(cache.volumes, VolumeCache)
+    assert cache.volumes.max_bytes == cache.DEFAULT_MAX_BYTES == 2**30
