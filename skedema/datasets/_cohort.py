@@ -1,0 +1,239 @@
+"""The simulated cohort as people ask for it: files, table, target and oracle."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from numbers import Integral, Real
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from sklearn.utils import Bunch, check_random_state
+
+from skedema.datasets._edema import finding_from_severity
+from skedema.datasets._patients import PREVALENCE, draw_patients
+from skedema.datasets._scan import Shape, Spacing, simulate_file
+
+_MOST_MISSING = 0.9
+
+_DESCR = f"""\
+A simulated cohort of head CT scans: does the patient have brain edema?
+
+A patient has edema with probability {PREVALENCE}. The scan shows a finding whose severity is normal
+with unit variance and a mean that depends on edema; net water uptake, lesion volume, effacement and
+midline shift all follow from it. The clinical variables are drawn independently of the finding
+given the label, so the two kinds of evidence multiply.
+
+scan               path of the patient's .nii.gz: int16 HU, RAS
+age                years; always recorded; no effect of its own; widens ventricles and sulci
+sex                female, male; always recorded; no effect; sets the head's size
+admission          direct, transfer, in-hospital; a weak effect
+hours_since_onset  h; longer with edema
+gcs                Glasgow coma scale, 3 to 15; lower with edema
+systolic_bp        mmHg; a weak effect
+glucose            mmol/l; higher with edema
+sodium             mmol/l; lower with edema
+osmolality         mOsm/kg; higher with edema; ordered more often with edema
+platelets          10^9/l; pure noise
+anticoagulated     True, False; always recorded; a weak effect
+
+`oracle` holds P(edema | what is known) under this model, exactly: `image` given the scan's finding,
+`clinical` given the clinical variables as reported (rounded, and with what is missing), `both`
+given all of it. No classifier can do better on average. Effects are chosen, not estimated from
+patients: nothing here is medical evidence.
+"""
+
+
+def make_head_ct_cohort(
+    n_samples: int = 200,
+    directory: str | os.PathLike[str] | None = None,
+    *,
+    shape: Sequence[int] = (64, 64, 64),
+    spacing: Sequence[float] = (3.25, 3.25, 3.25),
+    missing: float = 0.15,
+    n_jobs: int | None = None,
+    random_state: int | np.random.RandomState | None = None,
+    verbose: int = 0,
+) -> Bunch:
+    """Simulate a cohort of head CT scans with clinical variables and the exact posterior.
+
+    Writes one NIfTI file a patient and returns the table that goes with them. Edema shows on the
+    scan as hypodensity with mass effect and in the clinical variables as shifted means; the two
+    are independent given the label, so that each patient's best possible prediction is known. With
+    the defaults its AUC is about 0.88 from the scan, 0.92 from the clinical variables and 0.96 from
+    both.
+
+    Parameters
+    ----------
+    n_samples : int, default=200
+        Number of patients. With the same integer ``random_state``, a larger cohort begins with the
+        patients of a smaller one.
+    directory : str or path-like
+        Where the scans are written, as ``patient-0001.nii.gz`` and so on; made if need be. A file
+        of the same name is replaced, others are left alone.
+    shape : sequence of 3 int, default=(64, 64, 64)
+        Voxels along x (to the patient's right), y (front) and z (up).
+    spacing : sequence of 3 float, default=(3.25, 3.25, 3.25)
+        Voxel size in mm. A head needs about 208 mm along each axis; a smaller field cuts it off.
+    missing : float, default=0.15
+        Share of values missing completely at random in admission, hours_since_onset, gcs,
+        systolic_bp, glucose, sodium and platelets, 0 to 0.9. Osmolality is missing with probability
+        ``1 - (1 - missing) ** 1.5`` with edema and ``1 - (1 - missing) ** 5`` without. Age, sex and
+        anticoagulated are always there, and every patient has a scan.
+    n_jobs : int or None, default=None
+        Processes that draw scans, as in joblib. The result does not depend on it.
+    random_state : int, RandomState or None, default=None
+        Seed. The same integer gives the same table and byte-identical files.
+    verbose : int, default=0
+        Progress messages, as in joblib.
+
+    Returns
+    -------
+    Bunch
+        With the attributes
+
+        frame : DataFrame of shape (n_samples, 12)
+            ``scan``, the path of the file under ``directory`` as that was given ("~" expanded), and
+            the clinical variables. The index holds the patients' names.
+        target : Series of int
+            ``edema``, 0 or 1.
+        oracle : DataFrame
+            Columns ``image``, ``clinical`` and ``both``: P(edema | the image finding), P(edema |
+            the clinical variables as reported, missing ones included), P(edema | both).
+        findings : DataFrame
+            The truth about each scan: ``severity`` (standard deviations), ``volume`` (ml),
+            ``water_uptake`` and ``effacement`` (shares), ``midline_shift`` (mm). Not for training.
+        DESCR : str
+            The variables and the model in words.
+
+    Raises
+    ------
+    TypeError
+        If ``directory`` is not given, or an argument is of the wrong kind.
+    ValueError
+        If an argument is out of its range.
+    NotADirectoryError
+        If ``directory`` is a file.
+
+    Notes
+    -----
+    Tissue has the textbook's HU, edema the net water uptake of Broocks et al., Stroke 2018,
+    49:1906-1912, and prevalence is the 46.5 % that the AttentionMixer paper's pooled metrics imply.
+    The image oracle knows the severity itself; a scan shows it through noise, a few voxels wide.
+    Age and sex bend the anatomy but are recorded for everyone and have the same distribution with
+    edema and without, so that what the scan says about them adds nothing to any of the posteriors.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from skedema.datasets import make_head_ct_cohort
+    >>> with TemporaryDirectory() as folder:
+    ...     cohort = make_head_ct_cohort(
+    ...         4, folder, shape=(16, 16, 16), spacing=(13, 13, 13), random_state=0
+    ...     )
+    >>> cohort.frame.shape
+    (4, 12)
+    >>> list(cohort.oracle)
+    ['image', 'clinical', 'both']
+    """
+    n_samples = _whole("n_samples", n_samples)
+    voxels = _three("shape", shape)
+    grid: Shape = (
+        _whole("shape", voxels[0]),
+        _whole("shape", voxels[1]),
+        _whole("shape", voxels[2]),
+    )
+    steps = _three("spacing", spacing)
+    size: Spacing = (
+        _positive("spacing", steps[0]),
+        _positive("spacing", steps[1]),
+        _positive("spacing", steps[2]),
+    )
+    rate = _share("missing", missing)
+    generator = check_random_state(random_state)
+    folder = _folder(directory)
+    entropy = int(generator.randint(np.iinfo(np.int32).max))
+
+    for_table, for_scans = np.random.SeedSequence(entropy).spawn(2)
+    patients = draw_patients(n_samples, rate, for_table)
+    names = [f"patient-{number:04d}" for number in range(1, n_samples + 1)]
+    paths = [folder / f"{name}.nii.gz" for name in names]
+    Parallel(n_jobs=n_jobs, verbose=verbose)(
+        delayed(simulate_file)(path, severity, age, sex, seed, grid, size)
+        for path, severity, age, sex, seed in zip(
+            paths,
+            patients.severity.tolist(),
+            patients.clinical["age"].tolist(),
+            patients.clinical["sex"].tolist(),
+            for_scans.spawn(n_samples),
+            strict=True,
+        )
+    )
+
+    index = pd.Index(names, name="patient")
+    frame = patients.clinical.set_index(index)
+    frame.insert(0, "scan", [str(path) for path in paths])
+    found = [finding_from_severity(severity)._asdict() for severity in patients.severity.tolist()]
+    findings = pd.DataFrame(found, index=index).rename(columns={"shift": "midline_shift"})
+    findings.insert(0, "severity", patients.severity)
+    return Bunch(
+        frame=frame,
+        target=pd.Series(patients.target, index=index, name="edema"),
+        oracle=patients.oracle.set_index(index),
+        findings=findings,
+        DESCR=_DESCR,
+    )
+
+
+def _folder(directory: str | os.PathLike[str] | None) -> Path:
+    if directory is None:
+        raise TypeError(
+            "make_head_ct_cohort writes files: give it directory=, a folder for the scans."
+        )
+    if not isinstance(directory, str | os.PathLike):
+        raise TypeError(f"directory must be a path, got {directory!r}.")
+    folder = Path(directory).expanduser()
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(
+            f"directory={str(folder)!r} is a file; give a folder for the scans."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _three(name: str, values: object) -> Sequence[object]:
+    if isinstance(values, str) or not isinstance(values, Sequence | np.ndarray):
+        raise TypeError(f"{name} must hold three numbers (x, y, z), got {values!r}.")
+    if len(values) != 3:
+        raise ValueError(f"{name} must hold three numbers (x, y, z), got {values!r}.")
+    return list(values)
+
+
+def _whole(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be a whole number, got {value!r}.")
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, got {value!r}.")
+    return int(value)
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, got {value!r}.")
+    return float(value)
+
+
+def _positive(name: str, value: object) -> float:
+    number = _number(name, value)
+    if not 0 < number < np.inf:
+        raise ValueError(f"{name} must be positive and finite (mm), got {value!r}.")
+    return number
+
+
+def _share(name: str, value: object) -> float:
+    number = _number(name, value)
+    if not 0 <= number <= _MOST_MISSING:
+        raise ValueError(f"{name} must lie between 0 and {_MOST_MISSING}, got {value!r}.")
+    return number
