@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from skorch.callbacks import EarlyStopping
+from skorch.utils import noop
 
 from skedema._intake import Intake
+from skedema._net import FusionNet
 from skedema._patients import Patients
 from skedema.fusion import make_fusion
 from skedema.modules.fused import FusedClassifier
@@ -79,6 +82,54 @@ def build_network(
         dropout,
     )
     return network.to(patients.dtype)
+
+
+def build_net(
+    network: FusedClassifier,
+    *,
+    seed: int,
+    lr: float,
+    weight_decay: float,
+    batch_size: int,
+    patience: int | None,
+    callbacks: Any,
+    device: torch.device,
+    verbose: int,
+) -> FusionNet:
+    """Wrap the network into skorch's training loop.
+
+    Parameters
+    ----------
+    network : FusedClassifier
+        With fresh weights.
+    seed : int
+        Decides the order of the patients.
+    lr, weight_decay, batch_size, callbacks, device, verbose
+        The classifier's parameters.
+    patience : int or None
+        Epochs without a lower validation loss before stopping; None to train to the end.
+
+    Returns
+    -------
+    FusionNet
+        Not trained yet.
+    """
+    watchers = list(callbacks or [])
+    if patience is not None:
+        sink = print if verbose else noop
+        stopper = EarlyStopping(patience=patience, load_best=True, sink=sink)
+        watchers.append(("early_stopping", stopper))
+    return FusionNet(
+        network,
+        seed=seed,
+        optimizer=torch.optim.AdamW,
+        optimizer__weight_decay=weight_decay,
+        lr=lr,
+        batch_size=batch_size,
+        callbacks=watchers,
+        device=device,
+        verbose=verbose,
+    )
 
 
 def _spread(patients: Patients) -> tuple[torch.Tensor, torch.Tensor]:

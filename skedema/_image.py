@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
@@ -13,63 +12,12 @@ from torch import nn
 
 from skedema._patients import Patients
 from skedema._rng import isolated_rng
+from skedema._scan_column import Scans, short
 from skedema.encoders.base import is_transformer, make_encoder
-from skedema.frames import Column, Table, listing
+from skedema.frames import listing
 from skedema.modules.fused import probe
-from skedema.scans import ScanError, VolumeReader, looks_like_scan
+from skedema.scans import VolumeReader
 from skedema.scans.cache import volumes
-
-
-def check_cells(column: Column, table: Table) -> np.ndarray:
-    """Check a scan column before anything long begins.
-
-    Parameters
-    ----------
-    column : Column
-        The cells.
-    table : Table
-        The table it stands in, for messages.
-
-    Returns
-    -------
-    ndarray of bool of shape (n,)
-        Which patients have a scan.
-
-    Raises
-    ------
-    ValueError
-        When cells are no scans.
-    ScanError
-        When files are not there; up to ten are listed.
-    """
-    present = ~column.missing()
-    if column.is_numeric:
-        if present.any():
-            raise ValueError(
-                f"Column {column.label} holds numbers, not scans. image= names the column of "
-                "paths, images or arrays."
-            )
-        return present
-    odd = np.array([not _could_be_scan(cell) for cell in column.values], dtype=bool) & present
-    if odd.any():
-        raise ValueError(
-            f"Column {column.label} is to hold scans, but {table.rows(odd)} hold other things: "
-            f"{listing([_short(cell) for cell in column.values[odd]])}. A cell is a path to "
-            ".nii, .nii.gz or .npy, a nibabel image, a 3-D array in HU, or missing (None)."
-        )
-    absent = np.array(
-        [isinstance(c, (str, os.PathLike)) and not os.path.exists(c) for c in column.values],
-        dtype=bool,
-    )
-    if absent.any():
-        raise ScanError(
-            f"{int(absent.sum())} of {int(present.sum())} scans in column {column.label} are not "
-            f"there, in {table.rows(absent)}: "
-            f"{listing([str(cell) for cell in column.values[absent]])}. Relative paths start at "
-            f"the working directory, {os.getcwd()}. Mend the paths, or use None for a patient "
-            "without a scan."
-        )
-    return present
 
 
 class ImageBranch:
@@ -175,8 +123,7 @@ class ImageBranch:
     def patients(
         self,
         clinical: np.ndarray,
-        cells: np.ndarray,
-        present: np.ndarray,
+        scans: Scans,
         *,
         memory: Memory | None,
         n_jobs: int | None,
@@ -190,10 +137,8 @@ class ImageBranch:
         ----------
         clinical : ndarray of shape (n, K)
             The tokenizer's output.
-        cells : ndarray of object of shape (n,)
-            The scan column.
-        present : ndarray of bool of shape (n,)
-            Which patients have a scan.
+        scans : Scans
+            Their scans.
         memory : joblib.Memory or None
             Where read volumes are kept between runs.
         n_jobs : int or None
@@ -210,76 +155,55 @@ class ImageBranch:
         Patients
             With features, or with volumes that stream.
         """
-        if not self.is_transformer:
-            self._read_ahead(cells[present], memory, n_jobs)
-        if not self.trained:
-            features = self._features(cells, present, memory, batch_size)
-            return Patients(
-                clinical, present, features=features, dtype=self.dtype, target=target, weight=weight
-            )
+        if not self.is_transformer and effective_n_jobs(n_jobs) > 1:
+            volumes.read_ahead(self.reader, list(scans.cells[scans.present]), memory, n_jobs)
+        inputs: dict[str, Any]
+        if self.trained:
+            inputs = {
+                "volume": lambda row: scans.volume(row, self.reader, memory),
+                "volume_shape": (self.reader.n_channels, *self.reader.settings().shape),
+            }
+        else:
+            inputs = {"features": self._features(scans, memory, batch_size)}
         return Patients(
-            clinical,
-            present,
-            volume=lambda row: volumes.get(self.reader, cells[row], memory),
-            volume_shape=(self.reader.n_channels, *self.reader.settings().shape),
-            dtype=self.dtype,
-            target=target,
-            weight=weight,
+            clinical, scans.present, **inputs, dtype=self.dtype, target=target, weight=weight
         )
 
-    def _read_ahead(self, cells: np.ndarray, memory: Memory | None, n_jobs: int | None) -> None:
-        """Read scans in several processes, as many as the cache holds."""
-        n_workers = min(effective_n_jobs(n_jobs), len(cells))
-        if n_workers > 1:
-            volumes.read_ahead(self.reader, list(cells), memory, n_workers)
-
-    def _features(
-        self, cells: np.ndarray, present: np.ndarray, memory: Memory | None, batch_size: int
-    ) -> np.ndarray:
+    def _features(self, scans: Scans, memory: Memory | None, batch_size: int) -> np.ndarray:
         """Encode the scans; zeros where there is none."""
-        rows = np.flatnonzero(present)
+        rows = np.flatnonzero(scans.present)
         if not len(rows):
-            return np.zeros((len(cells), max(self.n_tokens, 1), max(self.dim, 1)))
+            return np.zeros((len(scans), self.n_tokens, self.dim))
         if self.is_transformer:
-            known = _as_matrix(self.encoder.transform(cells[rows]), self.encoder, len(rows))
+            known = _as_matrix(self.encoder.transform(scans.cells[rows]), self.encoder, len(rows))
             self.n_tokens, self.dim = known.shape[1:]
         else:
-            known = self._encode(cells[rows], memory, batch_size)
+            known = self._encode(scans, rows, memory, batch_size)
         finite = np.isfinite(known).reshape(len(known), -1).all(axis=1)
         if not finite.all():
-            bad = listing([_short(c) for c in cells[rows][~finite]])
             raise ValueError(
-                f"{type(self.encoder).__name__} gave features that are not finite for {bad}."
+                f"{type(self.encoder).__name__} gave features that are not finite for "
+                f"{scans.table.rows(rows[~finite])}: "
+                f"{listing([short(cell) for cell in scans.cells[rows][~finite]])}."
             )
-        features = np.zeros((len(cells), *known.shape[1:]), dtype=known.dtype)
+        features = np.zeros((len(scans), *known.shape[1:]), dtype=known.dtype)
         features[rows] = known
         return features
 
-    def _encode(self, cells: np.ndarray, memory: Memory | None, batch_size: int) -> np.ndarray:
+    def _encode(
+        self, scans: Scans, rows: np.ndarray, memory: Memory | None, batch_size: int
+    ) -> np.ndarray:
         encoder = self.encoder.eval().to(self.device)
         parts = []
         with torch.no_grad():
-            for start in range(0, len(cells), batch_size):
+            for start in range(0, len(rows), batch_size):
                 stack = [
-                    volumes.get(self.reader, cell, memory)
-                    for cell in cells[start : start + batch_size]
+                    scans.volume(row, self.reader, memory)
+                    for row in rows[start : start + batch_size]
                 ]
                 batch = torch.as_tensor(np.stack(stack), dtype=self.dtype, device=self.device)
                 parts.append(encoder(batch).cpu())
         return np.asarray(torch.cat(parts).numpy())
-
-
-def _could_be_scan(cell: Any) -> bool:
-    return (
-        isinstance(cell, os.PathLike)
-        or looks_like_scan(cell)
-        or (isinstance(cell, str) and os.path.isdir(cell))
-    )
-
-
-def _short(cell: Any) -> str:
-    text = cell if isinstance(cell, str) else type(cell).__name__
-    return repr(text if len(text) < 80 else f"{text[:77]}...")
 
 
 def _as_matrix(features: Any, encoder: Any, n: int) -> np.ndarray:

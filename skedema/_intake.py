@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from joblib import Memory
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
-from skedema._image import ImageBranch, check_cells
+from skedema._image import ImageBranch
 from skedema._patients import Patients
+from skedema._scan_column import Scans, take_scans
 from skedema.clinical import ClinicalTokenizer
+from skedema.encoders.base import is_transformer
 from skedema.frames import Table, find_column, match_columns
 
 
@@ -24,6 +27,8 @@ class Intake:
         The table of the first `fit`.
     image : str, int or None
         Its scan column.
+    dtype : torch.dtype
+        Of everything that is real.
     owner : str
         The class that asks, for messages.
 
@@ -37,9 +42,10 @@ class Intake:
         After `fit`, the names of the clinical tokens.
     """
 
-    def __init__(self, table: Table, image: Any, owner: str) -> None:
-        self.names = table.names
+    def __init__(self, table: Table, image: Any, dtype: torch.dtype, owner: str) -> None:
+        self.names = table.keys
         self.n_columns = len(table.columns)
+        self.dtype = dtype
         self.owner = owner
         self.image = None if image is None else find_column(table, image, "image")
         self.clinical = [p for p in range(self.n_columns) if p != self.image]
@@ -62,8 +68,8 @@ class Intake:
         """
         return match_columns(table, self.names, self.n_columns, self.owner)
 
-    def scans(self, table: Table) -> tuple[np.ndarray, np.ndarray]:
-        """Take the scans out of a table, checked as far as can be without reading them.
+    def scans(self, table: Table) -> Scans:
+        """Take the scans out of a table; see `take_scans`.
 
         Parameters
         ----------
@@ -72,15 +78,10 @@ class Intake:
 
         Returns
         -------
-        cells : ndarray of object of shape (n,)
-            The scan column; None throughout where there is none.
-        present : ndarray of bool of shape (n,)
-            Which patients have a scan.
+        Scans
+            Checked as far as can be without reading them.
         """
-        if self.image is None:
-            return np.full(len(table), None, dtype=object), np.zeros(len(table), dtype=bool)
-        column = table.columns[self.image]
-        return column.values.astype(object), check_cells(column, table)
+        return take_scans(table, self.image)
 
     def fit(
         self,
@@ -114,6 +115,10 @@ class Intake:
         """
         if self.clinical:
             part = table.select(self.clinical)
+            if metadata is not None and not is_transformer(metadata):
+                raise TypeError(
+                    f"metadata must be a transformer such as ClinicalTokenizer(), got {metadata!r}."
+                )
             self.metadata = ClinicalTokenizer() if metadata is None else clone(metadata)
             weights = (
                 {"sample_weight": weight}
@@ -123,13 +128,13 @@ class Intake:
             self.metadata.fit(self._for_metadata(part), labels, **weights)
             self.variables = self._name_variables(part)
         if branch is not None:
-            cells, present = self.scans(table)
-            if not present.any():
+            scans = self.scans(table)
+            if not scans.present.any():
                 raise ValueError(
                     f"Column {table.columns[self.image or 0].label} holds no scan at all among "
                     "the patients to learn from. Use image=None and leave the column out."
                 )
-            branch.fit(cells[present], labels[present], seed)
+            branch.fit(scans.cells[scans.present], labels[scans.present], seed)
             self.branch = branch
 
     def patients(
@@ -139,7 +144,6 @@ class Intake:
         memory: Memory | None,
         n_jobs: int | None,
         batch_size: int,
-        dtype: Any,
         target: np.ndarray | None = None,
         weight: np.ndarray | None = None,
     ) -> Patients:
@@ -155,8 +159,6 @@ class Intake:
             Processes that read scans.
         batch_size : int
             Scans that are encoded at once.
-        dtype : torch.dtype
-            Of everything that is real.
         target : ndarray of int of shape (n,), default=None
             Class codes.
         weight : ndarray of shape (n,), default=None
@@ -171,13 +173,12 @@ class Intake:
         if self.metadata is not None:
             part = self._for_metadata(table.select(self.clinical))
             clinical = _as_values(self.metadata.transform(part), self.metadata, len(table))
-        cells, present = self.scans(table)
+        scans = self.scans(table)
         if self.branch is None:
-            return Patients(clinical, present, dtype=dtype, target=target, weight=weight)
+            return Patients(clinical, scans.present, dtype=self.dtype, target=target, weight=weight)
         return self.branch.patients(
             clinical,
-            cells,
-            present,
+            scans,
             memory=memory,
             n_jobs=n_jobs,
             batch_size=batch_size,

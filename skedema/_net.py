@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,10 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from skedema._patients import Loader, Patients
+
+
+class _StoppedByCallback(Exception):
+    """Training ends here because a callback says so."""
 
 
 class WeightedCrossEntropy(torch.nn.Module):
@@ -151,6 +156,11 @@ class FusionNet(NeuralNet):
         -------
         ndarray of shape (n, ...)
             The results of all batches.
+
+        Raises
+        ------
+        FloatingPointError
+            When a result is not finite.
         """
         self.module_.eval()
         parts = []
@@ -162,7 +172,12 @@ class FusionNet(NeuralNet):
                     if name != "weight"
                 }
                 parts.append(function(**arguments).cpu())
-        return torch.cat(parts).numpy()
+        values = torch.cat(parts).numpy()
+        if not np.isfinite(values).all():
+            raise FloatingPointError(
+                "The network's output is not finite: training made its weights explode. Lower lr."
+            )
+        return np.asarray(values)
 
     def train_epochs(self, patients: Patients, valid: Patients | None, n_epochs: int) -> None:
         """Train further; unlike skorch's own entry points, an interrupt is not swallowed.
@@ -181,10 +196,44 @@ class FusionNet(NeuralNet):
         self.train_split = None if valid is None else predefined_split(valid)
         try:
             self.notify("on_train_begin", X=patients, y=None)
-            self.fit_loop(patients, epochs=n_epochs)
+            with suppress(_StoppedByCallback):
+                self.fit_loop(patients, epochs=n_epochs)
             self.notify("on_train_end", X=patients, y=None)
         finally:
             self.train_split = None
+
+    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        """Call the callbacks, and tell their wish to stop from the user's.
+
+        Parameters
+        ----------
+        method_name : str
+            The event.
+        **cb_kwargs
+            skorch's.
+
+        Raises
+        ------
+        _StoppedByCallback
+            When a callback raises KeyboardInterrupt, which is how skorch's stop training.
+        """
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt as interrupt:
+            raise _StoppedByCallback from interrupt
+
+    def __getstate__(self) -> dict[str, Any]:
+        # skorch writes what depends on a device apart from the rest: `module`, the same object as
+        # `module_`, would go into a pickle a second time.
+        state: dict[str, Any] = super().__getstate__()
+        if self.initialized_:
+            state["module"] = None
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if self.initialized_:
+            self.module = self.module_
 
     def forget_optimizer(self) -> None:
         """Let go of the optimizer's state, which would triple a pickle."""

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from importlib.metadata import entry_points
 from typing import Any
 
+_LISTED = 20
+
 
 def nearest_name(name: str, known: Iterable[str]) -> str:
     """Return a sentence that helps with a misspelt name.
@@ -26,7 +28,9 @@ def nearest_name(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"Did you mean {close[0]!r}? " if close else ""
-    return f"{hint}Known: {', '.join(map(repr, names)) or 'none'}."
+    shown = ", ".join(map(repr, names[:_LISTED])) or "none"
+    more = f", ... ({len(names)} in all)" if len(names) > _LISTED else ""
+    return f"{hint}Known: {shown}{more}."
 
 
 class Registry:

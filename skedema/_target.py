@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from skedema.frames import Table, listing
+from skedema._suspicions import warn_of_twins
+from skedema._table import unmasked
+from skedema._texts import is_no_value
+from skedema._weights import check_same_rows
+from skedema.frames import Table, listed
 
 
 def read_target(y: Any, table: Table) -> np.ndarray:
@@ -32,16 +35,19 @@ def read_target(y: Any, table: Table) -> np.ndarray:
     ------
     ValueError
         When labels are missing, are too many or too few, belong to other rows of a pandas table,
-        or are no classes.
+        are no classes, or stand in the table as well.
+
+    Warns
+    -----
+    UserWarning
+        When classes differ in case or blanks alone.
     """
     if y is None:
         raise ValueError(
             "AttentionMixerClassifier requires y to be passed, but the target y is None."
         )
-    index = getattr(y, "index", None)
-    if isinstance(index, pd.Index) and table.index is not None:
-        _check_index(index, table.index)
-    labels = column_or_1d(y, warn=True)
+    check_same_rows(y, table, "y")
+    labels = column_or_1d(_as_array(y), warn=True)
     if len(labels) != len(table):
         raise ValueError(
             f"X and y have inconsistent numbers of samples: {len(table)} and {len(labels)}."
@@ -54,10 +60,39 @@ def read_target(y: Any, table: Table) -> np.ndarray:
             f"y contains NaN (no label) in {table.rows(missing)}. Leave these patients out: "
             "keep = y.notna(); X, y = X[keep], y[keep]."
         )
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+    if labels.dtype.kind in "OUT":
+        _check_text(labels, table)
+    elif labels.dtype.kind == "f" and np.isinf(labels).any():
         raise ValueError(f"y contains inf in {table.rows(np.isinf(labels))}.")
+    elif labels.dtype.kind not in "biuf":
+        raise ValueError(f"Unknown label type: y holds {labels.dtype}; give a class a patient.")
     check_classification_targets(labels)
+    _check_leak(y, labels, table)
     return np.asarray(labels)
+
+
+def read_classes(classes: Any) -> np.ndarray:
+    """Read the classes that `partial_fit` announces.
+
+    Parameters
+    ----------
+    classes : array-like of shape (n_classes,)
+        The classes.
+
+    Returns
+    -------
+    ndarray of shape (n_classes,)
+        Sorted, each once.
+
+    Raises
+    ------
+    ValueError
+        When one is missing.
+    """
+    known = column_or_1d(_as_array(classes))
+    if np.asarray(pd.isna(known)).any():
+        raise ValueError(f"classes holds a missing value: {known.tolist()}. Leave it out.")
+    return np.unique(known if known.dtype != object else np.array(known.tolist()))
 
 
 def class_codes(labels: np.ndarray, classes: np.ndarray, table: Table) -> np.ndarray:
@@ -86,7 +121,7 @@ def class_codes(labels: np.ndarray, classes: np.ndarray, table: Table) -> np.nda
     if unknown.any():
         raise ValueError(
             f"y holds labels that are none of the classes {classes.tolist()}, in "
-            f"{table.rows(unknown)}: {listing([repr(v) for v in np.unique(labels[unknown])])}."
+            f"{table.rows(unknown)}: {listed(np.unique(labels[unknown]).tolist())}."
         )
     return np.searchsorted(classes, labels)
 
@@ -112,6 +147,11 @@ def class_weights(
     -------
     ndarray of shape (n,)
         The factor of each patient's weight.
+
+    Raises
+    ------
+    ValueError
+        When the dict lacks a class, names one that is not there, or holds no usable weight.
     """
     if class_weight is None:
         return np.ones(len(codes))
@@ -119,20 +159,54 @@ def class_weights(
         total = np.bincount(codes, weights=weight, minlength=len(classes))
         with np.errstate(divide="ignore"):
             return np.asarray((weight.sum() / (len(classes) * total))[codes])
-    factors = compute_class_weight(class_weight, classes=classes, y=classes[codes])
+    known = classes.tolist()
+    unknown = [label for label in class_weight if label not in known]
+    absent = [label for label in known if label not in class_weight]
+    if unknown or absent:
+        raise ValueError(
+            f"class_weight must hold a weight for each of the classes {known}; "
+            f"without one: {listed(absent) or 'none'}; unknown: {listed(unknown) or 'none'}."
+        )
+    factors = np.array([class_weight[label] for label in known], dtype=np.float64)
+    if not np.isfinite(factors).all() or (factors < 0).any():
+        raise ValueError(f"class_weight must hold finite weights of 0 or more; got {class_weight}.")
     return np.asarray(factors[codes])
 
 
-def _check_index(y_index: pd.Index, x_index: pd.Index) -> None:
-    if len(y_index) != len(x_index) or y_index.equals(x_index):
+def _as_array(y: Any) -> Any:
+    """Keep what ``np.asarray`` would turn to text: ``["a", nan]`` has a label that is missing."""
+    if isinstance(y, np.ma.MaskedArray):
+        return unmasked(y)
+    if isinstance(y, (list, tuple)) and not any(np.ndim(v) for v in y):
+        return np.array(y, dtype=object)
+    return y
+
+
+def _check_leak(y: Any, labels: np.ndarray, table: Table) -> None:
+    """Refuse a table in which the column of the labels was left."""
+    name = getattr(y, "name", None)
+    if name is None or name not in (table.keys or ()):
         return
-    first = int(np.flatnonzero(np.asarray(y_index != x_index))[0])
-    same = y_index.sort_values().equals(x_index.sort_values())
-    problem = (
-        "hold the same row labels in another order" if same else "do not have the same row labels"
-    )
-    raise ValueError(
-        f"X and y {problem}; the first difference is row {first}: index {x_index[first]!r} of X, "
-        f"{y_index[first]!r} of y. Align them with y = y.loc[X.index]; where the rows already "
-        "belong together, give y.to_numpy()."
-    )
+    column = table.columns[(table.keys or []).index(name)]
+    cells = labels.astype(np.float64) if column.is_numeric and labels.dtype != object else labels
+    if np.array_equal(column.values, cells):
+        raise ValueError(
+            f"Column {column.label} of X is y itself, so that the model would read off the answer. "
+            f"Leave it out: X.drop(columns={column.label})."
+        )
+
+
+def _check_text(labels: np.ndarray, table: Table) -> None:
+    kinds = sorted({"text" if isinstance(v, str) else type(v).__name__ for v in labels})
+    if kinds != ["text"]:
+        raise ValueError(
+            f"Unknown label type: y holds {', '.join(kinds)}; a class is a text, an integer or a "
+            "boolean, one kind throughout: y.astype(str)."
+        )
+    empty = np.array([not v.strip() or is_no_value(v) for v in labels], dtype=bool)
+    if empty.any():
+        raise ValueError(
+            f"y holds no label but {listed(np.unique(labels[empty]).tolist())} in "
+            f"{table.rows(empty)}. Leave these patients out: X, y = X[keep], y[keep]."
+        )
+    warn_of_twins("y", np.unique(labels).tolist())

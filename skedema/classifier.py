@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 import torch
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, check_memory
-from skorch.callbacks import EarlyStopping
-from skorch.utils import noop
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, check_memory
 
-from skedema._build import build_network
+from skedema._build import build_net, build_network
+from skedema._cohort import Cohort, read_cohort, split_patients
+from skedema._explain import attention_frame, pooled_queries
 from skedema._image import ImageBranch
 from skedema._intake import Intake
 from skedema._net import FusionNet
 from skedema._patients import Patients
 from skedema._rng import isolated_rng
-from skedema._target import class_codes, class_weights, read_target
+from skedema._target import class_codes, class_weights, read_classes
 from skedema.encoders import make_encoder
 from skedema.frames import Table, read_table
+from skedema.fusion import make_fusion
+from skedema.refiners import make_refiner
 from skedema.scans import VolumeReader
 
 # "auto": patients a batch where rows are a few numbers, and where volumes go through an encoder.
 _ROWS_A_BATCH, _VOLUMES_A_BATCH = 200, 16
-# "auto": a tenth of fewer patients than this decides on noise when to stop.
-_EARLY_STOPPING_PATIENTS = 500
 # How to give an object in place of a name or of the default, for set_params.
 _REMEDY = {
     "encoder": "skedema.encoders.CNN()",
@@ -40,6 +40,17 @@ _REMEDY = {
     "volume": "skedema.VolumeReader()",
     "metadata": "skedema.ClinicalTokenizer()",
 }
+
+
+def _trains_in_parts(estimator: AttentionMixerClassifier) -> bool:
+    if estimator.early_stopping is True:
+        raise ValueError("partial_fit trains a single epoch: early_stopping=True does not fit.")
+    if isinstance(estimator.class_weight, str):
+        raise ValueError(
+            "partial_fit sees a part of the patients, so class_weight='balanced' cannot be known. "
+            "Give a dict of weights, from compute_class_weight on all labels."
+        )
+    return True
 
 
 class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
@@ -113,7 +124,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
     warm_start : bool, default=False
         Whether `fit` goes on from the last one; columns, scales and classes then stay.
     callbacks : list or None, default=None
-        skorch callbacks, to watch or to stop training.
+        Callbacks of skorch, to watch or to stop training.
     random_state : int, RandomState instance or None, default=None
         Decides initial weights, order and splits. With an integer, two fits are equal bit by bit
         on one thread count, and global random generators are left as they were.
@@ -170,6 +181,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
     """
 
     net_: FusionNet
+    n_iter_: int
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "image": "no_validation",
         "encoder": "no_validation",
@@ -287,6 +299,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
             X, y, sample_weight, resume=self.warm_start and hasattr(self, "net_"), whole=True
         )
 
+    @available_if(_trains_in_parts)  # type: ignore[untyped-decorator]
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
     ) -> AttentionMixerClassifier:
@@ -311,19 +324,14 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            As in `fit`; also when `classes` is missing or changes, with ``early_stopping=True``
-            and with ``class_weight="balanced"``.
+            As in `fit`; also when `classes` is missing or changes.
+        AttributeError
+            With ``early_stopping=True`` or ``class_weight="balanced"``, neither of which can be
+            known from a part of the patients.
         """
-        if self.early_stopping is True:
-            raise ValueError("partial_fit trains a single epoch: early_stopping=True does not fit.")
-        if isinstance(self.class_weight, str):
-            raise ValueError(
-                "partial_fit sees a part of the patients, so class_weight='balanced' cannot be "
-                "known. Give a dict of weights, from compute_class_weight on all labels."
-            )
         resume = hasattr(self, "net_")
         if classes is not None:
-            classes = np.unique(np.asarray(classes))
+            classes = read_classes(classes)
             if resume and not np.array_equal(classes, self.classes_):
                 raise ValueError(
                     f"classes={classes.tolist()} differ from those of the first call, "
@@ -396,28 +404,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
             When the fusion does not attend, or there are no clinical variables.
         """
         table, patients = self._patients(X)
-        if not self._intake.variables:
-            raise ValueError("There is no clinical variable to attend to: X held the scan alone.")
-
-        def weights(**inputs: torch.Tensor) -> torch.Tensor:
-            _, attended = self.net_.module_.fuse(**inputs)
-            if attended is None:
-                raise ValueError(
-                    f"fusion={self.fusion!r} does not attend; permutation_importance works with "
-                    "every fusion."
-                )
-            return cast(torch.Tensor, attended)
-
-        frame = pd.DataFrame(
-            self.net_.evaluate(patients, weights).astype(np.float64),
-            index=table.index,
-            columns=self._intake.variables,
-        )
-        missing = torch.isnan(patients.clinical).numpy()
-        frame.attrs["missing"] = {
-            name: missing[:, k].tolist() for k, name in enumerate(self._intake.variables)
-        }
-        return frame
+        return attention_frame(self.net_, patients, table, self._intake.variables)
 
     def image_features(self, X: Any) -> np.ndarray:
         """Give the scans' features in the space where they meet the clinical variables.
@@ -433,14 +420,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
             The mean over the scan's tokens; for a missing scan its learnable embedding.
         """
         _, patients = self._patients(X)
-
-        def pooled(clinical: torch.Tensor, **scan: torch.Tensor) -> torch.Tensor:
-            queries: torch.Tensor = self.net_.module_.scan_queries(
-                scan.get("scan"), scan["present"]
-            )
-            return queries.mean(dim=1)
-
-        return self.net_.evaluate(patients, pooled)
+        return pooled_queries(self.net_, patients)
 
     @property
     def encoder_(self) -> Any:
@@ -461,11 +441,9 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
     def history_(self) -> pd.DataFrame:
         """One row an epoch: losses of training and validation, and seconds."""
         check_is_fitted(self)
-        columns = {"epoch": "epoch", "train_loss": "train_loss", "valid_loss": "valid_loss"}
-        frame = pd.DataFrame(
-            [{name: row.get(key) for name, key in columns.items()} for row in self.net_.history]
-        )
-        frame["seconds"] = [row["dur"] for row in self.net_.history]
+        names = ["epoch", "train_loss", "valid_loss", "dur"]
+        rows = [[epoch.get(name) for name in names] for epoch in self.net_.history]
+        frame = pd.DataFrame(rows, columns=names).rename(columns={"dur": "seconds"})
         return frame.dropna(axis="columns", how="all")
 
     def set_params(self, **params: Any) -> AttentionMixerClassifier:
@@ -509,30 +487,29 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         classes: np.ndarray | None = None,
     ) -> AttentionMixerClassifier:
         self._validate_params()
-        table = read_table(X)
-        if resume:
-            table = self._intake.match(table)
-        labels = read_target(y, table)
-        weight = _check_sample_weight(
-            sample_weight, labels, dtype=np.float64, ensure_non_negative=True
-        )
-        kept = weight > 0
-        if not kept.any():
-            raise ValueError("sample_weight must hold at least one weight that is not zero.")
-        if not kept.all():
-            table, labels, weight = table.take(kept), labels[kept], weight[kept]
+        # Names first: a misspelt one must not come out after an hour of reading scans.
+        make_encoder(self.encoder), make_fusion(self.fusion), make_refiner(self.refiner)
+        cohort = read_cohort(X, y, sample_weight, self._intake if resume else None)
         if not resume:
-            self._learn_frame(table, labels, classes)
-        codes = class_codes(labels, self.classes_, table)
-        weight = weight * class_weights(self.class_weight, codes, self.classes_, weight)
+            self._begin(cohort, classes)
+        codes = class_codes(cohort.labels, self.classes_, cohort.table)
+        weight = cohort.weight * class_weights(
+            self.class_weight, codes, self.classes_, cohort.weight
+        )
         if not weight.any():
             raise ValueError("class_weight and sample_weight leave zero weight to every patient.")
-        train, valid = self._split(codes) if whole else (np.arange(len(codes)), None)
+        train, valid = split_patients(
+            codes,
+            len(self.classes_),
+            early_stopping=self.early_stopping if whole else False,
+            validation_fraction=self.validation_fraction,
+            seed=self._seed,
+        )
         if not resume:
-            self._intake.scans(table)
+            self._intake.scans(cohort.table)  # all files are there, those to watch included
             self._intake.fit(
-                table.take(train),
-                labels[train],
+                cohort.table.take(train),
+                cohort.labels[train],
                 weight[train],
                 metadata=self.metadata,
                 branch=self._branch(),
@@ -540,31 +517,32 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
             )
         self._batch = self._batch_size(len(train))
         weight = weight / weight[train].mean()
-        learn = self._gather(table.take(train), codes[train], weight[train])
-        watch = (
-            None if valid is None else self._gather(table.take(valid), codes[valid], weight[valid])
-        )
-        with isolated_rng(self._seed + (len(self.net_.history) if resume else 0)):
+        learn = self._gather(cohort.table.take(train), codes[train], weight[train])
+        watch = None
+        if valid is not None:
+            watch = self._gather(cohort.table.take(valid), codes[valid], weight[valid])
+        with isolated_rng(self._seed + (self.n_iter_ if resume else 0)):
             if resume:
                 self.net_.change_optimizer(self.lr, self.weight_decay)
                 self.net_.batch_size = self._batch
             else:
-                self.net_ = self._build(learn, stopping=watch is not None)
+                self.net_ = self._build(learn, stopping=valid is not None)
             self.net_.train_epochs(learn, watch, self.max_epochs if whole else 1)
         if whole and not self.warm_start:
             self.net_.forget_optimizer()
         self.n_iter_ = len(self.net_.history)
         return self
 
-    def _learn_frame(self, table: Table, labels: np.ndarray, classes: np.ndarray | None) -> None:
-        """Take what a first fit decides: names, columns, classes, seed."""
-        self._intake = Intake(table, self.image, type(self).__name__)
+    def _begin(self, cohort: Cohort, classes: np.ndarray | None) -> None:
+        """Take what a first fit decides: names, columns, classes, precision, seed."""
+        table = cohort.table
+        self._intake = Intake(table, self.image, self._torch_dtype(), type(self).__name__)
         self.n_features_in_ = len(table.columns)
         if table.names is not None:
             self.feature_names_in_ = np.array(table.names, dtype=object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
-        self.classes_ = np.unique(labels) if classes is None else classes
+        self.classes_ = np.unique(cohort.labels) if classes is None else classes
         if len(self.classes_) < 2:
             raise ValueError(
                 f"y holds one class, {self.classes_.tolist()[0]!r}, among the patients that have "
@@ -572,32 +550,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
             )
         self._seed = int(check_random_state(self.random_state).randint(2**31))
 
-    def _split(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Split off the patients that decide when to stop."""
-        everyone = np.arange(len(codes))
-        counts = np.bincount(codes, minlength=len(self.classes_))
-        stop = self.early_stopping
-        if stop == "auto":
-            stop = len(codes) >= _EARLY_STOPPING_PATIENTS and counts[counts > 0].min() >= 10
-        if not stop:
-            return everyone, None
-        try:
-            train, valid = train_test_split(
-                everyone,
-                test_size=self.validation_fraction,
-                stratify=codes,
-                random_state=self._seed,
-            )
-        except ValueError as error:
-            raise ValueError(
-                f"early_stopping=True needs patients of every class on both sides of the split; "
-                f"the classes have {counts.tolist()} and validation_fraction is "
-                f"{self.validation_fraction}: {error} Use early_stopping=False."
-            ) from error
-        return np.sort(train), np.sort(valid)
-
     def _branch(self) -> ImageBranch | None:
-        make_encoder(self.encoder)
         if self.image is None:
             return None
         reader = VolumeReader() if self.volume is None else clone(self.volume)
@@ -618,22 +571,14 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
             dropout=self.dropout,
             n_classes=len(self.classes_),
         )
-        callbacks = list(self.callbacks or [])
-        if stopping:
-            patience = EarlyStopping(
-                patience=self.n_iter_no_change,
-                load_best=True,
-                sink=print if self.verbose else noop,
-            )
-            callbacks.append(("early_stopping", patience))
-        return FusionNet(
+        return build_net(
             network,
             seed=self._seed,
-            optimizer=torch.optim.AdamW,
-            optimizer__weight_decay=self.weight_decay,
             lr=self.lr,
+            weight_decay=self.weight_decay,
             batch_size=self._batch,
-            callbacks=callbacks,
+            patience=self.n_iter_no_change if stopping else None,
+            callbacks=self.callbacks,
             device=self._torch_device(),
             verbose=int(self.verbose),
         )
@@ -651,7 +596,6 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
             memory=None if self.memory is None else check_memory(self.memory),
             n_jobs=self.n_jobs,
             batch_size=self._batch,
-            dtype=self._torch_dtype(),
             target=target,
             weight=weight,
         )
@@ -671,7 +615,13 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
     def _torch_device(self) -> torch.device:
         if str(self.device) == "auto":
             return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        return torch.device(self.device)
+        try:
+            return torch.device(self.device)
+        except RuntimeError as error:
+            raise ValueError(
+                f"device={self.device!r} is no torch device; give 'auto', 'cpu', 'cuda' or such as "
+                f"'cuda:1'. {error}"
+            ) from error
 
     def __sklearn_tags__(self) -> Any:
         # input_tags.string stays False although text columns are welcome: scikit-learn's checks

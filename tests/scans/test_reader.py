@@ -152,7 +152,7 @@ def test_every_container_of_scans(scans):
         (None, "NoneType is not a sequence of scans"),
         ({"scan": "a.nii"}, "dict is not a sequence of scans"),
     ],
-    ids=repr,
+    ids=["path", "Path", "image", "volume", "matrix", "5-D", "None", "dict"],
 )
 def test_what_is_no_column_of_scans_is_refused(scans, message):
     with pytest.raises(TypeError, match=message):

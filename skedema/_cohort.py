@@ -1,0 +1,120 @@
+"""What `fit` is given: read, checked, and split for early stopping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from skedema._intake import Intake
+from skedema._target import read_target
+from skedema._weights import read_weights
+from skedema.frames import Table, read_table
+
+# "auto": a tenth of fewer patients than this decides on noise when to stop.
+_EARLY_STOPPING_PATIENTS = 500
+_EARLY_STOPPING_IN_CLASS = 10
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Patients to learn from.
+
+    Attributes
+    ----------
+    table : Table
+        Their rows.
+    labels, weight : ndarray of shape (n,)
+        Their classes, and their weights, all above 0.
+    """
+
+    table: Table
+    labels: np.ndarray
+    weight: np.ndarray
+
+
+def read_cohort(X: Any, y: Any, sample_weight: Any, intake: Intake | None) -> Cohort:
+    """Read the arguments of `fit`; patients of weight 0 are left out.
+
+    Parameters
+    ----------
+    X, y, sample_weight
+        As the classifier's.
+    intake : Intake or None
+        From an earlier fit that goes on: the columns are matched with it.
+
+    Returns
+    -------
+    Cohort
+        The patients that count.
+
+    Raises
+    ------
+    ValueError
+        When table, labels or weights cannot be used.
+    """
+    table = read_table(X)
+    if intake is not None:
+        table = intake.match(table)
+    labels = read_target(y, table)
+    weight = read_weights(sample_weight, table)
+    kept = weight > 0
+    if kept.all():
+        return Cohort(table, labels, weight)
+    return Cohort(table.take(kept), labels[kept], weight[kept])
+
+
+def split_patients(
+    codes: np.ndarray,
+    n_classes: int,
+    *,
+    early_stopping: bool | str,
+    validation_fraction: float,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Split off the patients that decide when to stop.
+
+    Parameters
+    ----------
+    codes : ndarray of int of shape (n,)
+        Class codes.
+    n_classes : int
+        Number of classes.
+    early_stopping, validation_fraction
+        As the classifier's.
+    seed : int
+        Decides who.
+
+    Returns
+    -------
+    train : ndarray of int
+        Rows to learn from.
+    valid : ndarray of int or None
+        Rows to watch; None without early stopping.
+
+    Raises
+    ------
+    ValueError
+        When early stopping is asked for and a class has too few patients.
+    """
+    everyone = np.arange(len(codes))
+    counts = np.bincount(codes, minlength=n_classes)
+    if early_stopping == "auto":
+        early_stopping = (
+            len(codes) >= _EARLY_STOPPING_PATIENTS and counts.min() >= _EARLY_STOPPING_IN_CLASS
+        )
+    if not early_stopping:
+        return everyone, None
+    try:
+        train, valid = train_test_split(
+            everyone, test_size=validation_fraction, stratify=codes, random_state=seed
+        )
+    except ValueError as error:
+        raise ValueError(
+            "early_stopping=True needs patients of every class on both sides of the split; the "
+            f"classes have {counts.tolist()} and validation_fraction is {validation_fraction}: "
+            f"{error} Use early_stopping=False."
+        ) from error
+    return np.sort(train), np.sort(valid)

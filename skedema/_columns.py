@@ -1,0 +1,138 @@
+"""Columns of a table, found by name or position and brought into the order of `fit`."""
+
+from __future__ import annotations
+
+import numbers
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from skedema._registry import nearest_name
+from skedema._table import Column, Table, listed
+
+
+def match_columns(table: Table, keys: Sequence[Any] | None, n_columns: int, owner: str) -> Table:
+    """Bring a table into the column order of `fit`.
+
+    Parameters
+    ----------
+    table : Table
+        What a method after `fit` was given.
+    keys : sequence or None
+        The `Table.keys` of `fit`.
+    n_columns : int
+        The number of columns seen in `fit`.
+    owner : str
+        The class that asks, for messages.
+
+    Returns
+    -------
+    Table
+        With the columns in the order of `fit`. A table without names is matched by position and
+        takes the names of `fit`: scikit-learn's tools strip names off on their way. Labels that
+        count 0, 1, 2, ... name nothing, unless both tables have the same ones.
+
+    Raises
+    ------
+    ValueError
+        When columns are missing or extra; the message names them.
+
+    Warns
+    -----
+    UserWarning
+        When columns have names now and had none in `fit`, so that they are matched by position.
+    """
+    given = table.keys
+    if given is not None and keys is not None:
+        absent = [k for k in keys if k not in set(given)]
+        extra = [k for k in given if k not in set(keys)]
+        if not absent and not extra:
+            return table.select([given.index(k) for k in keys])
+        if not _only_count(given) and not _only_count(keys):
+            parts = []
+            if absent:
+                parts.append(f"columns seen in fit and missing now: {listed(absent)}")
+            if extra:
+                parts.append(f"columns not seen in fit: {listed(extra)}")
+            raise ValueError(
+                f"X does not have the columns {owner} was fitted on; {'; '.join(parts)}. "
+                "Give the columns of fit, in any order; a column of missing values stands for a "
+                "variable that was not measured."
+            )
+    if len(table.columns) != n_columns:
+        raise ValueError(
+            f"X has {len(table.columns)} features, but {owner} is expecting {n_columns} features "
+            "as input."
+        )
+    if keys is None or not isinstance(keys[0], str):
+        if table.names is None:
+            return table
+        warnings.warn(
+            f"X has feature names, but {owner} was fitted without feature names: columns are "
+            "matched by position.",
+            UserWarning,
+            stacklevel=3,
+        )
+        return Table(table.columns, None, table.n_rows, table.index, table.numbers)
+    columns = [
+        Column(repr(name), column.values, column.categorical)
+        for name, column in zip(keys, table.columns, strict=True)
+    ]
+    return Table(columns, list(keys), table.n_rows, table.index, table.numbers)
+
+
+def _only_count(keys: Sequence[Any]) -> bool:
+    return list(keys) == list(range(len(keys)))
+
+
+def find_column(table: Table, column: str | int, parameter: str) -> int:
+    """Resolve a column given by name or position.
+
+    Parameters
+    ----------
+    table : Table
+        Where to look.
+    column : str or int
+        A name, or a position; negative positions count from the end.
+    parameter : str
+        The parameter that holds it, for messages.
+
+    Returns
+    -------
+    int
+        The position, from 0.
+
+    Raises
+    ------
+    ValueError
+        When there is no such column.
+    TypeError
+        When `column` is neither a text nor an integer.
+    """
+    if isinstance(column, str):
+        if table.names is None:
+            raise ValueError(
+                f"{parameter}={column!r} names a column, but X has no column names: give the "
+                "position as an integer, or a DataFrame."
+            )
+        if column not in table.names:
+            raise ValueError(
+                f"{parameter}={column!r}: X has no such column. {nearest_name(column, table.names)}"
+            )
+        return table.names.index(column)
+    if isinstance(column, numbers.Integral) and not isinstance(column, bool):
+        n_columns = len(table.columns)
+        if column in (table.labels or ()) and table.labels[column] != column:
+            raise ValueError(
+                f"{parameter}={column} is the label of one column and the position of another. "
+                "Give the columns names: df.columns = df.columns.astype(str)."
+            )
+        if not -n_columns <= int(column) < n_columns:
+            raise ValueError(
+                f"{parameter}={column}: X has {n_columns} columns, so a position lies between 0 "
+                f"and {n_columns - 1}."
+            )
+        return int(column) % n_columns
+    raise TypeError(
+        f"{parameter} must be the name or the position of a column, or None; got {column!r}."
+    )

@@ -1,0 +1,82 @@
+"""Looks into a fitted network: what it attended to, and what it made of the scans."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import pandas as pd
+import torch
+
+from skedema._net import FusionNet
+from skedema._patients import Patients
+from skedema.frames import Table
+
+
+def attention_frame(
+    net: FusionNet, patients: Patients, table: Table, variables: list[str]
+) -> pd.DataFrame:
+    """Tabulate attention; see `AttentionMixerClassifier.attention`.
+
+    Parameters
+    ----------
+    net : FusionNet
+        Trained.
+    patients : Patients
+        Whom to look at.
+    table : Table
+        Their rows, for the labels of the result.
+    variables : list of str
+        The clinical tokens.
+
+    Returns
+    -------
+    DataFrame of shape (n, K)
+        Rows sum to 1.
+
+    Raises
+    ------
+    ValueError
+        When the fusion does not attend, or there are no clinical variables.
+    """
+    if not variables:
+        raise ValueError("There is no clinical variable to attend to: X held the scan alone.")
+
+    def weights(**inputs: torch.Tensor) -> torch.Tensor:
+        _, attended = net.module_.fuse(**inputs)
+        if attended is None:
+            raise ValueError(
+                f"{type(net.module_.fusion).__name__.lstrip('_')} does not attend; use "
+                "sklearn.inspection.permutation_importance, which works with every fusion."
+            )
+        return cast(torch.Tensor, attended)
+
+    attended = net.evaluate(patients, weights).astype(np.float64)
+    frame = pd.DataFrame(attended, index=table.index, columns=variables)
+    missing = torch.isnan(patients.clinical).numpy()
+    frame.attrs["missing"] = {name: missing[:, k].tolist() for k, name in enumerate(variables)}
+    return frame
+
+
+def pooled_queries(net: FusionNet, patients: Patients) -> np.ndarray:
+    """Pool the projected tokens of each scan.
+
+    Parameters
+    ----------
+    net : FusionNet
+        Trained.
+    patients : Patients
+        Whose scans.
+
+    Returns
+    -------
+    ndarray of shape (n, dim)
+        The mean over a scan's tokens.
+    """
+
+    def pooled(
+        clinical: torch.Tensor, present: torch.Tensor, scan: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        return cast(torch.Tensor, net.module_.scan_queries(scan, present).mean(dim=1))
+
+    return net.evaluate(patients, pooled)

@@ -1,0 +1,140 @@
+"""The scan column of a table: cells that are checked before anything long begins."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from joblib import Memory
+
+from skedema.frames import Column, Table, listing
+from skedema.scans import ScanError, VolumeReader, looks_like_scan
+from skedema.scans.cache import volumes
+
+
+@dataclass(frozen=True)
+class Scans:
+    """The scans of a group of patients.
+
+    Attributes
+    ----------
+    cells : ndarray of object of shape (n,)
+        What the column holds; None for a missing scan.
+    present : ndarray of bool of shape (n,)
+        Which patients have a scan.
+    table : Table
+        Their rows, for messages.
+    """
+
+    cells: np.ndarray
+    present: np.ndarray
+    table: Table
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def volume(self, row: int, reader: VolumeReader, memory: Memory | None) -> np.ndarray:
+        """Read the volume of a patient, or take it from the cache.
+
+        Parameters
+        ----------
+        row : int
+            Which patient; one with a scan.
+        reader : VolumeReader
+            How scans are read.
+        memory : joblib.Memory or None
+            Where volumes are kept between runs.
+
+        Returns
+        -------
+        ndarray of float32 of shape (C, X, Y, Z)
+            Read-only.
+
+        Raises
+        ------
+        ScanError
+            When the scan cannot be read; the message names row and file.
+        """
+        try:
+            return volumes.get(reader, self.cells[row], memory)
+        except ScanError as error:
+            raise ScanError(f"{self.table.rows(np.array([row]))}: {error}") from error
+
+
+def take_scans(table: Table, position: int | None) -> Scans:
+    """Take the scans out of a table, checked as far as can be without reading them.
+
+    Parameters
+    ----------
+    table : Table
+        The patients.
+    position : int or None
+        Where the scan column is; None for a table without.
+
+    Returns
+    -------
+    Scans
+        The cells.
+    """
+    if position is None:
+        nothing = np.full(len(table), None, dtype=object)
+        return Scans(nothing, np.zeros(len(table), dtype=bool), table)
+    column = table.columns[position]
+    return Scans(column.values.astype(object), _check_cells(column, table), table)
+
+
+def short(cell: Any) -> str:
+    """Name a cell in a message.
+
+    Parameters
+    ----------
+    cell : object
+        A text, or anything else.
+
+    Returns
+    -------
+    str
+        The text in quotes, shortened; or the type.
+    """
+    text = cell if isinstance(cell, str) else type(cell).__name__
+    return repr(text if len(text) < 80 else f"{text[:77]}...")
+
+
+def _check_cells(column: Column, table: Table) -> np.ndarray:
+    """Return which patients have a scan, or say what is wrong with the column."""
+    present = ~column.missing()
+    if column.is_numeric:
+        if present.any():
+            raise ValueError(
+                f"Column {column.label} holds numbers, not scans. image= names the column of "
+                "paths, images or arrays."
+            )
+        return present
+    odd = np.array([not _could_be_scan(cell) for cell in column.values], dtype=bool) & present
+    if odd.any():
+        raise ValueError(
+            f"Column {column.label} is to hold scans, but {table.rows(odd)} hold other things: "
+            f"{listing([short(cell) for cell in column.values[odd]])}. A cell is a path to "
+            ".nii, .nii.gz or .npy, a nibabel image, a 3-D array in HU, or missing (None)."
+        )
+    absent = np.array(
+        [isinstance(c, (str, os.PathLike)) and not os.path.exists(c) for c in column.values],
+        dtype=bool,
+    )
+    if absent.any():
+        raise ScanError(
+            f"{int(absent.sum())} of {int(present.sum())} scans in column {column.label} are not "
+            f"there, in {table.rows(absent)}: "
+            f"{listing([repr(str(cell)) for cell in column.values[absent]])}. Relative paths start "
+            f"at the working directory, {os.getcwd()}. Mend the paths, or use None for a patient "
+            "without a scan."
+        )
+    return present
+
+
+def _could_be_scan(cell: Any) -> bool:
+    if isinstance(cell, str):
+        return "/" in cell or os.sep in cell or os.path.isdir(cell) or looks_like_scan(cell)
+    return isinstance(cell, os.PathLike) or looks_like_scan(cell)

@@ -1,0 +1,221 @@
+"""A table of patients as plain columns: numbers, text or raw cells."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+_LISTED = 10
+_SHOWN = reprlib.Repr()
+_SHOWN.maxstring = _SHOWN.maxother = _SHOWN.maxlong = 60
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Parameters
+    ----------
+    label : str
+        How messages call it: ``'age'`` in quotes, or ``3`` for a column without a name.
+    values : ndarray of shape (n_rows,)
+        Numbers, float64 with NaN for missing, where every value is a number or a boolean; otherwise
+        objects with None for missing.
+    categorical : bool
+        True when the table itself says that the values are categories.
+    """
+
+    label: str
+    values: np.ndarray
+    categorical: bool = False
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether the values are float64."""
+        return bool(self.values.dtype == np.float64)
+
+    def missing(self) -> np.ndarray:
+        """Tell where the column is empty.
+
+        Returns
+        -------
+        ndarray of bool of shape (n_rows,)
+            True for a missing value.
+        """
+        if self.is_numeric:
+            return np.asarray(np.isnan(self.values))
+        return np.array([v is None for v in self.values], dtype=bool)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of patients.
+
+    Parameters
+    ----------
+    columns : list of Column
+        In the table's order.
+    names : list of str or None
+        None for a table without column names.
+    n_rows : int
+        Number of patients.
+    index : pandas.Index or None
+        The row labels, when the table was a pandas DataFrame.
+    numbers : ndarray of int of shape (n_rows,) or None
+        Which rows of the user's table these are, when some were left out.
+    labels : list or None
+        The column labels of a pandas DataFrame whose labels are no text.
+    """
+
+    columns: list[Column]
+    names: list[str] | None
+    n_rows: int
+    index: pd.Index | None = field(default=None, repr=False)
+    numbers: np.ndarray | None = field(default=None, repr=False)
+    labels: list[Any] | None = None
+
+    def __len__(self) -> int:
+        return self.n_rows
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.n_rows, len(self.columns)
+
+    @property
+    def keys(self) -> list[Any] | None:
+        """What `match_columns` tells columns by: names, else labels, None where there are none."""
+        return self.labels if self.names is None else self.names
+
+    def rows(self, selected: np.ndarray) -> str:
+        """Name rows in a message.
+
+        Parameters
+        ----------
+        selected : ndarray of bool of shape (n_rows,) or of int
+            The rows to name.
+
+        Returns
+        -------
+        str
+            Such as ``row 3`` or ``rows 3, 17 (index 'P003', 'P017')``, ten at most.
+        """
+        positions = np.flatnonzero(selected) if selected.dtype == bool else selected
+        shown = positions if self.numbers is None else self.numbers[positions]
+        text = listing([str(p) for p in shown])
+        text = f"row{'s' if len(positions) > 1 else ''} {text}"
+        if self.index is not None and not isinstance(self.index, pd.RangeIndex):
+            text += f" (index {listed(self.index[positions].tolist())})"
+        return text
+
+    def select(self, positions: Sequence[int]) -> Table:
+        """Keep some columns.
+
+        Parameters
+        ----------
+        positions : sequence of int
+            Which, in the new order.
+
+        Returns
+        -------
+        Table
+            A new table.
+        """
+        names = None if self.names is None else [self.names[p] for p in positions]
+        columns = [self.columns[p] for p in positions]
+        labels = None if self.labels is None else [self.labels[p] for p in positions]
+        return Table(columns, names, self.n_rows, self.index, self.numbers, labels)
+
+    def take(self, rows: np.ndarray) -> Table:
+        """Keep some rows.
+
+        Parameters
+        ----------
+        rows : ndarray of int or bool
+            Which.
+
+        Returns
+        -------
+        Table
+            A new table, which still knows the rows' numbers in the user's.
+        """
+        columns = [Column(c.label, c.values[rows], c.categorical) for c in self.columns]
+        numbers = np.arange(self.n_rows) if self.numbers is None else self.numbers
+        index = None if self.index is None else self.index[rows]
+        return Table(columns, self.names, len(numbers[rows]), index, numbers[rows], self.labels)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Give the table to code that knows pandas only.
+
+        Returns
+        -------
+        DataFrame
+            Numbers as float64, categories as category, everything else as objects.
+        """
+        names = self.names or [f"x{i}" for i in range(len(self.columns))]
+        data = {
+            name: pd.Series(column.values, dtype="category" if column.categorical else None)
+            for name, column in zip(names, self.columns, strict=True)
+        }
+        frame = pd.DataFrame(data, index=range(self.n_rows))
+        return frame if self.index is None else frame.set_index(self.index)
+
+
+def unmasked(array: np.ma.MaskedArray[Any, Any]) -> np.ndarray:
+    """Make what is masked a missing value.
+
+    Parameters
+    ----------
+    array : MaskedArray
+        Any.
+
+    Returns
+    -------
+    ndarray of object of the same shape
+        None where the array is masked.
+    """
+    cells = np.array(array.data, dtype=object)
+    cells[np.ma.getmaskarray(array)] = None
+    return cells
+
+
+def listing(items: Sequence[str]) -> str:
+    """Join up to ten items and say how many are left out.
+
+    Parameters
+    ----------
+    items : sequence of str
+        What to list.
+
+    Returns
+    -------
+    str
+        Such as "a, b, ... (12 in all)".
+    """
+    shown = ", ".join(items[:_LISTED])
+    return shown if len(items) <= _LISTED else f"{shown}, ... ({len(items)} in all)"
+
+
+def listed(values: Iterable[Any], most: int | None = None) -> str:
+    """Show values in a message.
+
+    Parameters
+    ----------
+    values : iterable
+        Anything; what is long is cut.
+    most : int, default=None
+        Show only so many different ones, without saying how many there are.
+
+    Returns
+    -------
+    str
+        Such as ``'5,1', '<0.5'``.
+    """
+    if most is None:
+        return listing([_SHOWN.repr(v) for v in values])
+    return ", ".join(list(dict.fromkeys(_SHOWN.repr(v) for v in values))[:most])

@@ -1,0 +1,96 @@
+"""Weights of patients: read, checked, and in the patients' order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import _check_sample_weight
+
+from skedema._table import Table
+
+
+def check_same_rows(values: Any, table: Table, what: str) -> None:
+    """Check that values that come beside a pandas table carry the table's row labels.
+
+    Parameters
+    ----------
+    values : object
+        A pandas Series or DataFrame; anything else has no labels and passes.
+    table : Table
+        The patients.
+    what : str
+        What the values are called, for messages.
+
+    Raises
+    ------
+    ValueError
+        When the labels differ, or stand in another order.
+    """
+    index = getattr(values, "index", None)
+    if not isinstance(index, pd.Index) or table.index is None or len(index) != len(table):
+        return
+    if index.equals(table.index):
+        return
+    ours, theirs = table.index.tolist(), index.tolist()
+    pairs = enumerate(zip(ours, theirs, strict=True))
+    first = next((i for i, (one, other) in pairs if repr(one) != repr(other)), 0)
+    same = sorted(map(repr, ours)) == sorted(map(repr, theirs))
+    problem = (
+        "hold the same row labels in another order" if same else "do not have the same row labels"
+    )
+    raise ValueError(
+        f"X and {what} {problem}; the first difference is row {first}: index {ours[first]!r} of X, "
+        f"{theirs[first]!r} of {what}. Align them with {what} = {what}.loc[X.index]; where the "
+        f"rows already belong together, give {what}.to_numpy()."
+    )
+
+
+def read_weights(sample_weight: Any, table: Table) -> np.ndarray:
+    """Read the weights of patients.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_samples,) or None
+        The weights; None for 1 each.
+    table : Table
+        The patients.
+
+    Returns
+    -------
+    ndarray of float64 of shape (n_samples,)
+        Finite, none negative, not all zero.
+
+    Raises
+    ------
+    ValueError
+        When they are not; the message names rows.
+    """
+    check_same_rows(sample_weight, table, "sample_weight")
+    cells = np.asarray(sample_weight)
+    if cells.ndim == 1:
+        if len(cells) != len(table):
+            raise ValueError(f"sample_weight has {len(cells)} weights for {len(table)} patients.")
+        numbers = pd.to_numeric(pd.Series(cells, dtype=object), errors="coerce")
+        given = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+        if not np.isfinite(given).all():
+            raise ValueError(
+                f"sample_weight contains NaN, inf or text in {table.rows(~np.isfinite(given))}. "
+                "Give a number, or 0 for a patient to leave out."
+            )
+        if (given < 0).any():
+            raise ValueError(
+                f"Negative values in data passed to `sample_weight`, in {table.rows(given < 0)}. "
+                "Give 0 for a patient to leave out."
+            )
+        cells = given
+    if cells.dtype.kind in "biuf" and not cells.any():
+        raise ValueError("sample_weight must hold at least one weight that is not zero.")
+    weight = _check_sample_weight(
+        sample_weight, np.empty((len(table), 1)), dtype=np.float64, ensure_non_negative=True
+    )
+    with np.errstate(over="ignore"):
+        if not np.isfinite(weight.sum()):
+            raise ValueError("sample_weight is too large: the weights have no finite sum.")
+    return np.asarray(weight)
