@@ -7,8 +7,8 @@ import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
 from skedema._target import class_codes, class_weights, read_classes, read_target
-from skedema._weights import read_weights
 from skedema.frames import read_table
+from skedema.frames.weights import read_weights
 
 TABLE = read_table(pd.DataFrame({"a": range(4)}))
 LABELLED = read_table(pd.DataFrame({"a": range(4)}, index=list("wxyz")))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import _check_sample_weight
 
-from skedema._table import Table
+from skedema.frames.table import Table
 
 
 def check_same_rows(values: Any, table: Table, what: str) -> None:

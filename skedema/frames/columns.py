@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from skedema._registry import nearest_name
-from skedema._table import Column, Table, listed
+from skedema.frames.table import Column, Table, listed
 
 
 def match_columns(table: Table, keys: Sequence[Any] | None, n_columns: int, owner: str) -> Table:

@@ -14,10 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from skedema._columns import find_column, match_columns
-from skedema._table import Column, Table, listed, listing, unmasked
-
-__all__ = ["Column", "Table", "find_column", "listed", "listing", "match_columns", "read_table"]
+from skedema.frames.table import Column, Table, listed, listing, unmasked
 
 _TIMES = (
     datetime.date,

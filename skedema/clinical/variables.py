@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from skedema._table import Column, Table, listed
-from skedema._texts import is_amount, is_date, is_no_value
+from skedema.clinical.texts import is_amount, is_date, is_no_value
+from skedema.frames.table import Column, Table, listed
 from skedema.scans import looks_like_scan
 
 NUMERIC, CATEGORICAL, EMPTY = "numeric", "categorical", "empty"

@@ -10,8 +10,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skedema._suspicions import warn_of_sentinels, warn_of_twins
-from skedema._variables import (
+from skedema.clinical.suspicions import warn_of_sentinels, warn_of_twins
+from skedema.clinical.variables import (
     CATEGORICAL,
     EMPTY,
     NUMERIC,
@@ -20,8 +20,8 @@ from skedema._variables import (
     read_numbers,
     variable_kind,
 )
-from skedema._weights import read_weights
 from skedema.frames import Table, find_column, listed, match_columns, read_table
+from skedema.frames.weights import read_weights
 
 _CLIP = 3.0
 _LARGEST = 1e6

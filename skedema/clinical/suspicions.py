@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from skedema._table import Column, Table, listed
-from skedema._texts import without_style
+from skedema.clinical.texts import without_style
+from skedema.frames.table import Column, Table, listed
 
 # What stands for "not known" in many a file, though it is a number.
 _NOT_KNOWN = (-99, -999, -9999, -99999, 999, 9999, 99999)
