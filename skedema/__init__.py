@@ -5,18 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from skedema.autoencoder import ViTAutoencoder
     from skedema.classifier import AttentionMixerClassifier
     from skedema.clinical import ClinicalTokenizer
     from skedema.scans import ScanError, VolumeReader
 
 __version__ = "0.1.0"
 
-__all__ = ["AttentionMixerClassifier", "ClinicalTokenizer", "ScanError", "VolumeReader"]
+__all__ = [
+    "AttentionMixerClassifier",
+    "ClinicalTokenizer",
+    "ScanError",
+    "ViTAutoencoder",
+    "VolumeReader",
+]
 
 _HOMES = {
     "AttentionMixerClassifier": "skedema.classifier",
     "ClinicalTokenizer": "skedema.clinical",
     "ScanError": "skedema.scans",
+    "ViTAutoencoder": "skedema.autoencoder",
     "VolumeReader": "skedema.scans",
 }
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from skorch.callbacks import EarlyStopping
 from skorch.utils import noop
+from torch import nn
 
 from skedema._intake import Intake
 from skedema._net import FusionNet
@@ -52,7 +53,9 @@ def build_network(
     Raises
     ------
     ValueError
-        When `n_heads` does not divide `dim`.
+        When `n_heads` does not divide `dim`, or a part holds batch normalisation.
+    TypeError
+        When the fusion's module does not say how many tokens it gives.
     """
     if dim % n_heads:
         raise ValueError(f"n_heads={n_heads} must divide dim={dim}.")
@@ -68,6 +71,11 @@ def build_network(
     mix = make_fusion(fusion).build(
         dim=dim, n_heads=n_heads, n_queries=n_queries, n_variables=n_variables, dropout=dropout
     )
+    if not isinstance(getattr(mix, "n_tokens", None), int):
+        raise TypeError(
+            f"The module of fusion {type(mix).__name__} must have an integer attribute n_tokens, "
+            "the length of the sequence it gives."
+        )
     refine = make_refiner(refiner)
     network = FusedClassifier(
         encoder,
@@ -81,7 +89,18 @@ def build_network(
         n_classes,
         dropout,
     )
+    _refuse_batch_norm(network)
     return network.to(patients.dtype)
+
+
+def _refuse_batch_norm(network: FusedClassifier) -> None:
+    for name, part in network.named_children():
+        if any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in part.modules()):
+            raise ValueError(
+                f"The {name} ({type(part).__name__}) holds batch normalisation, with which the "
+                "patients of a batch influence each other. Use GroupNorm or LayerNorm; an encoder "
+                "that is not trained may keep its own: fine_tune=False."
+            )
 
 
 def build_net(

@@ -10,8 +10,8 @@ from sklearn.model_selection import train_test_split
 
 from skedema._intake import Intake
 from skedema._target import read_target
-from skedema._weights import read_weights
 from skedema.frames import Table, read_table
+from skedema.frames.weights import read_weights
 
 # "auto": a tenth of fewer patients than this decides on noise when to stop.
 _EARLY_STOPPING_PATIENTS = 500

@@ -13,7 +13,7 @@ from torch import nn
 from skedema._patients import Patients
 from skedema._rng import isolated_rng
 from skedema._scan_column import Scans, short
-from skedema.encoders.base import is_transformer, make_encoder
+from skedema.encoders import is_transformer, make_encoder
 from skedema.frames import listing
 from skedema.modules.fused import probe
 from skedema.scans import VolumeReader
@@ -85,8 +85,6 @@ class ImageBranch:
         ------
         TypeError
             When the encoder does not build what an encoder builds.
-        ValueError
-            When it holds batch normalisation and is to be trained.
         """
         if self.is_transformer:
             self.encoder = clone(self.given).fit(cells, y)
@@ -98,12 +96,6 @@ class ImageBranch:
             raise TypeError(
                 f"{type(self.given).__name__}.build must return a torch module, got "
                 f"{type(module).__name__}."
-            )
-        batch_norm = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in module.modules())
-        if self.trained and batch_norm:
-            raise ValueError(
-                f"{type(self.given).__name__} holds batch normalisation, with which the patients "
-                "of a batch influence each other. Use GroupNorm or LayerNorm, or fine_tune=False."
             )
         self.encoder = module.to(self.dtype)
         self.n_tokens, self.dim = probe(self.encoder, self.reader.n_channels, settings.shape)

@@ -14,7 +14,7 @@ from skedema._image import ImageBranch
 from skedema._patients import Patients
 from skedema._scan_column import Scans, take_scans
 from skedema.clinical import ClinicalTokenizer
-from skedema.encoders.base import is_transformer
+from skedema.encoders import is_transformer
 from skedema.frames import Table, find_column, match_columns
 
 

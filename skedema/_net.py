@@ -195,8 +195,8 @@ class FusionNet(NeuralNet):
             self.initialize()
         self.train_split = None if valid is None else predefined_split(valid)
         try:
-            self.notify("on_train_begin", X=patients, y=None)
             with suppress(_StoppedByCallback):
+                self.notify("on_train_begin", X=patients, y=None)
                 self.fit_loop(patients, epochs=n_epochs)
             self.notify("on_train_end", X=patients, y=None)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import nn
@@ -9,7 +10,23 @@ from torch import nn
 from skedema._registry import Registry
 
 
-def resolve(given: Any, registry: Registry) -> Any:
+def can_build(thing: Any) -> bool:
+    """Tell whether something is an object with a build method.
+
+    Parameters
+    ----------
+    thing : object
+        What is asked about.
+
+    Returns
+    -------
+    bool
+        False for classes and torch modules, whatever they have.
+    """
+    return not isinstance(thing, (type, nn.Module)) and callable(getattr(thing, "build", None))
+
+
+def resolve(given: Any, registry: Registry, is_plugin: Callable[[Any], bool] = can_build) -> Any:
     """Resolve a plug-in parameter.
 
     Parameters
@@ -18,22 +35,32 @@ def resolve(given: Any, registry: Registry) -> Any:
         A registered name, or an object with a ``build`` method.
     registry : Registry
         Where names are looked up.
+    is_plugin : callable
+        Tells a plug-in of this kind from anything else.
 
     Returns
     -------
     object
-        With a ``build`` method.
+        A plug-in.
 
     Raises
     ------
     ValueError
         When the name is unknown.
     TypeError
-        For a class, a torch module, or anything that cannot build.
+        For a class, a torch module, or anything that cannot build; also when a name leads there.
     """
     kind = registry.kind
     if isinstance(given, str):
-        return registry.make(given)
+        made = registry.make(given)
+        if not is_plugin(made):
+            raise TypeError(
+                f"{kind} {given!r} was registered, but calling what was registered gives {made!r}, "
+                "which is no object with a build method."
+            )
+        return made
+    if is_plugin(given):
+        return given
     if isinstance(given, type):
         raise TypeError(
             f"{kind}={given.__name__} is a class; give an object: {kind}={given.__name__}()."
@@ -44,9 +71,7 @@ def resolve(given: Any, registry: Registry) -> Any:
             "would share: a fold would start from what another fold learned. Give an object whose "
             "build method makes the module."
         )
-    if not callable(getattr(given, "build", None)):
-        raise TypeError(
-            f"{kind} must be one of the names {', '.join(map(repr, registry.names()))}, or an "
-            f"object with a build method; got {given!r}."
-        )
-    return given
+    raise TypeError(
+        f"{kind} must be one of the names {', '.join(map(repr, registry.names()))}, or an "
+        f"object with a build method; got {given!r}."
+    )

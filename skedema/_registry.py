@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 _LISTED = 20
@@ -75,9 +75,11 @@ class Registry:
                 f"{self.kind} {name!r}: register its class or a function that makes it, "
                 f"not an object of type {type(factory).__name__}."
             )
-        if self._factories.get(name, factory) is not factory:
+        known = self._factories.get(name, factory)
+        # A notebook cell that is run again defines its class anew: the same thing, not a clash.
+        if known is not factory and _home(known) != _home(factory):
             raise ValueError(
-                f"There is a {self.kind} named {name!r} already; register yours under another name."
+                f"The {self.kind} {name!r} exists already; register yours under another name."
             )
         self._factories[name] = factory
 
@@ -108,11 +110,49 @@ class Registry:
         Raises
         ------
         ValueError
-            When nothing has the name; the message holds the nearest one.
+            When nothing has the name; the message holds the nearest one. Also when two different
+            plug-ins have it.
+        ImportError
+            When an installed package offers the name and cannot be imported.
+        TypeError
+            When what the package offers cannot be called.
         """
+        found: dict[str, Callable[[], Any]] = {}
         if name in self._factories:
-            return self._factories[name]()
-        for point in entry_points(group=self.group):
-            if point.name == name:
-                return point.load()()
-        raise ValueError(f"Unknown {self.kind} {name!r}. {nearest_name(name, self.names())}")
+            found["registered in this process"] = self._factories[name]
+        for point in entry_points(group=self.group, name=name):
+            found[_describe(point)] = self._load(point)
+        factories = list(found.values())
+        if not factories:
+            raise ValueError(f"Unknown {self.kind} {name!r}. {nearest_name(name, self.names())}")
+        if any(factory is not factories[0] for factory in factories):
+            raise ValueError(
+                f"There are {len(found)} plug-ins for {self.kind} {name!r}: {'; '.join(found)}. "
+                f"Give the object instead of its name, or uninstall a package."
+            )
+        return factories[0]()
+
+    def _load(self, point: EntryPoint) -> Callable[[], Any]:
+        """Import what an installed package offers, or say which package is broken."""
+        try:
+            factory: Callable[[], Any] = point.load()
+        except Exception as error:
+            raise ImportError(
+                f"{self.kind} {point.name!r}, {_describe(point)}, cannot be imported: "
+                f"{type(error).__name__}: {error}. Mend or uninstall that package."
+            ) from error
+        if not callable(factory):
+            raise TypeError(
+                f"{self.kind} {point.name!r}, {_describe(point)}, must lead to a class or a "
+                f"function, not to an object of type {type(factory).__name__}."
+            )
+        return factory
+
+
+def _describe(point: EntryPoint) -> str:
+    package = "an unnamed package" if point.dist is None else f"package {point.dist.name!r}"
+    return f"entry point '{point.name} = {point.value}' of {package}"
+
+
+def _home(factory: Callable[[], Any]) -> tuple[str, str]:
+    return getattr(factory, "__module__", ""), getattr(factory, "__qualname__", repr(factory))

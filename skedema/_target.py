@@ -9,11 +9,11 @@ import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from skedema._suspicions import warn_of_twins
-from skedema._table import unmasked
-from skedema._texts import is_no_value
-from skedema._weights import check_same_rows
+from skedema.clinical.suspicions import warn_of_twins
+from skedema.clinical.texts import is_no_value
 from skedema.frames import Table, listed
+from skedema.frames.table import unmasked
+from skedema.frames.weights import check_same_rows
 
 
 def read_target(y: Any, table: Table) -> np.ndarray:

@@ -101,7 +101,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         Patients a step. ``"auto"``: 200, or 16 where volumes go through an encoder that is trained.
     lr : float, default=1e-3
         Learning rate of AdamW.
-    weight_decay : float, default=1.0
+    weight_decay : float, default=0.1
         Weight decay of AdamW, which multiplies it by `lr`.
     early_stopping : bool or "auto", default="auto"
         Whether to watch the loss on a stratified part of the training patients, stop when it no
@@ -229,7 +229,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         max_epochs: int = 50,
         batch_size: int | str = "auto",
         lr: float = 1e-3,
-        weight_decay: float = 1.0,
+        weight_decay: float = 0.1,
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,

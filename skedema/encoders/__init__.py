@@ -7,7 +7,8 @@ transformer from scans to features is an encoder as well.
 
 from __future__ import annotations
 
-from skedema.encoders.base import Encoder, list_encoders, make_encoder, register_encoder
+from skedema.encoders.base import Encoder, is_transformer
+from skedema.encoders.catalogue import list_encoders, make_encoder, register_encoder
 from skedema.encoders.cnn import CNN
 from skedema.encoders.monai import MonaiEncoder
 from skedema.encoders.vit import ViT
@@ -20,6 +21,7 @@ __all__ = [
     "Encoder",
     "MonaiEncoder",
     "ViT",
+    "is_transformer",
     "list_encoders",
     "make_encoder",
     "register_encoder",

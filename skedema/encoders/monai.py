@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.functional import batch_norm
 
 from skedema._registry import nearest_name
-from skedema.encoders.base import MONAI_PREFIX, Encoder
+from skedema.encoders.base import Encoder
 
 # What MONAI's networks call the things that an encoder is told. First match wins.
 _IN_CHANNELS = ("in_channels", "n_input_channels")
-_OUT_CHANNELS = ("num_classes", "out_channels", "n_classes")
-_IMAGE_SHAPE = ("img_size", "in_shape", "input_size")
+_OUT_CHANNELS = ("num_classes", "out_channels", "classes")
+_IMAGE_SHAPE = ("img_size",)
+_CHANNELS_AND_SHAPE = ("in_shape",)
+
+
+MONAI_PREFIX = "monai:"
 
 
 class MonaiEncoder(Encoder):
@@ -22,7 +27,8 @@ class MonaiEncoder(Encoder):
 
     Networks that classify give their outputs as one token; networks that return a feature map or
     a sequence give a token a cell. Batch normalisation is replaced by GroupNorm, so that no
-    patient influences another.
+    patient influences another; where it comes with learned statistics, as in a pre-trained
+    network, it keeps to these instead, so that what was learned is not lost.
 
     Parameters
     ----------
@@ -61,6 +67,8 @@ class MonaiEncoder(Encoder):
             When MONAI is not installed.
         ValueError
             When MONAI has no such network.
+        TypeError
+            When the network needs further arguments, or does not take those it was given.
         """
         try:
             from monai.networks import nets
@@ -77,36 +85,71 @@ class MonaiEncoder(Encoder):
         parameters = _parameters(factory)
         given: dict[str, Any] = {}
         for names, value in (
-            (("spatial_dims", "dimensions"), 3),
+            (("spatial_dims",), 3),
             (_IN_CHANNELS, in_channels),
             (_OUT_CHANNELS, self.dim),
             (_IMAGE_SHAPE, shape),
+            (_CHANNELS_AND_SHAPE, (in_channels, *shape)),
         ):
             known = [n for n in names if n in parameters]
             if known:
                 given[known[0]] = value
-        network = factory(**{**given, **dict(self.arguments or {})})
-        return _AsTokens(without_batch_norm(network))
+        given |= self.arguments or {}
+        try:
+            network = factory(**given)
+        except TypeError as error:
+            raise TypeError(
+                f"MONAI's {self.name} cannot be made from {given}: {error}. Give it what it needs: "
+                f"MonaiEncoder({self.name!r}, arguments={{...}})."
+            ) from error
+        return _AsTokens(self.name, without_batch_norm(network))
 
 
 class _AsTokens(nn.Module):
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, name: str, network: nn.Module) -> None:
         super().__init__()
+        self.name = name
         self.network = network
+
+    def _get_name(self) -> str:
+        return f"MONAI's {self.name}"  # what torch prints, and messages about shapes
 
     def forward(self, volumes: Tensor) -> Tensor:
         features = self.network(volumes)
-        if isinstance(features, (tuple, list)):
+        if isinstance(features, (tuple, list)) and features:
             features = features[0]
+        if not isinstance(features, Tensor) or features.ndim < 2:
+            raise TypeError(f"{self._get_name()} returns no features, but {type(features)}.")
         if features.ndim == 2:
-            return cast(Tensor, features.unsqueeze(1))
+            return features.unsqueeze(1)
         if features.ndim == 3:
-            return cast(Tensor, features)
-        return cast(Tensor, features.flatten(2).transpose(1, 2))
+            return features
+        return features.flatten(2).transpose(1, 2)
+
+
+class _FixedBatchNorm(nn.Module):
+    """Batch normalisation by what was learned before, never by the batch."""
+
+    mean: Tensor
+    variance: Tensor
+
+    def __init__(
+        self, mean: Tensor, variance: Tensor, learned: nn.modules.batchnorm._BatchNorm
+    ) -> None:
+        super().__init__()
+        self.weight, self.bias, self.eps = learned.weight, learned.bias, learned.eps
+        self.register_buffer("mean", mean)
+        self.register_buffer("variance", variance)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return batch_norm(x, self.mean, self.variance, self.weight, self.bias, eps=self.eps)
 
 
 def without_batch_norm(network: nn.Module) -> nn.Module:
-    """Replace batch normalisation, in which patients influence each other, by GroupNorm.
+    """Replace batch normalisation, in which patients influence each other.
+
+    One that is fresh becomes a GroupNorm; one that has learned statistics keeps to them, in
+    training as well.
 
     Parameters
     ----------
@@ -119,8 +162,11 @@ def without_batch_norm(network: nn.Module) -> nn.Module:
         The network, or its replacement where it was itself a batch normalisation.
     """
     if isinstance(network, nn.modules.batchnorm._BatchNorm):
+        mean, variance = network.running_mean, network.running_var
+        if mean is not None and variance is not None and (mean.any() or (variance != 1).any()):
+            return _FixedBatchNorm(mean, variance, network)
         n_groups = next(n for n in (8, 4, 2, 1) if network.num_features % n == 0)
-        return nn.GroupNorm(n_groups, network.num_features)
+        return nn.GroupNorm(n_groups, network.num_features, affine=network.affine)
     for name, child in network.named_children():
         setattr(network, name, without_batch_norm(child))
     return network

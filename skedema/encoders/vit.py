@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+import numpy as np
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
@@ -20,7 +21,7 @@ class ViT(Encoder):
     Parameters
     ----------
     dim : int, default=96
-        Width of a token.
+        Width of a token, at least 6: positions need a sine and a cosine an axis.
     depth : int, default=4
         Number of blocks.
     n_heads : int, default=4
@@ -62,9 +63,9 @@ class ViT(Encoder):
         Raises
         ------
         ValueError
-            When `n_heads` does not divide `dim`, or a size is below 1.
+            When `n_heads` does not divide `dim`, or a size is too small.
         """
-        sides = [self.patch] * 3 if isinstance(self.patch, int) else list(self.patch)
+        sides = np.ravel(self.patch).tolist() * (3 if np.ndim(self.patch) == 0 else 1)
         if len(sides) != 3 or min(*sides, self.dim, self.depth, self.n_heads) < 1:
             raise ValueError(
                 "dim, depth, n_heads and the three sides of patch must be at least 1, got "

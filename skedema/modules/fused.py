@@ -137,21 +137,31 @@ def probe(encoder: nn.Module, in_channels: int, shape: tuple[int, int, int]) -> 
 
     Raises
     ------
+    ValueError
+        When the encoder cannot take such a volume.
     TypeError
         When the output is no tensor of three axes.
     """
     training = encoder.training
     first = next(encoder.parameters(), torch.zeros(()))
-    with torch.no_grad():
-        features = encoder.eval()(
-            torch.zeros(1, in_channels, *shape, dtype=first.dtype, device=first.device)
-        )
-    encoder.train(training)
+    volume = torch.zeros(1, in_channels, *shape, dtype=first.dtype, device=first.device)
+    name: str = encoder._get_name()  # type: ignore[no-untyped-call]
+    try:
+        with torch.no_grad():
+            features = encoder.eval()(volume)
+    except Exception as error:
+        raise ValueError(
+            f"{name} cannot encode a volume of shape {tuple(volume.shape)} (one patient, channels, "
+            f"voxels): {error}. Choose another shape or other windows for the VolumeReader, or "
+            "other parameters for the encoder."
+        ) from error
+    finally:
+        encoder.train(training)
     if not isinstance(features, Tensor) or features.ndim != 3 or len(features) != 1:
         got = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
         raise TypeError(
             f"An encoder turns volumes (B, C, X, Y, Z) into features (B, tokens, dim); "
-            f"{type(encoder).__name__} gave {got} for (1, {in_channels}, {shape[0]}, {shape[1]}, "
+            f"{name} gave {got} for (1, {in_channels}, {shape[0]}, {shape[1]}, "
             f"{shape[2]}). For a feature map (B, dim, x, y, z) use "
             "features.flatten(2).transpose(1, 2)."
         )

@@ -78,9 +78,19 @@ def grid_positions(grid: Sequence[int], dim: int) -> Tensor:
     -------
     Tensor of shape (prod(grid), dim)
         In the order of a flattened grid, the last axis running fastest.
+
+    Raises
+    ------
+    ValueError
+        When `dim` has no room for a sine and a cosine an axis.
     """
     width = dim // 6
-    frequency = 10000.0 ** (-torch.arange(width, dtype=torch.float64) / max(width, 1))
+    if not width:
+        raise ValueError(
+            f"dim={dim} has no room for 3-D positions, a sine and a cosine an axis: it must be at "
+            "least 6."
+        )
+    frequency = 10000.0 ** (-torch.arange(width, dtype=torch.float64) / width)
     axes = torch.meshgrid(*(torch.arange(n, dtype=torch.float64) for n in grid), indexing="ij")
     parts = []
     for axis in axes:

@@ -1,0 +1,80 @@
+"""The names of encoders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from skedema._plugins import can_build, resolve
+from skedema._registry import Registry
+from skedema.encoders.base import is_transformer
+from skedema.encoders.monai import MONAI_PREFIX, MonaiEncoder
+
+_ENCODERS = Registry("encoder", "skedema.encoders")
+
+
+def register_encoder(name: str, factory: Callable[[], Any]) -> None:
+    """Make an encoder known by name.
+
+    Parameters
+    ----------
+    name : str
+        What users write as ``encoder=``.
+    factory : callable
+        Gives an `Encoder` with its default parameters; usually its class.
+
+    Raises
+    ------
+    ValueError
+        When another encoder has the name, or it begins with ``"monai:"``, which leads to MONAI.
+
+    Examples
+    --------
+    >>> from skedema.encoders import CNN, list_encoders, register_encoder
+    >>> register_encoder("small_cnn", lambda: CNN(width=4, depth=2))
+    >>> "small_cnn" in list_encoders()
+    True
+    """
+    if isinstance(name, str) and name.startswith(MONAI_PREFIX):
+        raise ValueError(
+            f"{name!r} would never be reached: names with {MONAI_PREFIX!r} lead to MONAI."
+        )
+    _ENCODERS.register(name, factory)
+
+
+def list_encoders() -> list[str]:
+    """List the encoders that can be given by name.
+
+    Returns
+    -------
+    list of str
+        Sorted, those of installed packages (entry-point group ``skedema.encoders``) included.
+        With the extra ``skedema[monai]``, ``"monai:<name>"`` reaches every image network of
+        ``monai.networks.nets`` besides.
+    """
+    return _ENCODERS.names()
+
+
+def make_encoder(encoder: Any) -> Any:
+    """Resolve a name or an object to an encoder.
+
+    Parameters
+    ----------
+    encoder : str, Encoder or transformer
+        The value of the ``encoder`` parameter.
+
+    Returns
+    -------
+    Encoder or transformer
+        With `build`, or with `fit` and `transform`.
+
+    Raises
+    ------
+    ValueError
+        When the name is unknown.
+    TypeError
+        For a class, a torch module, or anything else.
+    """
+    if isinstance(encoder, str) and encoder.startswith(MONAI_PREFIX):
+        return MonaiEncoder(name=encoder.removeprefix(MONAI_PREFIX))
+    return resolve(encoder, _ENCODERS, lambda made: is_transformer(made) or can_build(made))

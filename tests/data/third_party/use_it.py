@@ -1,0 +1,68 @@
+"""What a user of the package does: everything by name, without importing it."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+
+from skedema import AttentionMixerClassifier, VolumeReader
+from skedema.encoders import list_encoders, make_encoder
+from skedema.fusion import list_fusions
+from skedema.refiners import list_refiners
+
+torch.set_num_threads(1)
+assert "third_party_encoder" in list_encoders()
+assert "third_party_fusion" in list_fusions()
+assert "third_party_refiner" in list_refiners()
+assert "third_party_plugins" not in sys.modules
+
+rng = np.random.default_rng(0)
+lesion = rng.normal(size=40)
+scans = np.empty(40, dtype=object)
+for patient in range(40):
+    scans[patient] = (rng.normal(40, 2, (6, 6, 6)) - 10 * lesion[patient]).astype(np.float32)
+X = pd.DataFrame({"scan": scans, "sodium": rng.normal(138, 5, 40)})
+X.loc[3, "scan"] = X.loc[5, "sodium"] = None
+y = (lesion > 0).astype(int)
+
+classifier = AttentionMixerClassifier(
+    image="scan",
+    encoder="third_party_encoder",
+    fusion="third_party_fusion",
+    refiner="third_party_refiner",
+    volume=VolumeReader(spacing=None, shape=6),
+    max_epochs=60,
+    lr=5e-2,
+    weight_decay=0.0,
+    random_state=0,
+)
+classifier.fit(X, y)
+for part, name in (("encoder", "_SliceMeans"), ("fusion", "_Total"), ("refiner", "_Gate")):
+    module = getattr(classifier.net_.module_, part)
+    assert type(module).__name__ == name, module
+assert classifier.score(X, y) > 0.9
+assert np.array_equal(
+    pickle.loads(pickle.dumps(classifier)).predict_proba(X), classifier.predict_proba(X)
+)
+
+twin = clone(classifier)
+assert twin.encoder == "third_party_encoder"
+assert np.array_equal(twin.fit(X, y).predict_proba(X), classifier.predict_proba(X))
+
+grid = {"encoder": ["cnn", "third_party_encoder"], "fusion": ["concat", "third_party_fusion"]}
+search = GridSearchCV(clone(classifier).set_params(max_epochs=2), grid, cv=2).fit(X, y)
+assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+nested = clone(classifier).set_params(encoder=make_encoder("third_party_encoder"), max_epochs=2)
+search = GridSearchCV(nested, {"encoder__dim": [2, 3]}, cv=2).fit(X, y)
+assert search.best_estimator_.encoder_.embed.out_features == search.best_params_["encoder__dim"]
+
+with pytest.raises(ValueError, match="Did you mean 'third_party_encoder'"):
+    clone(classifier).set_params(encoder="third_party_encodr").fit(X, y)

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+from skedema._rng import isolated_rng
+
+
+def draw() -> tuple[float, float, float]:
+    """Draw from each of the global generators."""
+    return float(torch.rand(())), float(np.random.rand()), random.random()  # noqa: NPY002
+
+
+def draw_and_raise(error: type[BaseException]) -> None:
+    with isolated_rng(0):
+        draw()
+        raise error
+
+
+def seed_all(seed: int) -> None:
+    torch.manual_seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
+    random.seed(seed)
+
+
+def test_draws_inside_are_decided_by_the_seed():
+    def inside(seed: int) -> tuple[float, float, float]:
+        with isolated_rng(seed):
+            return draw()
+
+    assert inside(3) == inside(3)
+    assert all(a != b for a, b in zip(inside(3), inside(4), strict=True))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**32 - 1, 2**32 + 5, 2**40])
+def test_any_seed_will_do(seed):
+    with isolated_rng(seed):
+        draw()
+
+
+def test_generators_go_on_as_if_nothing_had_been():
+    seed_all(7)
+    undisturbed = [draw() for _ in range(3)]
+    seed_all(7)
+    found = []
+    for _ in range(3):
+        found.append(draw())
+        with isolated_rng(0):
+            draw()
+            draw()
+    assert found == undisturbed
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_generators_go_on_after_an_error_too(error):
+    seed_all(7)
+    expected = draw()
+    seed_all(7)
+    with pytest.raises(error):
+        draw_and_raise(error)
+    assert draw() == expected
+
+
+def test_one_inside_another_restores_the_outer_one():
+    with isolated_rng(1):
+        expected = [draw(), draw()]
+    with isolated_rng(1):
+        found = [draw()]
+        with isolated_rng(2):
+            draw()
+        found.append(draw())
+    assert found == expected
+
+
+def test_threads_do_not_draw_from_each_other():
+    start = threading.Barrier(4)
+
+    def many(seed: int) -> list[tuple[float, float, float]]:
+        start.wait()
+        with isolated_rng(seed):
+            return [draw() for _ in range(300)]
+
+    def alone(seed: int) -> list[tuple[float, float, float]]:
+        with isolated_rng(seed):
+            return [draw() for _ in range(300)]
+
+    seed_all(7)
+    expected_next = draw()
+    seed_all(7)
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(many, range(4)))
+    assert together == [alone(seed) for seed in range(4)]
+    assert draw() == expected_next
+
+
+def test_a_thread_that_fails_lets_the_next_one_in():
+    with ThreadPoolExecutor(1) as pool:
+        with pytest.raises(ZeroDivisionError):
+            pool.submit(draw_and_raise, ZeroDivisionError).result()
+        with isolated_rng(0):  # or this would wait for ever
+            draw()
