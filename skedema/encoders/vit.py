@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from skedema.encoders.base import Encoder
-from skedema.modules.transformer import TransformerBlock, grid_positions
+from skedema.modules.positions import sincos_positions
+from skedema.modules.transformer import TransformerBlock
 
 
 class ViT(Encoder):
@@ -93,7 +94,7 @@ class _ViT(nn.Module):
         super().__init__()
         self.patch = patch
         self.embed = nn.Conv3d(in_channels, dim, patch, stride=patch)
-        self.register_buffer("positions", grid_positions(grid, dim))
+        self.register_buffer("positions", sincos_positions(grid, dim)[1:])
         self.blocks = nn.Sequential(
             *(TransformerBlock(dim, n_heads, 4.0, dropout) for _ in range(depth))
         )

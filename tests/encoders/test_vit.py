@@ -69,7 +69,7 @@ def test_positions_tell_patches_apart():
     ("parameters", "message"),
     [
         ({"n_heads": 5}, "n_heads=5 must divide dim=12"),
-        ({"dim": 4}, "dim=4 has no room for 3-D positions"),
+        ({"dim": 4}, "even width of at least 6.*dim=4"),
         ({"dim": 0}, "at least 1, got dim=0"),
         ({"depth": 0}, "at least 1.*depth=0"),
         ({"n_heads": 0}, "at least 1.*n_heads=0"),

@@ -1,0 +1,1 @@
+"""Benchmarks: each prints every competitor, also those that win, in one run on the same work."""

@@ -1,0 +1,160 @@
+"""A pre-training step and an encoding: skedema, a textbook writing, MONAI.
+
+    python -m benchmarks.pretraining [--threads 2] [--steps 3] [--sides 64 96]
+
+Base size (768/12/12 and 512/8/16, patch 8), batch 4, one channel. A step is two masked views,
+losses, backward and AdamW. Each row runs in a process of its own, so that its peak memory is its
+own; the rows are comparable by their ratios. MONAI's masked autoencoder has no second view and no
+edge loss, so it does less work than the others.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+
+SIDES, BATCH = (64, 96), 4
+COMPETITORS = ("skedema", "plain", "monai")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=3, help="counted, after one warm-up")
+    parser.add_argument("--sides", type=int, nargs="+", default=SIDES)
+    parser.add_argument("--child", nargs=3, metavar=("WHO", "SIDE", "DTYPE"))
+    arguments = parser.parse_args()
+    if arguments.child:
+        who, side, dtype = arguments.child
+        print(json.dumps(measure(who, int(side), dtype, arguments.steps, arguments.threads)))
+        return
+
+    def run(who: str, side: int, dtype: str) -> dict[str, float]:
+        command = [sys.executable, "-m", "benchmarks.pretraining", "--child", who, str(side), dtype]
+        command += ["--steps", str(arguments.steps), "--threads", str(arguments.threads)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            sys.exit(done.stderr)
+        return dict(json.loads(done.stdout.splitlines()[-1]))
+
+    rate = {dtype: run("matmul", 0, dtype)["rate"] for dtype in ("fp32", "bf16")}
+    print(
+        f"{arguments.threads} threads, batch {BATCH}, seconds are the median of {arguments.steps}"
+    )
+    print(f"matmul 2048 cubed: fp32 {rate['fp32']:.0f}, bf16 {rate['bf16']:.0f} GFLOP/s\n")
+    header = f"{'what':<12}{'side':>5}{'dtype':>7}{'s/step':>9}{'spread':>8}{'x plain':>9}"
+    print(header + f"{'GB':>7}{'GFLOP/s':>9}{'of matmul':>11}")
+    for side in arguments.sides:
+        for dtype in ("fp32", "bf16"):
+            rows = {who: run(who, side, dtype) for who in COMPETITORS}
+            rows["encode"] = run("encode", side, dtype)
+            for who, row in rows.items():
+                ratio = (
+                    "" if who == "encode" else f"{rows['plain']['seconds'] / row['seconds']:.2f}"
+                )
+                share = row["rate"] / rate[dtype]
+                print(
+                    f"{who:<12}{side:>5}{dtype:>7}{row['seconds']:>9.2f}{row['spread']:>8.2f}"
+                    f"{ratio:>9}{row['gigabytes']:>7.1f}{row['rate']:>9.0f}{share:>10.0%}",
+                    flush=True,
+                )
+
+
+def measure(who: str, side: int, dtype: str, n_steps: int, n_threads: int) -> dict[str, float]:
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    torch.set_num_threads(n_threads)
+    torch.manual_seed(0)
+    step = matmul(dtype) if who == "matmul" else make_step(who, side)
+
+    def run() -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bf16"):
+            step()
+
+    with FlopCounterMode(display=False) as counter:
+        run()
+    seconds = []
+    for _ in range(max(n_steps, 2)):
+        start = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - start)
+    middle = sorted(seconds)[len(seconds) // 2]
+    return {
+        "seconds": middle,
+        "spread": max(seconds) - min(seconds),
+        "gigabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "rate": counter.get_total_flops() / middle / 1e9,
+    }
+
+
+def matmul(dtype: str):
+    import torch
+
+    a, b = torch.rand(2, 2048, 2048).to(torch.bfloat16 if dtype == "bf16" else torch.float32)
+    return lambda: a @ b
+
+
+def make_step(who: str, side: int):
+    import torch
+
+    shape = (side, side, side)
+    view1, view2 = torch.rand(2, BATCH, 1, *shape)
+    n_patches = (side // 8) ** 3
+    noise1, noise2 = torch.rand(2, BATCH, n_patches)
+    if who in ("skedema", "encode"):
+        from skedema.modules.autoencoder_objective import pretraining_losses
+        from skedema.modules.autoencoder_sizes import SIZES
+        from skedema.modules.masked_autoencoder import MaskedAutoencoder
+
+        model = MaskedAutoencoder(1, shape, SIZES["base"])
+        if who == "encode":
+            return torch.no_grad()(lambda: model.features(view1))
+        return training(
+            model,
+            lambda: pretraining_losses(model, view1, view2, noise1, noise2).total,
+            fused=True,
+        )
+    if who == "plain":
+        from benchmarks._plain_autoencoder import PlainAutoencoder
+
+        plain = PlainAutoencoder(side)
+        return training(plain, lambda: plain.loss(view1, view2, noise1, noise2))
+    from monai.networks.nets import MaskedAutoEncoderViT
+
+    monai = MaskedAutoEncoderViT(
+        in_channels=1,
+        img_size=shape,
+        patch_size=(8, 8, 8),
+        decoder_hidden_size=512,
+        decoder_mlp_dim=2048,
+        decoder_num_layers=8,
+        decoder_num_heads=16,
+        decoder_pos_embed_type="learnable",  # its sin-cos table wants a width divisible by 6
+    )
+    target = torch.rand(BATCH, n_patches, 512)
+
+    def loss() -> torch.Tensor:
+        prediction, mask = monai(view1)
+        return (((prediction - target) ** 2).mean(dim=-1) * mask).sum() / mask.sum()
+
+    return training(monai, loss)
+
+
+def training(model, loss, fused: bool = False):
+    import torch
+
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=fused)
+
+    def step() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        loss().backward()
+        optimizer.step()
+
+    return step
+
+
+if __name__ == "__main__":
+    main()
