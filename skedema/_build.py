@@ -108,6 +108,7 @@ def build_net(
     *,
     seed: int,
     lr: float,
+    layer_decay: float,
     weight_decay: float,
     batch_size: int,
     patience: int | None,
@@ -123,7 +124,7 @@ def build_net(
         With fresh weights.
     seed : int
         Decides the order of the patients.
-    lr, weight_decay, batch_size, callbacks, device, verbose
+    lr, layer_decay, weight_decay, batch_size, callbacks, device, verbose
         The classifier's parameters.
     patience : int or None
         Epochs without a lower validation loss before stopping; None to train to the end.
@@ -141,6 +142,7 @@ def build_net(
     return FusionNet(
         network,
         seed=seed,
+        layer_decay=layer_decay,
         optimizer=torch.optim.AdamW,
         optimizer__weight_decay=weight_decay,
         lr=lr,

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from joblib import Memory, effective_n_jobs
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 from torch import nn
 
 from skedema._patients import Patients
@@ -30,8 +31,8 @@ class ImageBranch:
     fine_tune : bool or "auto"
         Whether the encoder's weights are trained with the classifier. ``"auto"``: yes for an
         encoder that comes untrained, no for a transformer.
-    reader : VolumeReader
-        How scans are read, where the encoder takes volumes.
+    volume : VolumeReader or None
+        How scans are read, where the encoder does not say so itself.
     dtype : torch.dtype
         Of the volumes and the features.
     device : torch.device
@@ -51,25 +52,37 @@ class ImageBranch:
         self,
         encoder: Any,
         fine_tune: Any,
-        reader: VolumeReader,
+        volume: VolumeReader | None,
         dtype: torch.dtype,
         device: torch.device,
     ) -> None:
         self.given = make_encoder(encoder)
-        self.reader = reader
+        self.volume = volume
+        self.reader = VolumeReader() if volume is None else clone(volume)
+        self.reader.settings()
         self.dtype = dtype
         self.device = device
         self.is_transformer = is_transformer(self.given)
-        if self.is_transformer and fine_tune is True:
+        reachable = not self.is_transformer or callable(getattr(self.given, "network", None))
+        if fine_tune is True and not reachable:
             raise ValueError(
                 f"fine_tune=True needs an encoder that gradients can reach; "
-                f"{type(self.given).__name__} is a scikit-learn transformer. Use fine_tune=False."
+                f"{type(self.given).__name__} is a scikit-learn transformer without a method "
+                "network() that gives a torch module. Use fine_tune=False."
             )
         self.trained = not self.is_transformer if fine_tune == "auto" else bool(fine_tune)
         self.encoder: Any = None
         self.n_tokens = self.dim = 0
 
-    def fit(self, cells: np.ndarray, y: np.ndarray, seed: int) -> None:
+    def fit(
+        self,
+        cells: np.ndarray,
+        y: np.ndarray,
+        *,
+        seed: int,
+        memory: Memory | None,
+        n_jobs: int | None,
+    ) -> None:
         """Fit or build the encoder.
 
         Parameters
@@ -80,14 +93,23 @@ class ImageBranch:
             Their classes, for transformers that use them.
         seed : int
             For the initial weights.
+        memory : joblib.Memory or None
+            Where read volumes are kept between runs.
+        n_jobs : int or None
+            Processes that read scans.
 
         Raises
         ------
         TypeError
             When the encoder does not build what an encoder builds.
+        ValueError
+            When `volume` is given and the encoder is a transformer that has no use for it.
         """
         if self.is_transformer:
-            self.encoder = clone(self.given).fit(cells, y)
+            self.encoder = self._transformer(seed, memory, n_jobs).fit(cells, y)
+            if self.trained:
+                self.reader = self.encoder.volume_
+                self._take(self.encoder.network())
             return
         settings = self.reader.settings()
         with isolated_rng(seed):
@@ -97,8 +119,35 @@ class ImageBranch:
                 f"{type(self.given).__name__}.build must return a torch module, got "
                 f"{type(module).__name__}."
             )
+        self._take(module)
+
+    def _take(self, module: nn.Module) -> None:
         self.encoder = module.to(self.dtype)
-        self.n_tokens, self.dim = probe(self.encoder, self.reader.n_channels, settings.shape)
+        self.n_tokens, self.dim = probe(
+            self.encoder, self.reader.n_channels, self.reader.settings().shape
+        )
+
+    def _transformer(self, seed: int, memory: Memory | None, n_jobs: int | None) -> Any:
+        """Clone the transformer and hand it what it leaves open, or nothing where it is frozen."""
+        transformer = clone(self.given)
+        if isinstance(transformer, FrozenEstimator) or not hasattr(transformer, "get_params"):
+            context, known = {}, {}
+        else:
+            known = transformer.get_params()
+            context = {"memory": memory, "n_jobs": n_jobs, "volume": self.volume}
+            seeds = [name for name in known if name.split("__")[-1] == "random_state"]
+            context.update(dict.fromkeys(seeds, seed))
+        if self.volume is not None and ("volume" not in known or known["volume"] is not None):
+            raise ValueError(
+                f"volume= has no effect: encoder {type(self.given).__name__} reads scans in its "
+                "own way. Leave volume=None, and give the VolumeReader to the encoder."
+            )
+        open_ones = {
+            name: value
+            for name, value in context.items()
+            if name in known and known[name] is None and value is not None
+        }
+        return transformer.set_params(**open_ones) if open_ones else transformer
 
     def release(self) -> nn.Module:
         """Hand over an encoder that is trained: from now on the network alone holds it.
@@ -147,7 +196,7 @@ class ImageBranch:
         Patients
             With features, or with volumes that stream.
         """
-        if not self.is_transformer and effective_n_jobs(n_jobs) > 1:
+        if (self.trained or not self.is_transformer) and effective_n_jobs(n_jobs) > 1:
             volumes.read_ahead(self.reader, list(scans.cells[scans.present]), memory, n_jobs)
         inputs: dict[str, Any]
         if self.trained:

@@ -92,6 +92,8 @@ class Intake:
         metadata: Any,
         branch: ImageBranch | None,
         seed: int,
+        memory: Memory | None,
+        n_jobs: int | None,
     ) -> None:
         """Fit the metadata transformer and the encoder.
 
@@ -107,6 +109,10 @@ class Intake:
             Not fitted yet.
         seed : int
             For the encoder's initial weights.
+        memory : joblib.Memory or None
+            Where read volumes are kept between runs.
+        n_jobs : int or None
+            Processes that read scans.
 
         Raises
         ------
@@ -134,7 +140,13 @@ class Intake:
                     f"Column {table.columns[self.image or 0].label} holds no scan at all among "
                     "the patients to learn from. Use image=None and leave the column out."
                 )
-            branch.fit(scans.cells[scans.present], labels[scans.present], seed)
+            branch.fit(
+                scans.cells[scans.present],
+                labels[scans.present],
+                seed=seed,
+                memory=memory,
+                n_jobs=n_jobs,
+            )
             self.branch = branch
 
     def patients(

@@ -57,12 +57,19 @@ class FusionNet(NeuralNet):
         A built network.
     seed : int
         Decides the order of the patients in every epoch.
+    layer_decay : float
+        Factor of the learning rate from a layer of a pre-trained encoder to the one before it
+        (layer-wise decay, Clark et al., "ELECTRA", ICLR 2020; He et al., "Masked autoencoders",
+        CVPR 2022, appendix A): an encoder tells its layers by a method ``layers``.
     **kwargs
         skorch's.
     """
 
-    def __init__(self, module: torch.nn.Module, *, seed: int, **kwargs: Any) -> None:
+    def __init__(
+        self, module: torch.nn.Module, *, seed: int, layer_decay: float = 1.0, **kwargs: Any
+    ) -> None:
         self.seed = seed
+        self.layer_decay = layer_decay
         super().__init__(module, criterion=WeightedCrossEntropy, **kwargs)
 
     @property
@@ -179,6 +186,37 @@ class FusionNet(NeuralNet):
             )
         return np.asarray(values)
 
+    def get_params_for_optimizer(
+        self, prefix: str, named_parameters: Any
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """Group the parameters by the factor of their learning rate.
+
+        Parameters
+        ----------
+        prefix : str
+            skorch's name of the optimizer.
+        named_parameters : iterable of (str, Parameter)
+            All parameters.
+
+        Returns
+        -------
+        arguments, keywords
+            Of the optimizer.
+        """
+        _, keywords = super().get_params_for_optimizer(prefix, iter(()))
+        encoder = getattr(self.module_, "encoder", None)
+        layers: list[list[Tensor]] = getattr(encoder, "layers", list)()
+        depth = {id(p): len(layers) - i for i, layer in enumerate(layers) for p in layer}
+        groups: dict[int, list[Tensor]] = {}
+        for _, parameter in named_parameters:
+            groups.setdefault(depth.get(id(parameter), 0), []).append(parameter)
+        factors = {n: self.layer_decay**n for n in groups}
+        options = [
+            {"params": found, "lr": self.lr * factors[n], "lr_factor": factors[n]}
+            for n, found in groups.items()
+        ]
+        return [options], keywords
+
     def train_epochs(self, patients: Patients, valid: Patients | None, n_epochs: int) -> None:
         """Train further; unlike skorch's own entry points, an interrupt is not swallowed.
 
@@ -248,4 +286,4 @@ class FusionNet(NeuralNet):
             Of AdamW.
         """
         for group in self.optimizer_.param_groups:
-            group.update(lr=lr, weight_decay=weight_decay)
+            group.update(lr=lr * group["lr_factor"], weight_decay=weight_decay)

@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 import torch
+from joblib import Memory
 from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
@@ -101,6 +102,9 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         Patients a step. ``"auto"``: 200, or 16 where volumes go through an encoder that is trained.
     lr : float, default=1e-3
         Learning rate of AdamW.
+    layer_decay : float, default=1.0
+        What the learning rate is multiplied with from each layer of a pre-trained encoder to the
+        one before it, when it is trained further; 1 for the same rate everywhere.
     weight_decay : float, default=0.1
         Weight decay of AdamW, which multiplies it by `lr`.
     early_stopping : bool or "auto", default="auto"
@@ -197,6 +201,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "lr": [Interval(Real, 0, None, closed="neither")],
+        "layer_decay": [Interval(Real, 0, 1, closed="right")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "early_stopping": ["boolean", StrOptions({"auto"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
@@ -229,6 +234,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         max_epochs: int = 50,
         batch_size: int | str = "auto",
         lr: float = 1e-3,
+        layer_decay: float = 1.0,
         weight_decay: float = 0.1,
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
@@ -257,6 +263,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.lr = lr
+        self.layer_decay = layer_decay
         self.weight_decay = weight_decay
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -514,6 +521,8 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
                 metadata=self.metadata,
                 branch=self._branch(),
                 seed=self._seed,
+                memory=self._memory(),
+                n_jobs=self.n_jobs,
             )
         self._batch = self._batch_size(len(train))
         weight = weight / weight[train].mean()
@@ -553,10 +562,8 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
     def _branch(self) -> ImageBranch | None:
         if self.image is None:
             return None
-        reader = VolumeReader() if self.volume is None else clone(self.volume)
-        reader.settings()
         return ImageBranch(
-            self.encoder, self.fine_tune, reader, self._torch_dtype(), self._torch_device()
+            self.encoder, self.fine_tune, self.volume, self._torch_dtype(), self._torch_device()
         )
 
     def _build(self, learn: Patients, *, stopping: bool) -> FusionNet:
@@ -575,6 +582,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
             network,
             seed=self._seed,
             lr=self.lr,
+            layer_decay=self.layer_decay,
             weight_decay=self.weight_decay,
             batch_size=self._batch,
             patience=self.n_iter_no_change if stopping else None,
@@ -593,12 +601,15 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
     ) -> Patients:
         return self._intake.patients(
             table,
-            memory=None if self.memory is None else check_memory(self.memory),
+            memory=self._memory(),
             n_jobs=self.n_jobs,
             batch_size=self._batch,
             target=target,
             weight=weight,
         )
+
+    def _memory(self) -> Memory | None:
+        return None if self.memory is None else check_memory(self.memory)
 
     def _batch_size(self, n: int) -> int:
         if self.batch_size != "auto":

@@ -18,7 +18,7 @@ from skorch.callbacks import Callback
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from skedema import AttentionMixerClassifier, VolumeReader
+from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader
 from skedema.encoders import CNN, Encoder, MonaiEncoder, list_encoders
 from skedema.fusion import CrossAttention, Fusion, list_fusions
 from skedema.modules.attention import MultiHeadCrossAttention
@@ -31,7 +31,9 @@ CLOSE = {"rtol": 1e-9, "atol": 1e-10}
 
 FUSIONS = [*list_fusions(), CrossAttention(query="tokens")]
 REFINERS = [*list_refiners(), None]
-ENCODERS = [*list_encoders(), CNN(width=3, depth=1)]
+# By its name it would be pre-trained at its full size.
+SMALL = {"vit_ae": ViTAutoencoder(size="tiny", patch=4, depth=1, decoder_depth=1, max_epochs=1)}
+ENCODERS = [*(SMALL.get(name, name) for name in list_encoders()), CNN(width=3, depth=1)]
 # Two that classify, one that gives a feature map, one that gives a sequence.
 MONAI = [
     pytest.param("monai:resnet10", marks=pytest.mark.slow),
@@ -194,7 +196,7 @@ def assert_patients_are_independent(classifier: AttentionMixerClassifier, X: pd.
 @pytest.mark.parametrize("refiner", REFINERS, ids=str)
 @pytest.mark.parametrize("fusion", FUSIONS, ids=str)
 @pytest.mark.parametrize("fine_tune", [True, False], ids=["fine-tuned", "frozen"])
-@pytest.mark.parametrize("encoder", ENCODERS, ids=str)
+@pytest.mark.parametrize("encoder", ENCODERS, ids=lambda e: str(e).partition("(")[0])
 def test_patients_are_independent(encoder, fine_tune, fusion, refiner):
     X, y = cohort(SHAPE)
     classifier = fit(X, y, encoder=encoder, fine_tune=fine_tune, fusion=fusion, refiner=refiner)

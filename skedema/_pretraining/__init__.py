@@ -1,0 +1,1 @@
+"""The training of `skedema.ViTAutoencoder`: sources of volumes, views, the loop, checkpoints."""

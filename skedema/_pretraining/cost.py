@@ -1,0 +1,155 @@
+"""What a fit will cost, measured on a few of its own steps."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+import weakref
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from skedema._pretraining.loop import Training
+from skedema._pretraining.source import Rows
+
+_STEPS = 3
+
+
+class Cost(NamedTuple):
+    """The cost of a fit.
+
+    Attributes
+    ----------
+    n_parameters : int
+        Weights of the network.
+    memory : int
+        Bytes that training holds at the peak of a step: weights, the best so far, gradients, the
+        optimizer's moments, and what the passes make; on a CUDA device if that trains. The cache of
+        volumes (`skedema.scans.cache.DEFAULT_MAX_BYTES` at most) and the libraries come on top.
+    seconds_per_step : float
+        Seconds a step takes.
+    seconds_per_scan : float
+        Seconds it takes to read a scan, which happens once where scans fit into the cache.
+    n_steps : int
+        Steps of the fit.
+    seconds : float
+        Seconds the fit takes: its steps, and reading each scan once.
+    """
+
+    n_parameters: int
+    memory: int
+    seconds_per_step: float
+    seconds_per_scan: float
+    n_steps: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.n_parameters / 1e6:.2f} million parameters, {self.memory / 1e9:.2f} GB; "
+            f"{self.n_steps} steps of {self.seconds_per_step:.3g} s and "
+            f"{self.seconds_per_scan:.2g} s to read a scan: about {_duration(self.seconds)}"
+        )
+
+
+def measure(training: Training) -> Cost:
+    """Take a few steps of a run and time them.
+
+    Parameters
+    ----------
+    training : Training
+        The run; it is of no use afterwards.
+
+    Returns
+    -------
+    Cost
+        What the whole run would cost.
+    """
+    source = training.source
+    first = next(iter(training.batches()))
+    begin = time.perf_counter()
+    for row in first.tolist():
+        source.volume(row)
+    per_scan = (time.perf_counter() - begin) / len(first)
+    weights = sum(p.nbytes for p in training.module.parameters())
+    before = _process_peak()
+    tensors = _tensor_peak(training, first)  # this step also warms up
+    seconds = []
+    for _ in range(_STEPS):
+        begin = time.perf_counter()
+        training.step(first)
+        seconds.append(time.perf_counter() - begin)
+    per_step = statistics.median(seconds)
+    # Operations hold memory that no tensor shows, but a process that was larger before hides it.
+    on_gpu = training.settings.device.type == "cuda"
+    held = tensors if on_gpu else max(tensors, _process_peak() - before)
+    n_full = training.settings.n_epochs * len(source) / len(first)  # the last batch may be smaller
+    return Cost(
+        sum(p.numel() for p in training.module.parameters()),
+        held + 2 * weights,  # the network's own, and the best ones, kept from the first epoch on
+        per_step,
+        per_scan,
+        training.n_steps,
+        n_full * per_step + len(source) * per_scan,
+    )
+
+
+def _tensor_peak(training: Training, rows: Rows) -> int:
+    """Take a step, and give the bytes that tensors other than the weights held at its peak."""
+    device = training.settings.device
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        before: int = torch.cuda.memory_allocated(device)
+        training.step(rows)
+        after: int = torch.cuda.max_memory_allocated(device)
+        return after - before
+    with _Tensors() as tensors:
+        training.step(rows)
+    peak: int = tensors.peak
+    return peak
+
+
+def _process_peak() -> int:
+    """Give the bytes that this process held at most so far; 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
+class _Tensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Add up the memory of all tensors that operations make, each piece once, while it lives."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.peak = 0
+        self._alive: dict[int, int] = {}
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        made = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(made):
+            if isinstance(tensor, Tensor):
+                self._watch(tensor.untyped_storage())
+        self.peak = max(self.peak, sum(self._alive.values()))
+        return made
+
+    def _watch(self, storage: torch.UntypedStorage) -> None:
+        place = storage.data_ptr()
+        if place not in self._alive:
+            self._alive[place] = storage.nbytes()
+            weakref.finalize(storage, self._alive.pop, place, None)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours"

@@ -1,0 +1,69 @@
+"""What makes a run what it is, so that no run goes on from the checkpoint of another."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from skedema._pretraining.loop import Training
+
+# May differ between a run and its continuation. `volume` is told by what it comes to.
+_FREE = {
+    "volume",
+    "pool",
+    "memory",
+    "device",
+    "n_jobs",
+    "warm_start",
+    "checkpoint_dir",
+    "checkpoint_minutes",
+    "verbose",
+}
+
+
+def fingerprint(
+    params: Mapping[str, Any], training: Training, start: nn.Module | None
+) -> dict[str, str]:
+    """Say in words what decides a run.
+
+    Parameters
+    ----------
+    params : mapping of str to object
+        The estimator's parameters. A `random_state` that is no integer may be any: the checkpoint
+        knows the seed.
+    training : Training
+        The run.
+    start : Module or None
+        The network that the run goes on from, if it does not begin anew.
+
+    Returns
+    -------
+    dict of str to str
+        Equal for runs that come to the same weights.
+    """
+    found = {name: _text(value) for name, value in params.items() if name not in _FREE}
+    if not isinstance(params["random_state"], Integral):
+        found["random_state"] = "any"
+    augmentation = training.settings.augmentation
+    found["augment"] = "None" if augmentation is None else repr(augmentation.get_params())
+    found["volume"] = repr(tuple(training.reader.settings()))
+    found["scans"] = f"{len(training.source)} with digest {training.source.digest()[:16]}"
+    if start is not None:
+        found["start"] = f"weights with digest {_digest(start)[:16]}"
+    return found
+
+
+def _text(value: Any) -> str:
+    return repr(value.item() if isinstance(value, np.generic) else value)
+
+
+def _digest(module: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for value in module.state_dict().values():
+        digest.update(value.cpu().contiguous().numpy().data)
+    return digest.hexdigest()

@@ -1,0 +1,90 @@
+"""In which precision a device computes fast."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+import torch
+
+
+def find_device(device: str | torch.device) -> torch.device:
+    """Resolve the parameter `device`.
+
+    Parameters
+    ----------
+    device : str or torch.device
+        ``"auto"`` is a CUDA device if there is one.
+
+    Returns
+    -------
+    torch.device
+        The device.
+
+    Raises
+    ------
+    ValueError
+        When there is no such kind.
+    """
+    if str(device) == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(
+            f"device={device!r} is no torch device; give 'auto', 'cpu', 'cuda' or such as "
+            f"'cuda:1'. {error}"
+        ) from error
+
+
+def training_dtype(dtype: str, device: torch.device) -> torch.dtype:
+    """Resolve the parameter `dtype`.
+
+    ``"auto"`` asks the processor what it is made for and measures nothing, so that a busy machine
+    does not decide otherwise the next time: bfloat16 where a GPU has it and on CPUs that multiply
+    it in hardware (AMX, AVX512-BF16), else float32.
+
+    Parameters
+    ----------
+    dtype : {"auto", "float32", "bfloat16"}
+        What is asked for.
+    device : torch.device
+        Where.
+
+    Returns
+    -------
+    torch.dtype
+        float32 or bfloat16.
+    """
+    if dtype != "auto":
+        return torch.bfloat16 if dtype == "bfloat16" else torch.float32
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif device.type == "cpu":
+        fast = any(
+            getattr(torch.cpu, name, lambda: False)()
+            for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+        )
+    else:
+        fast = False
+    return torch.bfloat16 if fast else torch.float32
+
+
+def precision(dtype: torch.dtype, device: torch.device) -> AbstractContextManager[None]:
+    """Compute in a precision: autocast for bfloat16, nothing for float32.
+
+    Parameters
+    ----------
+    dtype : torch.dtype
+        float32 or bfloat16.
+    device : torch.device
+        Where.
+
+    Returns
+    -------
+    context manager
+        To run the network in.
+    """
+    context: AbstractContextManager[None] = torch.autocast(
+        device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16
+    )
+    return context

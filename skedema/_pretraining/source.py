@@ -1,0 +1,303 @@
+"""Where volumes come from: scans that are read when they are due, or rows of a table."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from numbers import Number
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from joblib import Memory, effective_n_jobs
+from numpy.typing import NDArray
+from scipy import sparse
+
+from skedema._scan_column import Scans, short, take_scans
+from skedema.frames import listing, read_table
+from skedema.scans import ScanError, VolumeReader
+from skedema.scans.cache import volumes
+from skedema.scans.files import scan_key
+from skedema.scans.reader import _cells
+
+Rows = NDArray[np.int64]
+
+
+class Source(Protocol):
+    """A group of volumes, one of which is in memory only while it is needed."""
+
+    def __len__(self) -> int: ...
+
+    def volume(self, row: int) -> NDArray[np.float32]:
+        """Give the volume (C, X, Y, Z) of a row."""
+
+    def names(self, rows: Rows) -> str:
+        """Name rows in a message."""
+
+    def digest(self) -> str:
+        """Identify what the rows hold."""
+
+    def batches(self, batches: Sequence[Rows]) -> Iterator[Rows]:
+        """Give the batches, while the volumes of later ones are read."""
+
+
+class ScanSource:
+    """Scans that are read through the cache of this process.
+
+    Parameters
+    ----------
+    scans : Scans
+        None missing.
+    reader : VolumeReader
+        How they are read.
+    memory : joblib.Memory or None
+        Where volumes are kept between runs.
+    n_jobs : int or None
+        Processes that read ahead.
+    """
+
+    def __init__(
+        self, scans: Scans, reader: VolumeReader, memory: Memory | None, n_jobs: int | None
+    ) -> None:
+        self.scans = scans
+        self.reader = reader
+        self.memory = memory
+        self.n_jobs = n_jobs
+
+    def __len__(self) -> int:
+        return len(self.scans)
+
+    def volume(self, row: int) -> NDArray[np.float32]:
+        """Give a volume; see `Scans.volume`.
+
+        Parameters
+        ----------
+        row : int
+            Which.
+
+        Returns
+        -------
+        ndarray of float32 of shape (C, X, Y, Z)
+            Read-only.
+        """
+        return np.asarray(self.scans.volume(row, self.reader, self.memory))
+
+    def names(self, rows: Rows) -> str:
+        """Name scans in a message.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Which.
+
+        Returns
+        -------
+        str
+            Their rows and files.
+        """
+        files = listing([short(cell) for cell in self.scans.cells[rows]])
+        return f"{self.scans.table.rows(rows)}: {files}"
+
+    def digest(self) -> str:
+        """Identify the scans and how they are read.
+
+        Returns
+        -------
+        str
+            Another one when a file was written anew.
+        """
+        keys = [scan_key(cell) for cell in self.scans.cells]
+        return hashlib.sha256(repr((keys, tuple(self.reader.settings()))).encode()).hexdigest()
+
+    def batches(self, batches: Sequence[Rows]) -> Iterator[Rows]:
+        """Give the batches, while `n_jobs` processes read the scans of later ones.
+
+        Parameters
+        ----------
+        batches : sequence of ndarray of int
+            Rows of each batch.
+
+        Yields
+        ------
+        ndarray of int
+            The batches.
+        """
+        n_jobs = effective_n_jobs(self.n_jobs)
+        if n_jobs == 1:
+            yield from batches
+            return
+        # Enough scans to keep the processes busy, as long as the cache holds two groups and more.
+        one = 4 * self.reader.n_channels * math.prod(self.reader.settings().shape)
+        n_scans = min(4 * n_jobs, volumes.max_bytes // one // 3)
+        ahead = max(1, n_scans // max(map(len, batches)))
+        groups = [batches[start : start + ahead] for start in range(0, len(batches), ahead)]
+        with ThreadPoolExecutor(1) as reading:
+            due = reading.submit(self._read, groups[0])
+            for group, following in zip(groups, [*groups[1:], []], strict=True):
+                due.result()
+                due = reading.submit(self._read, following)
+                yield from group
+
+    def _read(self, batches: Sequence[Rows]) -> None:
+        if not batches:
+            return
+        cells = list(self.scans.cells[np.concatenate(batches)])
+        try:
+            volumes.read_ahead(self.reader, cells, self.memory, self.n_jobs)
+        except ScanError:
+            return  # `volume` meets it again and names the row
+
+
+class RowSource:
+    """Volumes given as rows of numbers.
+
+    Parameters
+    ----------
+    rows : ndarray of float32 of shape (n, C X Y Z)
+        Volumes as a reader gives them, flattened.
+    shape : tuple of 4 int
+        (C, X, Y, Z).
+
+    Raises
+    ------
+    ValueError
+        When the rows have another length.
+    """
+
+    def __init__(self, rows: NDArray[np.float32], shape: tuple[int, int, int, int]) -> None:
+        n_channels, *sides = shape
+        if rows.shape[1] != math.prod(shape):
+            raise ValueError(
+                f"Volumes of {n_channels} channels and {tuple(sides)} voxels, which is what "
+                f"`volume` says, are rows of {math.prod(shape)} numbers; X has n_features="
+                f"{rows.shape[1]}. Give volume=VolumeReader(shape=...) the shape of your volumes."
+            )
+        self.rows = rows
+        self.shape = shape
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def volume(self, row: int) -> NDArray[np.float32]:
+        """Give a volume.
+
+        Parameters
+        ----------
+        row : int
+            Which.
+
+        Returns
+        -------
+        ndarray of float32 of shape (C, X, Y, Z)
+            A view.
+        """
+        return np.asarray(self.rows[row].reshape(self.shape))
+
+    def names(self, rows: Rows) -> str:
+        """Name rows in a message.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Which.
+
+        Returns
+        -------
+        str
+            Their numbers.
+        """
+        return f"row{'s' if len(rows) > 1 else ''} {listing([str(row) for row in rows])}"
+
+    def digest(self) -> str:
+        """Identify the numbers.
+
+        Returns
+        -------
+        str
+            A digest.
+        """
+        return hashlib.sha256(np.ascontiguousarray(self.rows).data).hexdigest()
+
+    def batches(self, batches: Sequence[Rows]) -> Iterator[Rows]:
+        """Give the batches.
+
+        Parameters
+        ----------
+        batches : sequence of ndarray of int
+            Rows of each batch.
+
+        Returns
+        -------
+        iterator
+            The batches.
+        """
+        return iter(batches)
+
+
+def holds_rows(X: Any) -> bool:
+    """Tell volumes given as rows of numbers from a sequence of scans.
+
+    Parameters
+    ----------
+    X : object
+        What a user gave.
+
+    Returns
+    -------
+    bool
+        True for whatever is to be checked as a 2-D array of numbers, even if it is not a good one.
+    """
+    if sparse.issparse(X):
+        return True
+    if hasattr(X, "columns"):
+        return len(X.columns) != 1 or read_table(X).columns[0].is_numeric
+    if isinstance(X, np.ndarray):
+        if X.ndim == 2 and X.shape[1] == 1:
+            return X.dtype.kind in "biufc"
+        return X.ndim == 2 or (X.ndim == 1 and X.dtype.kind in "biufc")
+    if isinstance(X, (list, tuple)):
+        first = X[0] if len(X) else None
+        return isinstance(first, (list, tuple, Number)) or (
+            isinstance(first, np.ndarray) and first.ndim == 1
+        )
+    known = hasattr(X, "to_list") or hasattr(X, "dataobj") or isinstance(X, str)
+    return hasattr(X, "__array__") and not known
+
+
+def take_every_scan(X: Any) -> Scans:
+    """Take a sequence of scans, none of which may be missing.
+
+    Parameters
+    ----------
+    X : sequence of n scans
+        As `VolumeReader.transform` takes them.
+
+    Returns
+    -------
+    Scans
+        Checked as far as can be without reading them.
+
+    Raises
+    ------
+    TypeError
+        When it is no sequence of scans.
+    ScanError
+        When scans are missing or not there; the message names all of them.
+    """
+    given = _cells(X)
+    cells = np.empty(len(given), dtype=object)
+    for row, cell in enumerate(given):  # `cells[:] =` would take arrays apart
+        cells[row] = cell
+    columns = getattr(X, "columns", None)
+    name = getattr(X, "name", None) if columns is None else columns[0]
+    index = X.index if isinstance(X, (pd.Series, pd.DataFrame)) else None
+    frame = pd.DataFrame({"scans" if name is None else str(name): cells}, index=index)
+    scans = take_scans(read_table(frame), 0)
+    if not scans.present.all():
+        raise ScanError(
+            f"{int((~scans.present).sum())} of {len(scans)} scans are missing, in "
+            f"{scans.table.rows(~scans.present)}. Leave these rows out: X[X.notna()] for a Series."
+        )
+    return scans

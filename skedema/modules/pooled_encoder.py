@@ -1,0 +1,61 @@
+"""A pre-trained autoencoder's encoder, ready to be trained further with a classifier."""
+
+from __future__ import annotations
+
+import copy
+from typing import Literal
+
+from torch import Tensor, nn
+
+from skedema.modules.masked_autoencoder import MaskedAutoencoder
+
+
+class PooledEncoder(nn.Module):
+    """The features of a masked autoencoder, one token a volume; decoder and predictor are left out.
+
+    Parameters
+    ----------
+    autoencoder : MaskedAutoencoder
+        Pre-trained; copied, so that training this one leaves it as it is.
+    pool : {"mean", "cls"}
+        As in `MaskedAutoencoder.features`.
+    """
+
+    def __init__(self, autoencoder: MaskedAutoencoder, pool: Literal["mean", "cls"]) -> None:
+        super().__init__()
+        self.autoencoder = copy.deepcopy(autoencoder)
+        self.pool: Literal["mean", "cls"] = pool
+        for name in ("decoder_embed", "decoder_blocks", "decoder_norm", "decoder_predict"):
+            delattr(self.autoencoder, name)
+        del self.autoencoder.predictor, self.autoencoder.mask_token
+        if pool == "mean":
+            self.autoencoder.norm.requires_grad_(False)  # the mean is taken before it
+
+    def forward(self, volumes: Tensor) -> Tensor:
+        """Encode.
+
+        Parameters
+        ----------
+        volumes : Tensor of shape (B, C, X, Y, Z)
+            Volumes.
+
+        Returns
+        -------
+        Tensor of shape (B, 1, D)
+            The features.
+        """
+        return self.autoencoder.features(volumes, self.pool).unsqueeze(1)
+
+    def layers(self) -> list[list[nn.Parameter]]:
+        """List the parameters layer by layer, from the volume on.
+
+        Returns
+        -------
+        list of list of Parameter
+            Embedding and class token, every block, the final norm with the last block.
+        """
+        model = self.autoencoder
+        layers = [[*model.embed.parameters(), model.class_token]]
+        layers += [list(block.parameters()) for block in model.blocks]
+        layers[-1] += list(model.norm.parameters())
+        return layers

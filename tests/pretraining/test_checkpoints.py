@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+import torch
+
+from skedema._pretraining.checkpoints import Checkpoints
+
+MINE = {"lr": "0.1", "scans": "3"}
+NEWEST, PREVIOUS = "vit_autoencoder.ckpt", "vit_autoencoder.previous.ckpt"
+
+
+def state(number: int) -> dict:
+    return {"number": number, "weights": torch.arange(500.0) + number, "best": None}
+
+
+@pytest.fixture
+def saved_twice(tmp_path):
+    checkpoints = Checkpoints(tmp_path, MINE, minutes=0)
+    checkpoints.save(state(1))
+    checkpoints.save(state(2))
+    return checkpoints
+
+
+def test_what_was_saved_last_is_loaded(saved_twice, tmp_path):
+    found = Checkpoints(tmp_path, MINE, minutes=0).load()
+    assert found["number"] == 2
+    assert torch.equal(found["weights"], state(2)["weights"])
+    assert sorted(os.listdir(tmp_path)) == [NEWEST, PREVIOUS]
+
+
+def test_an_empty_folder_is_made_and_holds_nothing(tmp_path):
+    folder = tmp_path / "a" / "b"
+    assert Checkpoints(folder, MINE, minutes=0).load() is None
+    assert folder.is_dir()
+
+
+# Each kind of damage that a disk or an impatient user can do.
+def flip_a_bit(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+DAMAGES = {
+    "flipped": flip_a_bit,
+    "cut": lambda content: content[:-100],
+    "empty": lambda content: b"",
+    "other": lambda content: b"not a checkpoint",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_a_damaged_newest_gives_way_to_the_previous_with_a_warning(saved_twice, tmp_path, damage):
+    path = tmp_path / NEWEST
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.warns(UserWarning, match=f"{NEWEST} is damaged"):
+        assert saved_twice.load()["number"] == 1
+
+
+def test_killed_between_two_renames_leaves_the_previous(saved_twice, tmp_path):
+    (tmp_path / NEWEST).unlink()
+    assert saved_twice.load()["number"] == 1
+
+
+def test_two_damaged_checkpoints_are_an_error_that_says_what_to_do(saved_twice, tmp_path):
+    for name in (NEWEST, PREVIOUS):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(ValueError, match=r"damaged.*Remove"):
+        saved_twice.load()
+
+
+def test_another_run_is_refused_and_told_apart(saved_twice, tmp_path):
+    other = Checkpoints(tmp_path, {"lr": "0.2", "scans": "3"}, minutes=0)
+    with pytest.raises(ValueError, match=r"another run: lr=0\.1 there, 0\.2 here"):
+        other.load()
+    assert saved_twice.load()["number"] == 2
+
+
+def test_stray_temporary_files_are_swept_and_others_left(saved_twice, tmp_path):
+    (tmp_path / ".vit_autoencoder-abc").write_bytes(b"half")
+    (tmp_path / "notes.txt").write_text("mine")
+    Checkpoints(tmp_path, MINE, minutes=0)
+    assert sorted(os.listdir(tmp_path)) == ["notes.txt", NEWEST, PREVIOUS]
+
+
+def test_a_failed_save_leaves_no_trace(saved_twice, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("skedema._pretraining.checkpoints.os.fsync", full)
+        with pytest.raises(OSError, match="no space"):
+            saved_twice.save(state(3))
+    assert sorted(os.listdir(tmp_path)) == [NEWEST, PREVIOUS]
+    assert saved_twice.load()["number"] == 2
+
+
+def test_saves_are_as_far_apart_as_asked(tmp_path, monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    checkpoints = Checkpoints(tmp_path, MINE, minutes=2)
+    asked = []
+
+    def due(number: int, **last: bool) -> None:
+        checkpoints.save_if_due(lambda: asked.append(number) or state(number), **last)
+
+    due(1)
+    now += 119
+    due(2)
+    now += 2
+    due(3)
+    due(4)
+    due(5, last=True)
+    assert asked == [3, 5]
+    assert checkpoints.load()["number"] == 5
+
+
+def test_loading_runs_no_code(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "made"),)
+
+    checkpoints = Checkpoints(tmp_path, MINE, minutes=0)
+    checkpoints.save({"weights": Evil()})
+    with pytest.raises(Exception, match="Weights only load failed"):
+        checkpoints.load()
+    assert not (tmp_path / "made").exists()

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from skedema._pretraining.loop import Training
+from skedema._pretraining.views import ViewAugmentation
+
+from .conftest import make_scan, same_weights
+
+LOSSES = ["total", "reconstruction", "edge", "contrast", "lr"]
+
+
+class _Stopped(Exception):
+    pass
+
+
+def stop_at_step(monkeypatch, number: int, stop: object) -> None:
+    """Stop in the middle of a step: views are there, losses are not."""
+    pair, calls = ViewAugmentation.pair, []
+
+    def stopping(*args: object) -> object:
+        calls.append(None)
+        if len(calls) == number:
+            stop()
+        return pair(*args)
+
+    monkeypatch.setattr(ViewAugmentation, "pair", stopping)
+
+
+def fail() -> None:
+    raise _Stopped
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills processes that it forks")
+def test_thirty_kills_at_random_moments_change_nothing(tmp_path):
+    script = Path(__file__).parent / "_killed_runs.py"
+    one_thread = {f"{pool}_NUM_THREADS": "1" for pool in ("OMP", "MKL", "OPENBLAS")}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(script), str(tmp_path), "0"],
+        env={**os.environ, **one_thread, "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr
+    log = json.loads(done.stdout.splitlines()[-1])
+    print(log)
+    assert log["whole"], "checkpoints alone changed the result"
+    assert log["equal"] == [True] * 30
+    assert sum(place is not None and place[1] > 0 for place in log["places"]) >= 5  # mid-epoch
+
+
+@pytest.mark.parametrize("step", [1, 2, 5])
+def test_a_stopped_fit_goes_on_to_what_it_would_have_been(
+    autoencoder, scans, tmp_path, monkeypatch, step
+):
+    whole = autoencoder().fit(scans)
+    with monkeypatch.context() as patch:
+        stop_at_step(patch, step, fail)
+        with pytest.raises(_Stopped):
+            autoencoder(checkpoint_dir=tmp_path, checkpoint_minutes=0).fit(scans)
+    resumed = autoencoder(checkpoint_dir=tmp_path, checkpoint_minutes=10).fit(scans)
+    assert same_weights(resumed, whole)
+    assert resumed.history_[LOSSES].equals(whole.history_[LOSSES])
+
+
+def test_a_finished_fit_is_taken_as_it_is(autoencoder, scans, tmp_path, monkeypatch):
+    first = autoencoder(checkpoint_dir=tmp_path).fit(scans)
+    monkeypatch.setattr(Training, "step", lambda *_: fail())
+    again = autoencoder(checkpoint_dir=tmp_path).fit(scans)
+    assert same_weights(first, again)
+    assert again.history_.equals(first.history_)
+
+
+def test_without_a_seed_a_run_keeps_the_one_it_began_with(
+    autoencoder, scans, tmp_path, monkeypatch
+):
+    settings = {"random_state": None, "checkpoint_dir": tmp_path, "checkpoint_minutes": 0}
+    with monkeypatch.context() as patch:
+        stop_at_step(patch, 5, fail)
+        with pytest.raises(_Stopped):
+            autoencoder(**settings).fit(scans)
+    resumed = autoencoder(**settings).fit(scans)
+    from_scratch = autoencoder(random_state=None)
+    from_scratch._given = lambda *, goes_on: (resumed.volume_, resumed._seed)
+    assert same_weights(resumed, from_scratch.fit(scans))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"lr": 1e-4}, r"lr=0\.0005 there, 0\.0001 here"),
+        ({"max_epochs": 4}, "max_epochs=3 there, 4 here"),
+        ({"random_state": 1}, "random_state=0 there, 1 here"),
+        ({"augment": False}, "augment=.*there, None here"),
+    ],
+)
+def test_a_run_with_other_parameters_is_refused(autoencoder, scans, tmp_path, change, message):
+    autoencoder(checkpoint_dir=tmp_path).fit(scans)
+    with pytest.raises(ValueError, match=message):
+        autoencoder(checkpoint_dir=tmp_path, **change).fit(scans)
+
+
+def test_a_run_on_other_scans_is_refused(autoencoder, scans, tmp_path):
+    autoencoder(checkpoint_dir=tmp_path).fit(scans)
+    with pytest.raises(ValueError, match="another run: scans=10 with digest"):
+        autoencoder(checkpoint_dir=tmp_path).fit([*scans[:-1], make_scan(99)])
+
+
+def test_settings_that_change_no_number_may_change(autoencoder, scans, tmp_path):
+    first = autoencoder(checkpoint_dir=tmp_path).fit(scans)
+    again = autoencoder(
+        checkpoint_dir=tmp_path, checkpoint_minutes=3, memory=str(tmp_path), pool="cls", verbose=0
+    )
+    assert same_weights(first, again.fit(scans))
+
+
+def test_interrupt_keeps_the_best_finished_epoch(autoencoder, scans, monkeypatch):
+    def going_wrong(step: int, *_: object) -> float:
+        return 1e-3 if step < 3 * 4 else 1.0  # three batches an epoch: the fifth ruins it
+
+    monkeypatch.setattr("skedema._pretraining.loop.learning_rate", going_wrong)
+    reference = autoencoder(max_epochs=9)
+    snapshots = []
+    with monkeypatch.context() as patch:
+        finish = Training._finish_epoch
+
+        def noting(training: Training) -> None:
+            finish(training)
+            snapshots.append({k: v.clone() for k, v in training.module.state_dict().items()})
+
+        patch.setattr(Training, "_finish_epoch", noting)
+        reference.fit(scans)
+    interrupted = autoencoder(max_epochs=9)
+    stop_at_step(monkeypatch, 3 * 6 + 2, lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.fit(scans)
+    losses = reference.history_["reconstruction"][:6]
+    assert interrupted.n_iter_ == 6
+    assert interrupted.history_["reconstruction"].equals(losses)
+    best = int(losses.idxmin())
+    assert best < 4
+    kept = interrupted.module_.state_dict()
+    assert all((kept[name] == value).all() for name, value in snapshots[best].items())
+    assert interrupted.transform(scans).shape == (10, 16)
+
+
+def test_interrupt_before_an_epoch_is_finished_leaves_things_as_they_were(
+    autoencoder, scans, monkeypatch
+):
+    fresh, fitted = autoencoder(), autoencoder().fit(scans)
+    before = fitted.transform(scans)
+    for estimator in (fresh, fitted):
+        with monkeypatch.context() as patch:
+            stop_at_step(patch, 2, lambda: signal.raise_signal(signal.SIGINT))
+            with pytest.raises(KeyboardInterrupt):
+                estimator.fit(scans)
+    assert not hasattr(fresh, "module_")
+    assert (fitted.transform(scans) == before).all()
+
+
+def test_after_an_interrupt_the_checkpoint_still_leads_to_the_end(
+    autoencoder, scans, tmp_path, monkeypatch
+):
+    whole = autoencoder().fit(scans)
+    settings = {"checkpoint_dir": tmp_path, "checkpoint_minutes": 0}
+    with monkeypatch.context() as patch:
+        stop_at_step(patch, 5, lambda: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            autoencoder(**settings).fit(scans)
+    assert same_weights(autoencoder(**settings).fit(scans), whole)

@@ -1,0 +1,121 @@
+"""ViTAutoencoder as the encoder of the classifier."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV
+
+from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader
+
+N, SIDE = 16, 8
+
+
+@pytest.fixture(scope="module")
+def cohort():
+    rng = np.random.default_rng(0)
+    y = np.arange(N) % 2
+    scans = np.empty(N, dtype=object)
+    for patient in range(N):
+        scans[patient] = rng.normal(40 - 10 * y[patient], 3, (SIDE,) * 3)
+    scans[3] = None
+    return pd.DataFrame({"scan": scans, "sodium": rng.normal(size=N)}), y
+
+
+def autoencoder(**parameters: object) -> ViTAutoencoder:
+    small = {"size": "tiny", "patch": 4, "depth": 2, "decoder_depth": 1, "max_epochs": 2}
+    return ViTAutoencoder(**(small | parameters))
+
+
+def classifier(**parameters: object) -> AttentionMixerClassifier:
+    defaults = {
+        "image": "scan",
+        "encoder": autoencoder(),
+        "volume": VolumeReader(shape=SIDE),
+        "max_epochs": 3,
+        "random_state": 0,
+    }
+    return AttentionMixerClassifier(**(defaults | parameters))
+
+
+@pytest.fixture(scope="module")
+def frozen(cohort):
+    scans = cohort[0]["scan"].dropna()
+    reader = VolumeReader(shape=SIDE)
+    return FrozenEstimator(autoencoder(volume=reader, random_state=1).fit(list(scans)))
+
+
+def test_name_and_reader_and_seed_are_handed_down(cohort):
+    X, y = cohort
+    first, second = (classifier().fit(X, y) for _ in range(2))
+    assert isinstance(first.encoder_, ViTAutoencoder)
+    assert first.encoder_.volume_.get_params() == VolumeReader(shape=SIDE).get_params()
+    assert_array_equal(first.predict_proba(X), second.predict_proba(X))
+    other = classifier(random_state=1).fit(X, y)
+    assert not np.array_equal(
+        first.encoder_.transform([X["scan"][0]]), other.encoder_.transform([X["scan"][0]])
+    )
+    assert clone(first).encoder.volume is None  # what the user gave is left as it was
+
+
+def test_features_are_those_of_the_autoencoder(cohort, frozen):
+    X, y = cohort
+    fitted = classifier(encoder=frozen, volume=None).fit(X, y)
+    assert fitted.encoder_.estimator is frozen.estimator
+    has = X["scan"].notna().to_numpy()
+    known = frozen.transform(list(X["scan"][has]))
+    project = fitted.net_.module_.scan_tokens
+    with torch.no_grad():
+        standard = (torch.as_tensor(known) - project.mean) / project.scale
+        expected = project.project(standard).numpy()
+    assert_allclose(fitted.image_features(X)[has], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_reader_that_would_not_be_used_is_refused(cohort, frozen):
+    X, y = cohort
+    for encoder in (frozen, autoencoder(volume=VolumeReader(shape=SIDE))):
+        with pytest.raises(ValueError, match="volume= has no effect"):
+            classifier(encoder=encoder).fit(X, y)
+
+
+def test_fine_tuning_starts_from_the_features_and_leaves_a_frozen_one_alone(cohort, frozen):
+    X, y = cohort
+    scans = list(X["scan"].dropna())
+    before = frozen.transform(scans)
+    volumes = torch.as_tensor(VolumeReader(shape=SIDE).transform(scans))
+    with torch.no_grad():
+        assert_allclose(frozen.network()(volumes)[:, 0], before, rtol=1e-4, atol=1e-5)
+    tuned = classifier(encoder=frozen, volume=None, fine_tune=True, max_epochs=20).fit(X, y)
+    with torch.no_grad():
+        after = tuned.encoder_(volumes)[:, 0].numpy()
+    assert np.abs(after - before).max() > 1e-3
+    assert_array_equal(frozen.transform(scans), before)
+    assert tuned.score(X, y) > 0.9
+
+
+def test_layer_decay_slows_the_first_layers(cohort, frozen):
+    X, y = cohort
+    tuned = classifier(encoder=frozen, volume=None, fine_tune=True, layer_decay=0.5).fit(X, y)
+    rates = {group["lr"] for group in tuned.net_.optimizer_.param_groups}
+    # the head, two blocks, the embedding
+    assert rates == {1e-3, 0.5e-3, 0.25e-3, 0.125e-3}
+    changed = []
+    for now, was in zip(tuned.encoder_.layers(), frozen.network().layers(), strict=True):
+        changed.append(
+            max(float((a - b).detach().abs().max()) for a, b in zip(now, was, strict=True))
+        )
+    assert changed[0] < changed[-1]
+    counted = sum(len(group["params"]) for group in tuned.net_.optimizer_.param_groups)
+    assert counted == len(list(tuned.net_.module_.parameters()))
+
+
+def test_search_over_its_parameters(cohort):
+    X, y = cohort
+    grid = {"encoder__mask_ratio": [0.5, 0.75], "fine_tune": [True, False]}
+    search = GridSearchCV(classifier(max_epochs=1), grid, cv=2, scoring="neg_log_loss").fit(X, y)
+    assert len(set(search.cv_results_["mean_test_score"])) == 4
