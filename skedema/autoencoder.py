@@ -19,11 +19,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, check_memory, validate_data
 from torch import Tensor
 
+from skedema._device import find_device
 from skedema._pretraining.checkpoints import Checkpoints
 from skedema._pretraining.cost import Cost, measure
 from skedema._pretraining.fingerprint import fingerprint
 from skedema._pretraining.loop import Settings, Training
-from skedema._pretraining.precision import find_device, precision, training_dtype
+from skedema._pretraining.precision import precision, training_dtype
 from skedema._pretraining.progress import progress
 from skedema._pretraining.source import RowSource, ScanSource, Source, holds_rows, take_every_scan
 from skedema._pretraining.views import ViewAugmentation

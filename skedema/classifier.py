@@ -16,15 +16,16 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, check_memory
 
-from skedema._build import build_net, build_network
-from skedema._cohort import Cohort, read_cohort, split_patients
-from skedema._explain import attention_frame, pooled_queries
-from skedema._image import ImageBranch
-from skedema._intake import Intake
-from skedema._net import FusionNet
-from skedema._patients import Patients
+from skedema._device import find_device
 from skedema._rng import isolated_rng
-from skedema._target import class_codes, class_weights, read_classes
+from skedema._training.build import build_net, build_network
+from skedema._training.cohort import Cohort, read_cohort, split_patients
+from skedema._training.explain import attention_frame, pooled_queries
+from skedema._training.image import ImageBranch
+from skedema._training.intake import Intake
+from skedema._training.net import FusionNet
+from skedema._training.patients import Patients
+from skedema._training.target import class_codes, class_weights, read_classes
 from skedema.encoders import make_encoder
 from skedema.frames import Table, read_table
 from skedema.fusion import make_fusion
@@ -563,7 +564,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         if self.image is None:
             return None
         return ImageBranch(
-            self.encoder, self.fine_tune, self.volume, self._torch_dtype(), self._torch_device()
+            self.encoder, self.fine_tune, self.volume, self._torch_dtype(), find_device(self.device)
         )
 
     def _build(self, learn: Patients, *, stopping: bool) -> FusionNet:
@@ -587,7 +588,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
             batch_size=self._batch,
             patience=self.n_iter_no_change if stopping else None,
             callbacks=self.callbacks,
-            device=self._torch_device(),
+            device=find_device(self.device),
             verbose=int(self.verbose),
         )
 
@@ -622,17 +623,6 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         if self.dtype == "auto":
             return torch.float64 if self.image is None else torch.float32
         return torch.float64 if self.dtype == "float64" else torch.float32
-
-    def _torch_device(self) -> torch.device:
-        if str(self.device) == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        try:
-            return torch.device(self.device)
-        except RuntimeError as error:
-            raise ValueError(
-                f"device={self.device!r} is no torch device; give 'auto', 'cpu', 'cuda' or such as "
-                f"'cuda:1'. {error}"
-            ) from error
 
     def __sklearn_tags__(self) -> Any:
         # input_tags.string stays False although text columns are welcome: scikit-learn's checks

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from skedema._intake import Intake
-from skedema._target import read_target
+from skedema._training.intake import Intake
+from skedema._training.target import read_target
 from skedema.frames import Table, read_table
 from skedema.frames.weights import read_weights
 

@@ -10,8 +10,8 @@ from skorch.callbacks import Callback
 from skorch.utils import noop
 from torch import nn
 
-from skedema._net import FusionNet, WeightedCrossEntropy
-from skedema._patients import Patients
+from skedema._training.net import FusionNet, WeightedCrossEntropy
+from skedema._training.patients import Patients
 
 
 class Linear(nn.Module):

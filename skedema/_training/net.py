@@ -14,7 +14,7 @@ from skorch.helper import predefined_split
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from skedema._patients import Loader, Patients
+from skedema._training.patients import Loader, Patients
 
 
 class _StoppedByCallback(Exception):

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from skedema._net import FusionNet
-from skedema._patients import Patients
+from skedema._training.net import FusionNet
+from skedema._training.patients import Patients
 from skedema.frames import Table
 
 

@@ -6,7 +6,7 @@ import torch
 from numpy.testing import assert_array_equal
 from torch.testing import assert_close
 
-from skedema._patients import Loader, Patients
+from skedema._training.patients import Loader, Patients
 
 NAN = np.nan
 

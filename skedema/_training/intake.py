@@ -10,9 +10,9 @@ from joblib import Memory
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
-from skedema._image import ImageBranch
-from skedema._patients import Patients
 from skedema._scan_column import Scans, take_scans
+from skedema._training.image import ImageBranch
+from skedema._training.patients import Patients
 from skedema.clinical import ClinicalTokenizer
 from skedema.encoders import is_transformer
 from skedema.frames import Table, find_column, match_columns

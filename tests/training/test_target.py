@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
-from skedema._target import class_codes, class_weights, read_classes, read_target
+from skedema._training.target import class_codes, class_weights, read_classes, read_target
 from skedema.frames import read_table
 from skedema.frames.weights import read_weights
 

@@ -10,9 +10,9 @@ from skorch.callbacks import EarlyStopping
 from skorch.utils import noop
 from torch import nn
 
-from skedema._intake import Intake
-from skedema._net import FusionNet
-from skedema._patients import Patients
+from skedema._training.intake import Intake
+from skedema._training.net import FusionNet
+from skedema._training.patients import Patients
 from skedema.fusion import make_fusion
 from skedema.modules.fused import FusedClassifier
 from skedema.modules.tokens import ClinicalTokens, ScanTokens

@@ -11,9 +11,9 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from torch import nn
 
-from skedema._patients import Patients
 from skedema._rng import isolated_rng
 from skedema._scan_column import Scans, short
+from skedema._training.patients import Patients
 from skedema.encoders import is_transformer, make_encoder
 from skedema.frames import listing
 from skedema.modules.fused import probe

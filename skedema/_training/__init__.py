@@ -1,0 +1,1 @@
+"""From the arguments of `fit` to a trained network: the steps of the classifier."""
