@@ -80,8 +80,9 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         True: gradients reach the encoder. False: the model trains on features that the encoder
         computes once. ``"auto"``: True for encoders that come untrained, False for transformers.
     volume : VolumeReader or None, default=None
-        How scans are read and resampled; None is ``VolumeReader()``. A transformer as `encoder`
-        reads the cells itself.
+        How scans are read and resampled; None is ``VolumeReader()``. An `encoder` that is a
+        transformer reads the cells itself, by this reader if it has a parameter ``volume`` that is
+        None.
     metadata : transformer or None, default=None
         Turns the clinical columns into one number a token, NaN for missing; None is
         ``ClinicalTokenizer()``.

@@ -76,11 +76,12 @@ def test_features_are_those_of_the_autoencoder(cohort, frozen):
     assert_allclose(fitted.image_features(X)[has], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_a_reader_that_would_not_be_used_is_refused(cohort, frozen):
+def test_an_encoder_with_a_reader_of_its_own_keeps_it(cohort, frozen):
     X, y = cohort
-    for encoder in (frozen, autoencoder(volume=VolumeReader(shape=SIDE))):
-        with pytest.raises(ValueError, match="volume= has no effect"):
-            classifier(encoder=encoder).fit(X, y)
+    own = VolumeReader(shape=SIDE, windows="stroke")
+    fitted = classifier(encoder=autoencoder(volume=own)).fit(X, y)
+    assert fitted.encoder_.volume_.windows == "stroke"
+    assert classifier(encoder=frozen).fit(X, y).encoder_.volume_.windows == "brain"
 
 
 def test_fine_tuning_starts_from_the_features_and_leaves_a_frozen_one_alone(cohort, frozen):

@@ -95,6 +95,7 @@ def classifier(**parameters: object) -> AttentionMixerClassifier:
         "dim": 16,
         "max_epochs": 8,
         "lr": 1e-2,
+        "weight_decay": 1.0,  # probabilities that are not driven to 0 and 1
         "random_state": 0,
     }
     return AttentionMixerClassifier(**(defaults | parameters))

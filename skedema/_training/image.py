@@ -102,8 +102,6 @@ class ImageBranch:
         ------
         TypeError
             When the encoder does not build what an encoder builds.
-        ValueError
-            When `volume` is given and the encoder is a transformer that has no use for it.
         """
         if self.is_transformer:
             self.encoder = self._transformer(seed, memory, n_jobs).fit(cells, y)
@@ -130,18 +128,12 @@ class ImageBranch:
     def _transformer(self, seed: int, memory: Memory | None, n_jobs: int | None) -> Any:
         """Clone the transformer and hand it what it leaves open, or nothing where it is frozen."""
         transformer = clone(self.given)
-        if isinstance(transformer, FrozenEstimator) or not hasattr(transformer, "get_params"):
-            context, known = {}, {}
-        else:
-            known = transformer.get_params()
-            context = {"memory": memory, "n_jobs": n_jobs, "volume": self.volume}
-            seeds = [name for name in known if name.split("__")[-1] == "random_state"]
-            context.update(dict.fromkeys(seeds, seed))
-        if self.volume is not None and ("volume" not in known or known["volume"] is not None):
-            raise ValueError(
-                f"volume= has no effect: encoder {type(self.given).__name__} reads scans in its "
-                "own way. Leave volume=None, and give the VolumeReader to the encoder."
-            )
+        if isinstance(transformer, FrozenEstimator):
+            return transformer
+        known = transformer.get_params()
+        context = {"memory": memory, "n_jobs": n_jobs, "volume": self.volume}
+        seeds = [name for name in known if name.split("__")[-1] == "random_state"]
+        context.update(dict.fromkeys(seeds, seed))
         open_ones = {
             name: value
             for name, value in context.items()

@@ -1,0 +1,130 @@
+"""Does pre-training help? AUC by number of labels, pre-trained against random weights.
+
+    python -m benchmarks.label_efficiency [--cohort simulated|ct_ich] [--patients 400] [--seeds 3]
+
+Three tenths of the patients are held out. The autoencoder is pre-trained on the scans of the
+others, without labels; then a part of their labels is used for a linear probe on its features and
+for training it further. "random" is the same network with its initial weights. ``ct_ich`` needs
+SKEDEMA_REAL_DATA (82 real exams, haemorrhage).
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegressionCV
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader
+
+SHARES = (0.1, 0.25, 0.5, 1.0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cohort", choices=("simulated", "ct_ich"), default="simulated")
+    parser.add_argument("--patients", type=int, default=400, help="of the simulated cohort")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=100, help="of pre-training")
+    parser.add_argument("--size", default="tiny")
+    parser.add_argument("--fine-tune-epochs", type=int, default=30)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        scans, y, window = read(arguments, folder)
+        rows = []
+        for seed in range(arguments.seeds):
+            rows += run(scans, y, window, seed, arguments)
+    table = pd.DataFrame(rows).groupby(["labels", "how", "weights"])["auc"].agg(["mean", "std"])
+    shown = (
+        table["mean"].map("{:.3f}".format) + " +- " + table["std"].map("{:.3f}".format)
+    ).unstack("weights")
+    print(
+        f"\n{arguments.cohort}: {len(y)} scans, {arguments.seeds} seeds, size {arguments.size}, "
+        f"{arguments.epochs} epochs of pre-training; AUC on held-out patients, mean +- sd\n"
+    )
+    print(shown.to_string())
+
+
+def read(arguments: argparse.Namespace, folder: str):
+    if arguments.cohort == "simulated":
+        from skedema.datasets import make_head_ct_cohort
+
+        cohort = make_head_ct_cohort(arguments.patients, folder, random_state=0, n_jobs=2)
+        return cohort.frame["scan"].to_numpy(object), cohort.target.to_numpy(), (40, 30)
+    if "SKEDEMA_REAL_DATA" not in os.environ:
+        sys.exit("Set SKEDEMA_REAL_DATA to the folder that holds ct_ich/cohort.csv.")
+    home = Path(os.environ["SKEDEMA_REAL_DATA"]) / "ct_ich"
+    table = pd.read_csv(home / "cohort.csv")
+    paths = np.array([str(home / name) for name in table["scan"]], dtype=object)
+    return paths, table["ich"].to_numpy(), "brain"
+
+
+def run(scans, y, window, seed: int, arguments: argparse.Namespace) -> list[dict[str, object]]:
+    start = time.perf_counter()
+    pool, test = train_test_split(np.arange(len(y)), test_size=0.3, stratify=y, random_state=seed)
+    settings = {
+        "size": arguments.size,
+        "patch": 4,
+        "volume": VolumeReader(spacing=13.0, shape=16, windows=[window]),
+        "random_state": seed,
+    }
+    # A step of next to nothing leaves the initial weights.
+    fitted = {
+        "random": ViTAutoencoder(**settings, max_epochs=1, lr=1e-12).fit(list(scans[pool])),
+        "pre-trained": ViTAutoencoder(**settings, max_epochs=arguments.epochs).fit(
+            list(scans[pool])
+        ),
+    }
+    rows = []
+    for weights, autoencoder in fitted.items():
+        features = autoencoder.transform(list(scans))
+        for share in SHARES:
+            few = pool
+            if share < 1:
+                few, _ = train_test_split(
+                    pool, train_size=share, stratify=y[pool], random_state=seed
+                )
+            probe = make_pipeline(
+                StandardScaler(),
+                LogisticRegressionCV(
+                    Cs=np.logspace(-3, 2, 6),
+                    cv=3,
+                    scoring="neg_log_loss",
+                    max_iter=5000,
+                    l1_ratios=(0,),
+                    use_legacy_attributes=False,
+                ),
+            ).fit(features[few], y[few])
+            tuned = AttentionMixerClassifier(
+                image=0,
+                encoder=FrozenEstimator(autoencoder),
+                fine_tune=True,
+                layer_decay=0.75,
+                max_epochs=arguments.fine_tune_epochs,
+                random_state=seed,
+            ).fit(scans[few, None], y[few])
+            for how, proba in (
+                ("linear probe", probe.predict_proba(features[test])),
+                ("fine-tuned", tuned.predict_proba(scans[test, None])),
+            ):
+                auc = roc_auc_score(y[test], proba[:, 1])
+                rows.append({"labels": f"{share:.0%}", "how": how, "weights": weights, "auc": auc})
+        print(
+            f"seed {seed}, {weights}: {time.perf_counter() - start:.0f} s",
+            file=sys.stderr,
+            flush=True,
+        )
+    return rows
+
+
+if __name__ == "__main__":
+    main()
