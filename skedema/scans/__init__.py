@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .errors import ScanError
-from .files import looks_like_scan
-from .reader import VolumeReader
+from skedema.scans.errors import ScanError
+from skedema.scans.files import looks_like_scan
+from skedema.scans.reader import VolumeReader
 
 __all__ = ["ScanError", "VolumeReader", "looks_like_scan"]

@@ -14,9 +14,9 @@ import numpy as np
 from joblib import Memory, effective_n_jobs
 from numpy.typing import NDArray
 
-from ._processes import in_processes
-from .files import scan_key
-from .reader import VolumeReader
+from skedema.scans._processes import in_processes
+from skedema.scans.files import scan_key
+from skedema.scans.reader import VolumeReader
 
 #: Bytes of volumes that a cache keeps: 1 GiB, about 300 volumes of 96 cubed in one channel.
 DEFAULT_MAX_BYTES = 2**30

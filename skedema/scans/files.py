@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._checks import affine_mm, as_volume, check_shape, check_type, numeric, unreadable
-from .errors import ScanError
+from skedema.scans._checks import affine_mm, as_volume, check_shape, check_type, numeric, unreadable
+from skedema.scans.errors import ScanError
 
 #: Endings that mark a text as the path of a scan. Recognising one is not reading it: files are
 #: read where they end in .nii, .nii.gz or .npy.

@@ -12,11 +12,11 @@ from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from ._processes import in_processes
-from .errors import ScanError
-from .files import load_scan
-from .grid import resample
-from .windows import Window, resolve_windows, to_channels
+from skedema.scans._processes import in_processes
+from skedema.scans.errors import ScanError
+from skedema.scans.files import load_scan
+from skedema.scans.grid import resample
+from skedema.scans.windows import Window, resolve_windows, to_channels
 
 #: HU outside the field of view, and the lowest value that a window lets in: scanners pad with
 #: -1500, -2000 or -3024, which are no densities.
