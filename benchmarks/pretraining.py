@@ -14,6 +14,7 @@ import resource
 import subprocess
 import sys
 import time
+from typing import Any
 
 SIDES, BATCH = (64, 96), 4
 COMPETITORS = ("skedema", "plain", "monai")
@@ -31,12 +32,12 @@ def main() -> None:
         print(json.dumps(measure(who, int(side), dtype, arguments.steps, arguments.threads)))
         return
 
-    def run(who: str, side: int, dtype: str) -> dict[str, float]:
+    def run(who: str, side: int, dtype: str) -> dict[str, Any]:
         command = [sys.executable, "-m", "benchmarks.pretraining", "--child", who, str(side), dtype]
         command += ["--steps", str(arguments.steps), "--threads", str(arguments.threads)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            sys.exit(done.stderr)
+            return {"error": done.stderr.strip().splitlines()[-1]}
         return dict(json.loads(done.stdout.splitlines()[-1]))
 
     rate = {dtype: run("matmul", 0, dtype)["rate"] for dtype in ("fp32", "bf16")}
@@ -51,6 +52,9 @@ def main() -> None:
             rows = {who: run(who, side, dtype) for who in COMPETITORS}
             rows["encode"] = run("encode", side, dtype)
             for who, row in rows.items():
+                if "error" in row:
+                    print(f"{who:<12}{side:>5}{dtype:>7}  fails: {row['error']}", flush=True)
+                    continue
                 ratio = (
                     "" if who == "encode" else f"{rows['plain']['seconds'] / row['seconds']:.2f}"
                 )

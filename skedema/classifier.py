@@ -519,7 +519,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
             self._intake.fit(
                 cohort.table.take(train),
                 cohort.labels[train],
-                weight[train],
+                cohort.weight[train],
                 metadata=self.metadata,
                 branch=self._branch(),
                 seed=self._seed,
@@ -547,6 +547,8 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
     def _begin(self, cohort: Cohort, classes: np.ndarray | None) -> None:
         """Take what a first fit decides: names, columns, classes, precision, seed."""
         table = cohort.table
+        # A fit that fails half-way leaves no network behind that belongs to another table.
+        self.__dict__.pop("net_", None)
         self._intake = Intake(table, self.image, self._torch_dtype(), type(self).__name__)
         self.n_features_in_ = len(table.columns)
         if table.names is not None:
@@ -624,6 +626,9 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         if self.dtype == "auto":
             return torch.float64 if self.image is None else torch.float32
         return torch.float64 if self.dtype == "float64" else torch.float32
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "net_")
 
     def __sklearn_tags__(self) -> Any:
         # input_tags.string stays False although text columns are welcome: scikit-learn's checks

@@ -858,3 +858,16 @@ def test_scan_that_changed_on_disk_changes_the_prediction(cohort, fitted, tmp_pa
     after = clf.predict_proba(X)
     assert np.abs(after[2] - before[2]).max() > 1e-3
     assert_array_equal(after[[0, 1, 3]], before[[0, 1, 3]])
+
+
+def test_fit_that_fails_leaves_no_model_of_another_table(cohort, tmp_path):
+    X, y = cohort
+    clf = classifier(max_epochs=1).fit(X, y)
+    broken = tmp_path / "broken.nii"
+    broken.write_bytes(b"no scan")
+    bad = X.drop(columns="noise").astype({"scan": object})
+    bad.iat[1, bad.columns.get_loc("scan")] = str(broken)
+    with pytest.raises(ValueError, match=r"row 1 .*broken\.nii"):
+        clf.fit(bad, y)
+    with pytest.raises(NotFittedError):
+        clf.predict(X)

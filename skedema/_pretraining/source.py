@@ -20,7 +20,7 @@ from skedema.frames import listing, read_table
 from skedema.scans import ScanError, VolumeReader
 from skedema.scans.cache import volumes
 from skedema.scans.files import scan_key
-from skedema.scans.reader import _cells
+from skedema.scans.reader import scan_cells
 
 Rows = NDArray[np.int64]
 
@@ -286,7 +286,7 @@ def take_every_scan(X: Any) -> Scans:
     ScanError
         When scans are missing or not there; the message names all of them.
     """
-    given = _cells(X)
+    given = scan_cells(X)
     cells = np.empty(len(given), dtype=object)
     for row, cell in enumerate(given):  # `cells[:] =` would take arrays apart
         cells[row] = cell

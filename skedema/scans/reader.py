@@ -145,7 +145,7 @@ class VolumeReader(TransformerMixin, BaseEstimator):
             If a scan is missing or cannot be read; the message names its row, counted from 0.
         """
         settings = self.settings()
-        cells = _cells(X)
+        cells = scan_cells(X)
         volumes = np.empty((len(cells), self.n_channels, *settings.shape), dtype=np.float32)
         for row, volume in enumerate(self._progress(self._volumes(cells), len(cells))):
             volumes[row] = volume
@@ -230,8 +230,24 @@ def _triple(name: str, value: Any, kind: type) -> tuple[Any, Any, Any]:
     return first, second, third
 
 
-def _cells(scans: Any) -> list[Any]:
-    """List the cells of any container of scans."""
+def scan_cells(scans: Any) -> list[Any]:
+    """List the cells of any container of scans.
+
+    Parameters
+    ----------
+    scans : list, Series, table of one column, ndarray of cells or of shape (n, X, Y, Z)
+        The scans.
+
+    Returns
+    -------
+    list
+        One cell a scan.
+
+    Raises
+    ------
+    TypeError
+        When it is one scan, or no column of scans.
+    """
     if isinstance(scans, str | bytes) or hasattr(scans, "__fspath__") or hasattr(scans, "dataobj"):
         raise TypeError("one scan in place of a sequence of scans; use read(scan), or [scan]")
     if isinstance(scans, np.ndarray):
