@@ -534,11 +534,13 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
             watch = self._gather(cohort.table.take(valid), codes[valid], weight[valid])
         with isolated_rng(self._seed + (self.n_iter_ if resume else 0)):
             if resume:
-                self.net_.change_optimizer(self.lr, self.weight_decay)
-                self.net_.batch_size = self._batch
+                net = self.net_
+                net.change_optimizer(self.lr, self.weight_decay)
+                net.batch_size = self._batch
             else:
-                self.net_ = self._build(learn, stopping=valid is not None)
-            self.net_.train_epochs(learn, watch, self.max_epochs if whole else 1)
+                net = self._build(learn, stopping=valid is not None)
+            net.train_epochs(learn, watch, self.max_epochs if whole else 1)
+        self.net_ = net
         if whole and not self.warm_start:
             self.net_.forget_optimizer()
         self.n_iter_ = len(self.net_.history)
