@@ -110,7 +110,9 @@ def run(scans, y, window, seed: int, arguments: argparse.Namespace) -> list[dict
                 ("fine-tuned", tuned.predict_proba(scans[test, None])),
             ):
                 auc = roc_auc_score(y[test], proba[:, 1])
-                rows.append({"labels": f"{share:>4.0%}", "how": how, "weights": weights, "auc": auc})
+                rows.append(
+                    {"labels": f"{share:>4.0%}", "how": how, "weights": weights, "auc": auc}
+                )
         print(
             f"seed {seed}, {weights}: {time.perf_counter() - start:.0f} s",
             file=sys.stderr,
