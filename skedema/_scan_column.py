@@ -35,6 +35,22 @@ class Scans:
     def __len__(self) -> int:
         return len(self.cells)
 
+    def names(self, rows: np.ndarray) -> str:
+        """Name scans in a message.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Which.
+
+        Returns
+        -------
+        str
+            Their rows and files.
+        """
+        files = listing([_short(cell) for cell in self.cells[rows]])
+        return f"{self.table.rows(rows)}: {files}"
+
     def volume(self, row: int, reader: VolumeReader, memory: Memory | None) -> np.ndarray:
         """Read the volume of a patient, or take it from the cache.
 
@@ -85,19 +101,8 @@ def take_scans(table: Table, position: int | None) -> Scans:
     return Scans(column.values.astype(object), _check_cells(column, table), table)
 
 
-def short(cell: Any) -> str:
-    """Name a cell in a message.
-
-    Parameters
-    ----------
-    cell : object
-        A text, or anything else.
-
-    Returns
-    -------
-    str
-        The text in quotes, shortened; or the type.
-    """
+def _short(cell: Any) -> str:
+    """Quote a text, shortened; or name the type."""
     text = cell if isinstance(cell, str) else type(cell).__name__
     return repr(text if len(text) < 80 else f"{text[:77]}...")
 
@@ -116,7 +121,7 @@ def _check_cells(column: Column, table: Table) -> np.ndarray:
     if odd.any():
         raise ValueError(
             f"Column {column.label} is to hold scans, but {table.rows(odd)} hold other things: "
-            f"{listing([short(cell) for cell in column.values[odd]])}. A cell is a path to "
+            f"{listing([_short(cell) for cell in column.values[odd]])}. A cell is a path to "
             ".nii, .nii.gz or .npy, a nibabel image, a 3-D array in HU, or missing (None)."
         )
     absent = np.array(

@@ -15,7 +15,7 @@ from joblib import Memory, effective_n_jobs
 from numpy.typing import NDArray
 from scipy import sparse
 
-from skedema._scan_column import Scans, short, take_scans
+from skedema._scan_column import Scans, take_scans
 from skedema.frames import listing, read_table
 from skedema.scans import ScanError, VolumeReader
 from skedema.scans.cache import volumes
@@ -97,8 +97,7 @@ class ScanSource:
         str
             Their rows and files.
         """
-        files = listing([short(cell) for cell in self.scans.cells[rows]])
-        return f"{self.scans.table.rows(rows)}: {files}"
+        return self.scans.names(rows)
 
     def digest(self) -> str:
         """Identify the scans and how they are read.

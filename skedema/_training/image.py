@@ -12,10 +12,9 @@ from sklearn.frozen import FrozenEstimator
 from torch import nn
 
 from skedema._rng import isolated_rng
-from skedema._scan_column import Scans, short
+from skedema._scan_column import Scans
 from skedema._training.patients import Patients
 from skedema.encoders import is_transformer, make_encoder
-from skedema.frames import listing
 from skedema.modules.fused import probe
 from skedema.scans import VolumeReader
 from skedema.scans.cache import volumes
@@ -216,8 +215,7 @@ class ImageBranch:
         if not finite.all():
             raise ValueError(
                 f"{type(self.encoder).__name__} gave features that are not finite for "
-                f"{scans.table.rows(rows[~finite])}: "
-                f"{listing([short(cell) for cell in scans.cells[rows][~finite]])}."
+                f"{scans.names(rows[~finite])}."
             )
         features = np.zeros((len(scans), *known.shape[1:]), dtype=known.dtype)
         features[rows] = known

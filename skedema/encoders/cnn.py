@@ -7,6 +7,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from skedema.encoders.base import Encoder
+from skedema.modules.norm import group_norm
 
 
 class CNN(Encoder):
@@ -61,7 +62,7 @@ class _CNN(nn.Module):
             out_channels = width * 2**stage
             stages += [
                 nn.Conv3d(in_channels, out_channels, 3, stride=2, padding=1),
-                nn.GroupNorm(_groups(out_channels), out_channels),
+                group_norm(out_channels),
                 nn.GELU(),
             ]
             in_channels = out_channels
@@ -69,7 +70,3 @@ class _CNN(nn.Module):
 
     def forward(self, volumes: Tensor) -> Tensor:
         return cast(Tensor, self.stages(volumes).flatten(2).transpose(1, 2))
-
-
-def _groups(channels: int) -> int:
-    return next(n for n in (8, 4, 2, 1) if channels % n == 0)

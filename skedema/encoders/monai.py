@@ -11,6 +11,7 @@ from torch.nn.functional import batch_norm
 
 from skedema._registry import nearest_name
 from skedema.encoders.base import Encoder
+from skedema.modules.norm import group_norm
 
 # What MONAI's networks call the things that an encoder is told. First match wins.
 _IN_CHANNELS = ("in_channels", "n_input_channels")
@@ -165,8 +166,7 @@ def without_batch_norm(network: nn.Module) -> nn.Module:
         mean, variance = network.running_mean, network.running_var
         if mean is not None and variance is not None and (mean.any() or (variance != 1).any()):
             return _FixedBatchNorm(mean, variance, network)
-        n_groups = next(n for n in (8, 4, 2, 1) if network.num_features % n == 0)
-        return nn.GroupNorm(n_groups, network.num_features, affine=network.affine)
+        return group_norm(network.num_features, affine=network.affine)
     for name, child in network.named_children():
         setattr(network, name, without_batch_norm(child))
     return network
