@@ -26,6 +26,7 @@ from skedema._pretraining.fingerprint import fingerprint
 from skedema._pretraining.loop import Settings, Training
 from skedema._pretraining.precision import precision, training_dtype
 from skedema._pretraining.progress import progress
+from skedema._pretraining.scale import voxel_scale
 from skedema._pretraining.source import RowSource, ScanSource, Source, holds_rows, take_every_scan
 from skedema._pretraining.views import ViewAugmentation
 from skedema._rng import isolated_rng
@@ -60,17 +61,20 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     decoder_dim, decoder_depth, decoder_heads : int, default=None
         The same of the decoder, which only training and `reconstruct` need.
     patch : int or tuple of 3 int, default=None
-        Voxels of a patch along each axis. A volume that is no multiple of it is continued.
+        Voxels of a patch along each axis. None is what `size` says: 8 for ``"base"``, a quarter of
+        each side of the volume for the others. A volume that is no multiple of it is continued.
     volume : VolumeReader or None, default=None
-        How scans are read and resampled; None is ``VolumeReader()``. A copy is kept as `volume_`,
-        and with it how every later scan is read.
+        How scans are read and resampled. None is what `size` says: ``VolumeReader()``, 96 cubed,
+        for ``"base"``; for the others ``VolumeReader(spacing=6.75, shape=32)``, the same field of
+        view at a third of the resolution: minutes on a CPU instead of hours, and enough for what is
+        centimetres wide. A copy is kept as `volume_`, and with it how every later scan is read.
     mask_ratio : float, default=0.75
         Share of the patches that is hidden.
     edge_weight : float, default=0.01
         Weight of the edge loss in the first epoch. It falls linearly to zero over the epochs; it
         stays as it is in `partial_fit`, which does not know the last one.
-    contrast_weight : float, default=0.001
-        Weight of the contrast between two views.
+    contrast_weight : float, default=0.1
+        Weight of the contrast between two views; the reference's is 0.001.
     pool : {"mean", "cls"}, default="mean"
         What `transform` gives: the mean of the patch tokens, normalised, or the class token. It may
         be changed after `fit`.
@@ -85,7 +89,7 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         How often every scan is seen.
     batch_size : int, default=8
         Scans a step.
-    lr : float, default=5e-4
+    lr : float, default=1e-3
         Learning rate of AdamW at its highest: it rises linearly at first and then falls to zero by
         half a cosine, as a function of the step.
     weight_decay : float, default=0.05
@@ -148,6 +152,9 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     estimator fitted with the weights of the finished epoch that had the lowest reconstruction loss
     (of the total, the one part whose weight is the same in every epoch). If no epoch was finished
     it is as it was before.
+
+    Voxels are standardised by mean and standard deviation of a typical scan (medians over 16 of
+    them), kept with the weights; not with `reference_compat`.
 
     Volumes are read when their batch is due. Features of a scan are computed apart from those of
     others, so they do not depend on them in any bit.
@@ -212,13 +219,13 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         volume: VolumeReader | None = None,
         mask_ratio: float = 0.75,
         edge_weight: float = 0.01,
-        contrast_weight: float = 0.001,
+        contrast_weight: float = 0.1,
         pool: str = "mean",
         augment: Any = True,
         reference_compat: bool = False,
         max_epochs: int = 100,
         batch_size: int = 8,
-        lr: float = 5e-4,
+        lr: float = 1e-3,
         weight_decay: float = 0.05,
         warmup_fraction: float = 0.1,
         checkpoint_dir: Any = None,
@@ -346,6 +353,7 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self._validate_params()
         goes_on = self.warm_start and hasattr(self, "module_")
         training = self._training(X, goes_on=goes_on, n_epochs=self.max_epochs)
+        self._set_scale(training, goes_on=goes_on)
         checkpoints = self._checkpoints(training, goes_on=goes_on)
         try:
             with progress(training.n_steps, training.n_steps_done, self.verbose) as after_step:
@@ -378,6 +386,7 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self._validate_params()
         goes_on = hasattr(self, "module_")
         training = self._training(X, goes_on=goes_on, n_epochs=1, endless=True)
+        self._set_scale(training, goes_on=goes_on)
         with progress(training.n_steps, 0, self.verbose) as after_step:
             training.run(after_step=after_step)
         self._finish(training, goes_on=goes_on, keep_optimizer=True)
@@ -435,9 +444,9 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
         def rebuild(module: MaskedAutoencoder, volume: Tensor) -> Tensor:
             masked = module(volume, noise.to(volume.device))
-            own = module.patches(volume)
-            hidden = masked.mask.unsqueeze(-1).bool()
-            return module.patches.join(torch.where(hidden, masked.prediction.to(own.dtype), own))
+            rebuilt = module.standardize.invert(module.patches.join(masked.prediction.float()))
+            hidden = masked.mask.unsqueeze(-1).expand_as(masked.prediction)
+            return torch.where(module.patches.join(hidden).bool(), rebuilt, volume)
 
         return self._apply(source, rebuild)
 
@@ -489,7 +498,7 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """Give what the first fit decides: how scans are read, and the seed."""
         if goes_on:
             return self.volume_, self._seed
-        reader = VolumeReader() if self.volume is None else clone(self.volume)
+        reader = _reader(self.size) if self.volume is None else clone(self.volume)
         reader.settings()
         return reader, int(check_random_state(self.random_state).randint(2**31))
 
@@ -548,6 +557,10 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             training.restore_optimizer(self._optimizer_state)
         return training
 
+    def _set_scale(self, training: Training, *, goes_on: bool) -> None:
+        if not (goes_on or self.reference_compat):
+            training.module.standardize.set(*voxel_scale(training.source))
+
     def _augmentation(self) -> ViewAugmentation | None:
         if not isinstance(self.augment, ViewAugmentation):
             return ViewAugmentation() if self.augment else None
@@ -605,3 +618,7 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _reader(size: str) -> VolumeReader:
+    return VolumeReader() if size == "base" else VolumeReader(spacing=6.75, shape=32)

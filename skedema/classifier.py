@@ -71,18 +71,19 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         ``.nii.gz`` or ``.npy``, a nibabel image, a 3-D array in HU, or missing. None: there are
         no scans, and the model is one of clinical variables alone. All other columns are
         clinical; without any, the model is one of scans alone.
-    encoder : str, Encoder or transformer, default="cnn"
+    encoder : str, Encoder or transformer, default="vit_ae"
         The image backbone: a name out of `skedema.encoders.list_encoders`, ``"monai:<name>"``, an
         encoder object, or any scikit-learn transformer from a list of scans to features, which is
         fitted on the training patients only (`sklearn.frozen.FrozenEstimator` keeps a fitted one
-        as it is).
+        as it is). ``"vit_ae"`` is `ViTAutoencoder`: every fit pre-trains it on the scans it
+        gets, which takes minutes a hundred scans on a CPU; pre-train once where that is too long.
     fine_tune : bool or "auto", default="auto"
         True: gradients reach the encoder. False: the model trains on features that the encoder
         computes once. ``"auto"``: True for encoders that come untrained, False for transformers.
     volume : VolumeReader or None, default=None
         How scans are read and resampled; None is ``VolumeReader()``. An `encoder` that is a
         transformer reads the cells itself, by this reader if it has a parameter ``volume`` that is
-        None.
+        None, and if both are None as it sees fit.
     metadata : transformer or None, default=None
         Turns the clinical columns into one number a token, NaN for missing; None is
         ``ClinicalTokenizer()``.
@@ -223,7 +224,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         self,
         *,
         image: str | int | None = None,
-        encoder: Any = "cnn",
+        encoder: Any = "vit_ae",
         fine_tune: bool | str = "auto",
         volume: VolumeReader | None = None,
         metadata: Any = None,

@@ -137,7 +137,7 @@ def test_losses_fall_and_a_linear_probe_finds_the_lesion():
     X, y = make_cohort(60)
     autoencoder = make(max_epochs=30, lr=3e-3).fit(X)
     history = autoencoder.history_
-    assert history["reconstruction"].iloc[-1] < 0.1 * history["reconstruction"].iloc[0]
+    assert history["reconstruction"].iloc[-1] < 0.6 * history["reconstruction"].iloc[0]
     assert history["contrast"].iloc[-1] < history["contrast"].iloc[0]
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     for pool in ("mean", "cls"):
@@ -152,7 +152,7 @@ def test_history_has_a_row_an_epoch(fitted):
     assert fitted.n_iter_ == 3
     assert (history["seconds"] > 0).all()
     weights = 0.01 * np.array([1, 2 / 3, 1 / 3])
-    parts = history["reconstruction"] + weights * history["edge"] + 0.001 * history["contrast"]
+    parts = history["reconstruction"] + weights * history["edge"] + 0.1 * history["contrast"]
     assert_allclose(history["total"], parts, rtol=1e-5)
 
 

@@ -99,6 +99,15 @@ def test_fine_tuning_starts_from_the_features_and_leaves_a_frozen_one_alone(coho
     assert tuned.score(X, y) > 0.9
 
 
+def test_a_pretrained_encoder_is_trained_further_from_standardised_features(cohort, frozen):
+    X, y = cohort
+    first = frozen.transform(list(X["scan"].dropna()))
+    tuned = classifier(encoder=frozen, volume=None, fine_tune=True, max_epochs=1).fit(X, y)
+    tokens = tuned.net_.module_.scan_tokens
+    assert_allclose(tokens.mean, first.mean(axis=0), rtol=1e-4, atol=1e-6)
+    assert_allclose(tokens.scale, first.std(axis=0), rtol=1e-4, atol=1e-6)
+
+
 def test_layer_decay_slows_the_first_layers(cohort, frozen):
     X, y = cohort
     tuned = classifier(encoder=frozen, volume=None, fine_tune=True, layer_decay=0.5).fit(X, y)
@@ -120,3 +129,12 @@ def test_search_over_its_parameters(cohort):
     grid = {"encoder__mask_ratio": [0.5, 0.75], "fine_tune": [True, False]}
     search = GridSearchCV(classifier(max_epochs=1), grid, cv=2, scoring="neg_log_loss").fit(X, y)
     assert len(set(search.cv_results_["mean_test_score"])) == 4
+
+
+@pytest.mark.slow
+def test_it_is_the_default_and_fits_a_small_table_as_it_is(cohort):
+    X, y = cohort
+    fitted = AttentionMixerClassifier(image="scan", random_state=0).fit(X, y)
+    assert isinstance(fitted.encoder_, ViTAutoencoder)
+    assert fitted.encoder_.volume_.shape == 32
+    assert fitted.score(X, y) > 0.9

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar
 
 import torch
@@ -23,9 +23,9 @@ class ViewAugmentation(BaseEstimator):
 
     Parameters
     ----------
-    shift : int, default=2
-        Largest shift along each axis in voxels; what moves in continues the border. With the voxels
-        of the default `skedema.VolumeReader` it is 4.5 mm.
+    shift : float, default=0.05
+        Largest shift along each axis, as a share of the volume's side, in whole voxels; what moves
+        in continues the border. With the default `skedema.VolumeReader` it is 11 mm.
     flip : bool, default=True
         Whether half the scans are mirrored left to right, an epoch.
     offset : float, default=4.0
@@ -43,14 +43,14 @@ class ViewAugmentation(BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "shift": [Interval(Integral, 0, None, closed="left")],
+        "shift": [Interval(Real, 0, 0.5, closed="both")],
         "flip": ["boolean"],
         "offset": [Interval(Real, 0, None, closed="left")],
         "noise": [Interval(Real, 0, None, closed="left")],
     }
 
     def __init__(
-        self, *, shift: int = 2, flip: bool = True, offset: float = 4.0, noise: float = 3.0
+        self, *, shift: float = 0.05, flip: bool = True, offset: float = 4.0, noise: float = 3.0
     ) -> None:
         self.shift = shift
         self.flip = flip
@@ -99,7 +99,7 @@ class ViewAugmentation(BaseEstimator):
         return torch.where((moved > 0) & (moved < 1), changed, moved)
 
 
-def _move(volumes: Tensor, flips: Tensor, shift: int, generator: torch.Generator) -> Tensor:
+def _move(volumes: Tensor, flips: Tensor, shift: float, generator: torch.Generator) -> Tensor:
     """Flip and shift by taking voxels from elsewhere: one indexing for the batch."""
     n_scans, n_channels, *shape = volumes.shape
     device = volumes.device
@@ -108,8 +108,9 @@ def _move(volumes: Tensor, flips: Tensor, shift: int, generator: torch.Generator
         place = torch.arange(length, device=device)
         if axis == 0:
             place = torch.where(flips, place.flip(0), place)
+        most = round(shift * length)
         steps = torch.randint(
-            -shift, shift + 1, (n_scans, 1), generator=generator, device=generator.device
+            -most, most + 1, (n_scans, 1), generator=generator, device=generator.device
         )
         places.append((place + steps).clamp_(0, length - 1))
     x, y, z = places

@@ -38,8 +38,8 @@ def build_network(
     intake : Intake
         Fitted: it knows the variables and the encoder.
     patients : Patients
-        The training patients; ready-made features are standardised by their weighted mean and
-        spread.
+        The training patients; features of an encoder that was trained before are standardised by
+        their weighted mean and spread, also where it is trained further.
     fusion, refiner, dim, n_heads, depth, dropout
         The classifier's parameters.
     n_classes : int
@@ -61,13 +61,16 @@ def build_network(
         raise ValueError(f"n_heads={n_heads} must divide dim={dim}.")
     n_variables = len(intake.variables)
     encoder, feature_dim, n_queries = None, None, 1
+    present = patients.present.numpy()
+    known = None if patients.features is None else patients.features.numpy()[present]
     if intake.branch is not None:
         feature_dim, n_queries = intake.branch.dim, intake.branch.n_tokens
         if intake.branch.trained:
+            known = intake.branch.start
             encoder = intake.branch.release()
     scan_tokens = ScanTokens(feature_dim, dim)
-    if patients.features is not None:
-        scan_tokens.standardise(*_spread(patients))
+    if known is not None:
+        scan_tokens.standardise(*_spread(known, patients.weight.numpy()[present]))
     mix = make_fusion(fusion).build(
         dim=dim, n_heads=n_heads, n_queries=n_queries, n_variables=n_variables, dropout=dropout
     )
@@ -153,12 +156,9 @@ def build_net(
     )
 
 
-def _spread(patients: Patients) -> tuple[torch.Tensor, torch.Tensor]:
-    assert patients.features is not None
-    present = patients.present.numpy()
-    known = patients.features.numpy()[present].astype(np.float64)
-    weight = np.repeat(patients.weight.numpy()[present].astype(np.float64), known.shape[1])
-    known = known.reshape(-1, known.shape[-1])
+def _spread(known: np.ndarray, weight: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    weight = np.repeat(weight.astype(np.float64), known.shape[1])
+    known = known.reshape(-1, known.shape[-1]).astype(np.float64)
     mean = np.average(known, axis=0, weights=weight)
     spread = np.sqrt(np.average((known - mean) ** 2, axis=0, weights=weight))
     # Rounding leaves a little spread in a feature that does not vary.

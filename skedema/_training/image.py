@@ -45,6 +45,8 @@ class ImageBranch:
         Whether the encoder is part of the network that is trained.
     n_tokens, dim : int
         T and E of its features.
+    start : ndarray of shape (n, T, E) or None
+        What a pre-trained encoder that is trained further gave at first; until `release`.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class ImageBranch:
             )
         self.trained = not self.is_transformer if fine_tune == "auto" else bool(fine_tune)
         self.encoder: Any = None
+        self.start: np.ndarray | None = None
         self.n_tokens = self.dim = 0
 
     def fit(
@@ -106,6 +109,7 @@ class ImageBranch:
             self.encoder = self._transformer(seed, memory, n_jobs).fit(cells, y)
             if self.trained:
                 self.reader = self.encoder.volume_
+                self.start = _as_matrix(self.encoder.transform(cells), self.encoder, len(cells))
                 self._take(self.encoder.network())
             return
         settings = self.reader.settings()
@@ -149,7 +153,7 @@ class ImageBranch:
             The encoder.
         """
         module: nn.Module = self.encoder
-        self.encoder = None
+        self.encoder = self.start = None
         return module
 
     def patients(

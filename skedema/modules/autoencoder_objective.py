@@ -80,13 +80,14 @@ def pretraining_losses(
     normed = model.norm(tokens)
     prediction = model.decode(normed[:n_scans], shown[:n_scans])
 
-    target = model.patches(view1)
+    seen = model.standardize(view1)
+    target = model.patches(seen)
     mask = model.mask(shown[:n_scans])
     total = rebuilt = reconstruction_loss(prediction, target, mask, model.patches.inside)
     edge = contrast = rebuilt.new_zeros(())
     if edge_weight != 0:
         volume = model.patches.join(prediction)
-        edge = edge_loss(volume, view1, blur_sigma=blur_sigma, reference_compat=reference_compat)
+        edge = edge_loss(volume, seen, blur_sigma=blur_sigma, reference_compat=reference_compat)
         total = total + edge_weight * edge
     if contrasts:
         vectors = normed if reference_compat else pooled(tokens)

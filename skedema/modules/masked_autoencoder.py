@@ -11,6 +11,7 @@ from torch.nn.functional import conv3d, layer_norm, pad
 from skedema.modules.autoencoder_sizes import AutoencoderSize
 from skedema.modules.patches import Patches
 from skedema.modules.positions import sincos_positions
+from skedema.modules.standardize import Standardize
 from skedema.modules.transformer import NORM_EPS, TransformerBlock
 
 
@@ -20,7 +21,7 @@ class Masked(NamedTuple):
     Parameters
     ----------
     prediction : Tensor of shape (B, L, px py pz C)
-        Every patch, rebuilt.
+        Every patch, rebuilt, in the standardised voxels that the network sees.
     mask : Tensor of shape (B, L)
         1 where a patch was hidden, 0 where it was shown.
     tokens : Tensor of shape (B, 1 + K, D)
@@ -42,7 +43,8 @@ class MaskedAutoencoder(nn.Module):
     voxels. Positions are sine-cosine and regenerated from the shape, so they are no part of the
     state: weights fit any shape with the same patch and channels.
 
-    Patches are gathered before they are embedded, so those hidden never are.
+    Patches are gathered before they are embedded, so those hidden never are. Volumes are
+    standardised first, by figures that stay with the weights (see `Standardize`).
     Nothing here draws random numbers but the initial weights (Xavier uniform, biases zero, tokens
     N(0, 0.02), from torch's global generator): masks come from the caller's noise.
 
@@ -89,14 +91,15 @@ class MaskedAutoencoder(nn.Module):
         predictor_norm: Literal["layer", "batch"] = "layer",
     ) -> None:
         super().__init__()
-        self.patches = Patches(shape, size.patch, in_channels)
+        self.patches = Patches(shape, size.patch_for(shape), in_channels)
+        self.standardize = Standardize(in_channels)
         self.n_patches = self.patches.n_patches
         self.n_shown = int(self.n_patches * (1 - mask_ratio))
         if not 0 < self.n_shown < self.n_patches:
             raise ValueError(
                 f"mask_ratio={mask_ratio} of {self.n_patches} patches (volumes of {shape} voxels "
-                f"in patches of {size.patch}) leaves {self.n_shown} to show; at least one must be "
-                "shown and one hidden. Use smaller patches or another ratio."
+                f"in patches of {self.patches.patch}) leaves {self.n_shown} to show; at least one "
+                "must be shown and one hidden. Use smaller patches or another ratio."
             )
         dim, inner = size.dim, size.decoder_dim
         self.register_buffer("positions", _positions(self.patches, dim), persistent=False)
@@ -199,7 +202,7 @@ class MaskedAutoencoder(nn.Module):
         Tensor of shape (B, C, X, Y, Z)
             The prediction for every voxel, shown or not.
         """
-        return self.patches.join(self(volumes, noise).prediction)
+        return self.standardize.invert(self.patches.join(self(volumes, noise).prediction))
 
     def encode_shown(self, volumes: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Encode the patches that a mask shows.
@@ -229,7 +232,7 @@ class MaskedAutoencoder(nn.Module):
                 f"got {tuple(noise.shape)}."
             )
         shown = noise.argsort(dim=1, stable=True)[:, : self.n_shown]
-        patches = self.patches(volumes)
+        patches = self.patches(self.standardize(volumes))
         patches = patches.gather(1, shown.unsqueeze(-1).expand(-1, -1, patches.shape[-1]))
         return self._encode(self.embed(patches) + self.positions[0, 1:][shown]), shown
 
@@ -246,7 +249,7 @@ class MaskedAutoencoder(nn.Module):
         Returns
         -------
         Tensor of shape (B, L, px py pz C)
-            The patches.
+            The patches, standardised.
         """
         inner = self.decoder_embed(tokens)
         places = pad(shown + 1, (1, 0)).unsqueeze(-1)  # the class token first
@@ -274,7 +277,7 @@ class MaskedAutoencoder(nn.Module):
     def _encode_all(self, volumes: Tensor) -> Tensor:
         # With nothing to gather a convolution embeds as fast, and sums in the reference's order.
         kernel = self.patches.as_kernel(self.embed.weight)
-        whole = self.patches.widen(volumes)
+        whole = self.patches.widen(self.standardize(volumes))
         tokens = conv3d(whole, kernel, self.embed.bias, stride=self.patches.patch)
         return self._encode(tokens.flatten(2).transpose(1, 2) + self.positions[:, 1:])
 

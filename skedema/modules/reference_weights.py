@@ -119,7 +119,7 @@ def load_reference_weights(
         With `strict`, when a key is missing, unexpected or has another shape. The network is as it
         was.
     """
-    target = {_reference_name(key): key for key in model.state_dict()}
+    target = {_reference_name(key): key for key in _shared_state(model)}
     if not isinstance(model.predictor[1], nn.BatchNorm1d):
         # a LayerNorm's weights have the shape of a BatchNorm's and another meaning
         target = {name: key for name, key in target.items() if not key.startswith("predictor.")}
@@ -165,10 +165,16 @@ def reference_state(model: MaskedAutoencoder) -> dict[str, Tensor]:
     dict of str to Tensor
         The state dict, position tables included.
     """
-    state = {_reference_name(key): value for key, value in model.state_dict().items()}
+    state = {_reference_name(key): value for key, value in _shared_state(model).items()}
     state |= {name: getattr(model, ours) for name, ours in _POSITIONS.items()}
     state["patch_embed.proj.weight"] = model.patches.as_kernel(model.embed.weight.detach())
     return state
+
+
+def _shared_state(model: MaskedAutoencoder) -> dict[str, Tensor]:
+    # The reference's volumes come standardised: it has nothing that says how.
+    state: dict[str, Tensor] = model.state_dict()
+    return {key: value for key, value in state.items() if not key.startswith("standardize.")}
 
 
 def _patch_order(weight: Tensor) -> Tensor:

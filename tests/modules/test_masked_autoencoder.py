@@ -252,3 +252,16 @@ def test_impossible_sizes_are_refused(change, message):
     }
     with pytest.raises(ValueError, match=message):
         AutoencoderSize(**(good | change))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "patch"),
+    [
+        ("base", (96, 96, 96), (8, 8, 8)),
+        ("small", (48, 48, 48), (12, 12, 12)),
+        ("tiny", (96, 64, 18), (24, 16, 5)),
+        ("tiny", (3, 3, 1), (1, 1, 1)),
+    ],
+)
+def test_small_sizes_cut_any_volume_into_about_four_patches_a_side(name, shape, patch):
+    assert SIZES[name].patch_for(shape) == patch

@@ -97,7 +97,7 @@ def test_without_a_seed_a_run_keeps_the_one_it_began_with(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"lr": 1e-4}, r"lr=0\.0005 there, 0\.0001 here"),
+        ({"lr": 1e-4}, r"lr=0\.001 there, 0\.0001 here"),
         ({"max_epochs": 4}, "max_epochs=3 there, 4 here"),
         ({"random_state": 1}, "random_state=0 there, 1 here"),
         ({"augment": False}, "augment=.*there, None here"),

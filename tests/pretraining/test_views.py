@@ -6,7 +6,7 @@ import torch
 from skedema.autoencoder import ViewAugmentation
 
 BRAIN = ((0.0, 80.0),)
-STILL = {"shift": 0, "flip": False, "offset": 0.0, "noise": 0.0}
+STILL = {"shift": 0.0, "flip": False, "offset": 0.0, "noise": 0.0}
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -49,7 +49,7 @@ def test_both_views_of_a_scan_are_flipped_left_to_right_or_neither(volumes):
 
 def test_shifts_stay_within_bounds_and_continue_the_border(volumes):
     ramp = torch.arange(9.0).reshape(1, 1, 9, 1, 1).expand(300, 1, 9, 8, 7) / 10 + 0.05
-    view, _ = only(shift=2).pair(ramp, BRAIN, generator())
+    view, _ = only(shift=0.25).pair(ramp, BRAIN, generator())
     middle = (10 * view[:, 0, 4, 0, 0]).long()
     assert middle.unique().tolist() == [2, 3, 4, 5, 6]
     right = view[middle == 6]

@@ -1,0 +1,42 @@
+"""Mean and spread of the voxels that a network will see."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skedema._pretraining.source import Source
+
+#: Scans that are looked at. A scan has so many voxels that more would change little.
+_N_SCANS = 16
+
+
+def voxel_scale(source: Source) -> tuple[list[float], list[float]]:
+    """Measure the voxels of a typical scan: medians over scans of their mean and deviation.
+
+    Parameters
+    ----------
+    source : Source
+        The scans; 16 of them, evenly spread, are read.
+
+    Returns
+    -------
+    mean, spread : list of C float
+        The median over scans of the mean and of the standard deviation of each channel, which a
+        broken scan does not move; 1 for a channel that does not vary.
+
+    Raises
+    ------
+    ScanError
+        When a scan cannot be read.
+    """
+    n_scans = min(len(source), _N_SCANS)
+    rows = np.linspace(0, len(source) - 1, n_scans).astype(np.int64)
+    means, spreads = [], []
+    for due in source.batches([rows]):
+        for row in due.tolist():
+            volume = source.volume(row).astype(np.float64)
+            means.append(volume.mean(axis=(1, 2, 3)))
+            spreads.append(volume.std(axis=(1, 2, 3)))
+    mean, spread = np.median(means, axis=0), np.median(spreads, axis=0)
+    spread = np.where(spread > 1e-6 * np.abs(mean), spread, 1.0)
+    return mean.tolist(), spread.tolist()
