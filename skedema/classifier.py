@@ -136,7 +136,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         Decides initial weights, order and splits. With an integer, two fits are equal bit by bit
         on one thread count, and global random generators are left as they were.
     verbose : int, default=0
-        Above 0, prints a line an epoch.
+        Above 0, prints a line an epoch, and an encoder that is fitted shows its own progress.
 
     Attributes
     ----------
@@ -526,6 +526,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
                 seed=self._seed,
                 memory=self._memory(),
                 n_jobs=self.n_jobs,
+                verbose=int(self.verbose),
             )
         self._batch = self._batch_size(len(train))
         weight = weight / weight[train].mean()

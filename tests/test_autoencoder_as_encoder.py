@@ -63,6 +63,14 @@ def test_name_and_reader_and_seed_are_handed_down(cohort):
     assert clone(first).encoder.volume is None  # what the user gave is left as it was
 
 
+def test_a_classifier_that_talks_shows_the_progress_of_pretraining(cohort, capsys):
+    X, y = cohort
+    classifier().fit(X, y)
+    assert capsys.readouterr().err == ""
+    classifier(verbose=1).fit(X, y)
+    assert "pre-training" in capsys.readouterr().err
+
+
 def test_features_are_those_of_the_autoencoder(cohort, frozen):
     X, y = cohort
     fitted = classifier(encoder=frozen, volume=None).fit(X, y)

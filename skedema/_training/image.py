@@ -84,6 +84,7 @@ class ImageBranch:
         seed: int,
         memory: Memory | None,
         n_jobs: int | None,
+        verbose: int,
     ) -> None:
         """Fit or build the encoder.
 
@@ -99,6 +100,8 @@ class ImageBranch:
             Where read volumes are kept between runs.
         n_jobs : int or None
             Processes that read scans.
+        verbose : int
+            Handed to a transformer that is silent.
 
         Raises
         ------
@@ -106,7 +109,7 @@ class ImageBranch:
             When the encoder does not build what an encoder builds.
         """
         if self.is_transformer:
-            self.encoder = self._transformer(seed, memory, n_jobs).fit(cells, y)
+            self.encoder = self._transformer(seed, memory, n_jobs, verbose).fit(cells, y)
             if self.trained:
                 self.reader = self.encoder.volume_
                 self.start = _as_matrix(self.encoder.transform(cells), self.encoder, len(cells))
@@ -128,7 +131,9 @@ class ImageBranch:
             self.encoder, self.reader.n_channels, self.reader.settings().shape
         )
 
-    def _transformer(self, seed: int, memory: Memory | None, n_jobs: int | None) -> Any:
+    def _transformer(
+        self, seed: int, memory: Memory | None, n_jobs: int | None, verbose: int
+    ) -> Any:
         """Clone the transformer and hand it what it leaves open, or nothing where it is frozen."""
         transformer = clone(self.given)
         if isinstance(transformer, FrozenEstimator):
@@ -142,6 +147,8 @@ class ImageBranch:
             for name, value in context.items()
             if name in known and known[name] is None and value is not None
         }
+        if verbose and known.get("verbose") in (0, False):
+            open_ones["verbose"] = verbose
         return transformer.set_params(**open_ones) if open_ones else transformer
 
     def release(self) -> nn.Module:

@@ -94,6 +94,7 @@ class Intake:
         seed: int,
         memory: Memory | None,
         n_jobs: int | None,
+        verbose: int,
     ) -> None:
         """Fit the metadata transformer and the encoder.
 
@@ -113,6 +114,8 @@ class Intake:
             Where read volumes are kept between runs.
         n_jobs : int or None
             Processes that read scans.
+        verbose : int
+            Whether the encoder shows its progress.
 
         Raises
         ------
@@ -146,6 +149,7 @@ class Intake:
                 seed=seed,
                 memory=memory,
                 n_jobs=n_jobs,
+                verbose=verbose,
             )
             self.branch = branch
 
