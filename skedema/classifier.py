@@ -78,8 +78,9 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         as it is). ``"vit_ae"`` is `ViTAutoencoder`: every fit pre-trains it on the scans it
         gets, which takes minutes a hundred scans on a CPU; pre-train once where that is too long.
     fine_tune : bool or "auto", default="auto"
-        True: gradients reach the encoder. False: the model trains on features that the encoder
-        computes once. ``"auto"``: True for encoders that come untrained, False for transformers.
+        True: gradients reach the encoder, also after its pre-training. False: the model trains on
+        features that the encoder computes once. ``"auto"``: True for encoder objects and
+        `ViTAutoencoder`, False for what is frozen and for other transformers.
     volume : VolumeReader or None, default=None
         How scans are read and resampled; None is ``VolumeReader()``. An `encoder` that is a
         transformer reads the cells itself, by this reader if it has a parameter ``volume`` that is
@@ -105,7 +106,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         Patients a step. ``"auto"``: 200, or 16 where volumes go through an encoder that is trained.
     lr : float, default=1e-3
         Learning rate of AdamW.
-    layer_decay : float, default=1.0
+    layer_decay : float, default=0.75
         What the learning rate is multiplied with from each layer of a pre-trained encoder to the
         one before it, when it is trained further; 1 for the same rate everywhere.
     weight_decay : float, default=0.1
@@ -237,7 +238,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         max_epochs: int = 50,
         batch_size: int | str = "auto",
         lr: float = 1e-3,
-        layer_decay: float = 1.0,
+        layer_decay: float = 0.75,
         weight_decay: float = 0.1,
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,

@@ -452,7 +452,7 @@ def test_as_encoder_processes_give_what_one_process_gives(cohort, fitted, frozen
 def test_as_encoder_it_is_fitted_on_a_copy_or_used_as_it_is(cohort, fitted):
     X, y = cohort
     own = make()
-    clf = fused(own).fit(as_table(X), y)
+    clf = fused(own).set_params(fine_tune=False).fit(as_table(X), y)
     assert not hasattr(own, "module_")
     assert same_weights(clf.encoder_, make().fit(X))
     frozen = fused(FrozenEstimator(fitted)).fit(as_table(X), y)

@@ -8,10 +8,14 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 
 from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader
+from skedema._training.image import ImageBranch
+from skedema.modules.pooled_encoder import PooledEncoder
 
 N, SIDE = 16, 8
 
@@ -36,6 +40,7 @@ def classifier(**parameters: object) -> AttentionMixerClassifier:
     defaults = {
         "image": "scan",
         "encoder": autoencoder(),
+        "fine_tune": False,
         "volume": VolumeReader(shape=SIDE),
         "max_epochs": 3,
         "random_state": 0,
@@ -143,6 +148,15 @@ def test_search_over_its_parameters(cohort):
 def test_it_is_the_default_and_fits_a_small_table_as_it_is(cohort):
     X, y = cohort
     fitted = AttentionMixerClassifier(image="scan", random_state=0).fit(X, y)
-    assert isinstance(fitted.encoder_, ViTAutoencoder)
-    assert fitted.encoder_.volume_.shape == 32
+    assert isinstance(fitted.encoder_, PooledEncoder)
+    assert fitted.encoder_.autoencoder.patches.shape == (32, 32, 32)
     assert fitted.score(X, y) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("encoder", "trained"), [("vit_ae", True), ("cnn", True), ("frozen", False), ("pca", False)]
+)
+def test_what_is_trained_with_the_classifier_unless_told(frozen, encoder, trained):
+    given = {"frozen": frozen, "pca": make_pipeline(VolumeReader(), PCA())}.get(encoder, encoder)
+    branch = ImageBranch(given, "auto", None, torch.float32, torch.device("cpu"))
+    assert branch.trained is trained

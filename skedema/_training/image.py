@@ -28,8 +28,8 @@ class ImageBranch:
     encoder : str, Encoder or transformer
         As the classifier's parameter.
     fine_tune : bool or "auto"
-        Whether the encoder's weights are trained with the classifier. ``"auto"``: yes for an
-        encoder that comes untrained, no for a transformer.
+        Whether the encoder's weights are trained with the classifier. ``"auto"``: yes where
+        gradients can reach them, unless it is frozen.
     volume : VolumeReader or None
         How scans are read, where the encoder does not say so itself.
     dtype : torch.dtype
@@ -71,7 +71,8 @@ class ImageBranch:
                 f"{type(self.given).__name__} is a scikit-learn transformer without a method "
                 "network() that gives a torch module. Use fine_tune=False."
             )
-        self.trained = not self.is_transformer if fine_tune == "auto" else bool(fine_tune)
+        as_it_comes = reachable and not isinstance(self.given, FrozenEstimator)
+        self.trained = as_it_comes if fine_tune == "auto" else bool(fine_tune)
         self.encoder: Any = None
         self.start: np.ndarray | None = None
         self.n_tokens = self.dim = 0
