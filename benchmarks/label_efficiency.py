@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -37,13 +38,18 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=100, help="of pre-training")
     parser.add_argument("--size", default="small")
     parser.add_argument("--fine-tune-epochs", type=int, default=30)
+    parser.add_argument("--n-jobs", type=int, default=None, help="seeds at once")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         scans, y = read(arguments, folder)
-        rows = []
-        for seed in range(arguments.seeds):
-            rows += run(scans, y, seed, arguments)
-    table = pd.DataFrame(rows).groupby(["labels", "how", "weights"])["auc"].agg(["mean", "std"])
+        parts = Parallel(n_jobs=arguments.n_jobs)(
+            delayed(run)(scans, y, seed, arguments) for seed in range(arguments.seeds)
+        )
+    table = (
+        pd.DataFrame([row for part in parts for row in part])
+        .groupby(["labels", "how", "weights"])["auc"]
+        .agg(["mean", "std"])
+    )
     shown = (
         table["mean"].map("{:.3f}".format) + " +- " + table["std"].map("{:.3f}".format)
     ).unstack("weights")
