@@ -121,8 +121,9 @@ def _check_cells(column: Column, table: Table) -> np.ndarray:
     if odd.any():
         raise ValueError(
             f"Column {column.label} is to hold scans, but {table.rows(odd)} hold other things: "
-            f"{listing([_short(cell) for cell in column.values[odd]])}. A cell is a path to "
-            ".nii, .nii.gz or .npy, a nibabel image, a 3-D array in HU, or missing (None)."
+            f"{listing([_short(cell) for cell in column.values[odd]])}. A cell is a path "
+            "(.nii, .nii.gz, .npy, .mha, .nrrd, a folder or .zip of one DICOM series), a nibabel "
+            "image, a 3-D array in HU, or missing (None)."
         )
     absent = np.array(
         [isinstance(c, (str, os.PathLike)) and not os.path.exists(c) for c in column.values],

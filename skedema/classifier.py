@@ -67,10 +67,11 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     image : str, int or None, default=None
-        The column that holds the scan, by name or position. A cell is a path to ``.nii``,
-        ``.nii.gz`` or ``.npy``, a nibabel image, a 3-D array in HU, or missing. None: there are
-        no scans, and the model is one of clinical variables alone. All other columns are
-        clinical; without any, the model is one of scans alone.
+        The column that holds the scan, by name or position. A cell is a path (NIfTI,
+        ``.npy``, ``.mha``, ``.nrrd``, a folder or ``.zip`` of one DICOM series), a nibabel image,
+        a 3-D array in HU, or missing. None: there are no scans, and the model is one of clinical
+        variables alone. All other columns are clinical; without any, the model is one of scans
+        alone.
     encoder : str, Encoder or transformer, default="vit_ae"
         The image backbone: a name out of `skedema.encoders.list_encoders`, ``"monai:<name>"``, an
         encoder object, or any scikit-learn transformer from a list of scans to features, which is

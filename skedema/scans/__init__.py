@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from skedema.scans.check import check
 from skedema.scans.errors import ScanError
 from skedema.scans.files import looks_like_scan
 from skedema.scans.reader import VolumeReader
 
-__all__ = ["ScanError", "VolumeReader", "looks_like_scan"]
+__all__ = ["ScanError", "VolumeReader", "check", "looks_like_scan"]

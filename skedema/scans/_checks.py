@@ -1,8 +1,8 @@
-"""What a volume and its geometry must be, and the errors where they are not."""
+"""What voxels must be, and the errors where they are not."""
 
 from __future__ import annotations
 
-import warnings
+import math
 from typing import Any
 
 import numpy as np
@@ -10,26 +10,45 @@ from numpy.typing import NDArray
 
 from skedema.scans.errors import ScanError
 
-_MM_PER_UNIT = {"meter": 1000.0, "mm": 1.0, "micron": 0.001, "unknown": 1.0}
+#: The most voxels a scan may have: 1024 cubed. A head CT has up to 512 x 512 x 600, a seventh.
+MAX_VOXELS = 2**30
+
+RESTORE = "restore or convert the file again"
+
+# Few voxels may well be equal in a test or an example, a whole head is not.
+_MAY_BE_EQUAL = 1000
+_PIECE = 2**18
 
 
 def check_type(dtype: np.dtype[Any], name: str) -> None:
-    if dtype.kind in "iuf":
+    if dtype.kind in "iuf" and dtype.itemsize <= 8:
         return
-    kinds = {"c": "complex numbers", "b": "true and false", "V": "colours (RGB) or records"}
+    kinds = {
+        "c": "complex numbers",
+        "b": "true and false",
+        "V": "colours (RGB) or records",
+        "O": "Python objects",
+        "f": "floats of 128 bits",
+    }
     what = kinds.get(dtype.kind, f"{dtype} values")
     raise ScanError(f"{name}: holds {what}; give one real number (HU) a voxel")
 
 
 def check_shape(shape: tuple[int, ...], name: str) -> None:
-    """Three axes with voxels on each, and perhaps more of length 1."""
+    """Three axes with voxels on each, not too many, and perhaps more axes of length 1."""
     if len(shape) < 3 or set(shape[3:]) - {1}:
         many = "; give one volume, e.g. image.slicer[..., 0]" if len(shape) > 3 else ""
+        few = "; give a volume" if len(shape) < 3 else ""
         raise ScanError(
-            f"{name}: has {len(shape)} dimensions {shape}, a scan has 3 (X, Y, Z){many}"
+            f"{name}: has {len(shape)} dimensions {shape}, a scan has 3 (X, Y, Z){many}{few}"
         )
-    if 0 in shape:
+    if min(shape) <= 0:
         raise ScanError(f"{name}: has no voxels, its shape is {shape}; convert it again")
+    if math.prod(shape) > MAX_VOXELS:
+        raise ScanError(
+            f"{name}: has {math.prod(shape):,} voxels, its shape is {shape}; at most "
+            f"{MAX_VOXELS:,} (1024 cubed) are read: crop it, or restore the file if that is wrong"
+        )
 
 
 def numeric(array: NDArray[Any], name: str) -> NDArray[Any]:
@@ -46,48 +65,46 @@ def as_volume(array: NDArray[Any], name: str) -> NDArray[np.float32]:
     array = array.reshape(array.shape[:3])
     with np.errstate(over="ignore"):
         volume = np.asarray(array, dtype=np.float32)
+    if array.dtype.kind == "f":
+        check_finite(volume, name)
+    return volume
+
+
+def check_finite(volume: NDArray[np.float32], name: str) -> None:
     if not np.isfinite(volume).all():
         count = volume.size - int(np.isfinite(volume).sum())
         raise ScanError(
             f"{name}: {count} voxels are NaN, infinite or too large for float32; "
             "set them to a number first, -1024 HU for air"
         )
-    return volume
 
 
-def affine_mm(image: Any, name: str) -> NDArray[np.float64]:
-    """Voxel index to RAS mm, in the unit of length that the header states."""
-    import nibabel
-
-    if image.affine is None:
-        raise ScanError(f"{name}: has no affine; give it one, e.g. nibabel.Nifti1Image(data, A)")
-    affine = np.array(image.affine, dtype=np.float64)
-    header = image.header
-    is_nifti = isinstance(header, nibabel.Nifti1Header)  # NIfTI-2 headers are, too
-    if is_nifti:
-        if not (header["sform_code"] or header["qform_code"]):
-            warnings.warn(
-                f"{name}: the header states no orientation (sform and qform codes 0); it is "
-                "taken to run from right to left, posterior to anterior, inferior to superior. "
-                "Set the sform where that is wrong, or to confirm it.",
-                stacklevel=2,
-            )
-        try:
-            unit = header.get_xyzt_units()[0]
-        except KeyError as error:
-            raise unreadable(name, error, "set the unit of length in xyzt_units") from error
-        affine[:3] *= _MM_PER_UNIT[unit]
-    lengths = np.linalg.norm(affine[:3, :3], axis=0)
-    if not np.isfinite(affine).all() or not (lengths > 0).all():
-        raise ScanError(f"{name}: its affine is not usable\n{affine}\n{_set_affine()}")
-    if abs(np.linalg.det(affine[:3, :3] / lengths)) < 1e-6:
-        raise ScanError(f"{name}: its affine is singular\n{affine}\n{_set_affine()}")
-    return affine
+def check_not_blank(flat: NDArray[Any], name: str) -> None:
+    """Refuse a file whose voxels, given in one row, are all the same."""
+    if flat.size <= _MAY_BE_EQUAL:
+        return
+    first = flat[0]
+    for start in range(0, flat.size, _PIECE):
+        if (flat[start : start + _PIECE] != first).any():
+            return
+    raise ScanError(
+        f"{name}: is blank, all {flat.size:,} voxels are {first}; "
+        "convert it again, or leave the scan out"
+    )
 
 
-def _set_affine() -> str:
-    return "correct the sform in the header, or convert the DICOM files again"
+def broken(name: str, why: str, remedy: str = RESTORE) -> ScanError:
+    return ScanError(f"{name}: cannot be read ({why}); {remedy}")
 
 
-def unreadable(name: str, error: BaseException, remedy: str) -> ScanError:
-    return ScanError(f"{name}: cannot be read ({type(error).__name__}: {error}); {remedy}")
+def unreadable(name: str, error: BaseException, remedy: str = RESTORE) -> ScanError:
+    return broken(name, f"{type(error).__name__}: {error}", remedy)
+
+
+def refused_by_system(name: str, error: BaseException) -> ScanError:
+    if isinstance(error, PermissionError):
+        return broken(name, "permission denied", "ask for the right to read it (chmod +r)")
+    if isinstance(error, MemoryError):
+        return broken(name, "out of memory", "crop it, or read fewer scans at once (n_jobs)")
+    why = getattr(error, "strerror", None) or error
+    return broken(name, f"{why}", "check the disk or the network, then try again")

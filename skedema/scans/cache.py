@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from itertools import islice
 from threading import Lock
@@ -15,6 +15,7 @@ from joblib import Memory, effective_n_jobs
 from numpy.typing import NDArray
 
 from skedema.scans._processes import in_processes
+from skedema.scans._volume_store import by_content, store_beneath
 from skedema.scans.files import scan_key
 from skedema.scans.reader import VolumeReader
 
@@ -28,9 +29,13 @@ _READING = 1
 class VolumeCache:
     """Volumes that were read, the least recently used dropped first.
 
-    The key of a volume is the content of its scan (`scan_key`: a file that was written anew is
-    another scan) and the reader's settings. Safe to use from several threads; a volume that two
-    of them ask for at once is read once. A pickled cache comes back empty.
+    The key of a volume is its scan (`scan_key`: a file that was written anew is another scan) and
+    the reader's settings. Safe to use from several threads; a volume that two of them ask for at
+    once is read once. A pickled cache comes back empty.
+
+    With a `memory`, volumes are also kept on disk (`VolumeStore`), there by the content of the
+    file: one that was moved, copied or touched is known, one that was changed is not, whatever
+    its time and size say. Volumes are the same to the bit wherever they come from.
 
     Parameters
     ----------
@@ -68,7 +73,8 @@ class VolumeCache:
         cell : str, path, nibabel image or ndarray of shape (A, B, C)
             The scan.
         memory : joblib.Memory or None, default=None
-            Where volumes are also kept on disk, for other processes and later runs.
+            Where volumes are also kept on disk, for other processes and later runs: in the folder
+            ``skedema/volumes`` of its location. Remove that to free the space.
 
         Returns
         -------
@@ -132,8 +138,7 @@ class VolumeCache:
         ScanError
             If a scan is missing or cannot be read.
         """
-        shape = (reader.n_channels, *reader.settings().shape)
-        room = self.max_bytes // (4 * math.prod(shape))
+        room = self.max_bytes // (4 * math.prod(_shape(reader)))
         wanted = dict(islice({_key(reader, cell): cell for cell in cells}.items(), room))
         with self._lock:
             wanted = {key: cell for key, cell in wanted.items() if key not in self._volumes}
@@ -157,16 +162,16 @@ class VolumeCache:
     def _read(
         self, reader: VolumeReader, cell: object, memory: Memory | None, key: Any
     ) -> NDArray[np.float32]:
-        def read() -> NDArray[np.float32]:
+        store = store_beneath(memory)
+        known_as = _stored_key(key) if store else ""
+        volume = store.load(known_as, _shape(reader)) if store else None
+        if volume is None:
             with self._lock:
                 self.n_reads += 1
-            return reader.read(cell)
-
-        if memory is None:
-            volume = read()
-        else:
-            stored = memory.cache(_stored_volume, ignore=["read"])
-            volume = np.asarray(stored((_READING, key), read))
+            volume = reader.read(cell)
+            # A file that was written anew meanwhile is not what was hashed.
+            if store and _stored_key(key) == known_as:
+                store.save(known_as, volume)
         volume.flags.writeable = False
         return volume
 
@@ -191,17 +196,21 @@ def _key(reader: VolumeReader, cell: object) -> tuple[Any, ...]:
     return (scan_key(cell), kind, tuple(reader.settings()))
 
 
+def _stored_key(key: tuple[Any, ...]) -> str:
+    scan, *reading = key
+    return ascii((_READING, by_content(scan), *reading))
+
+
+def _shape(reader: VolumeReader) -> tuple[int, ...]:
+    return (reader.n_channels, *reader.settings().shape)
+
+
 def _read_apart(
     reader: VolumeReader, cell: object, memory: Memory | None, key: Any
 ) -> tuple[NDArray[np.float32], int]:
     """Read in another process; gives the volume and how many scans that took (0 from disk)."""
     cache = VolumeCache(max_bytes=0)
     return cache._read(reader, cell, memory, key), cache.n_reads
-
-
-def _stored_volume(key: Any, read: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Read a volume; joblib.Memory stores what this gives under `key`."""
-    return read()
 
 
 #: The cache of this process.

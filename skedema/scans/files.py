@@ -5,20 +5,27 @@ from __future__ import annotations
 import os
 import sys
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skedema.scans._checks import affine_mm, as_volume, check_shape, check_type, numeric, unreadable
+from skedema.scans._checks import as_volume, numeric, refused_by_system
+from skedema.scans._paths import existing, is_list_of_paths
 from skedema.scans.errors import ScanError
+from skedema.scans.images import image_affine, load_image, load_mgz
+from skedema.scans.itk import itk_files, load_itk
+from skedema.scans.nifti import load_nifti, nifti_files
+from skedema.scans.npy import load_npy
+from skedema.scans.scan import Scan
 
-#: Endings that mark a text as the path of a scan. Recognising one is not reading it: files are
-#: read where they end in .nii, .nii.gz or .npy.
-SCAN_SUFFIXES = (".nii", ".nii.gz", ".npy", ".mha", ".nrrd", ".dcm", ".img", ".hdr", ".mgz")
+_NIFTI = (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz")
+_ITK = (".mha", ".mhd", ".nrrd")
+_DICOM = (".dcm", ".zip")
 
-_READ_SUFFIXES = (".nii.gz", ".nii", ".npy")
+#: Endings of the files that are read, and that mark a text as the path of a scan.
+SCAN_SUFFIXES = (*_NIFTI, *_ITK, *_DICOM, ".npy", ".mgz")
+
 _TO_NIFTI = "convert it to NIfTI (.nii.gz), e.g. with dcm2niix"
 
 
@@ -26,7 +33,8 @@ def looks_like_scan(value: object) -> bool:
     """Say whether a value is, by its looks, a scan and not a clinical measurement.
 
     Nothing is opened: a text counts when it ends in a scan suffix, or contains a path separator
-    and names a folder with files in it.
+    and names a folder with files in it. A list counts when it is one of paths: each a Path, a text
+    with a separator or one that ends in ``.dcm``.
 
     Parameters
     ----------
@@ -36,8 +44,8 @@ def looks_like_scan(value: object) -> bool:
     Returns
     -------
     bool
-        True for the path of a scan or of a folder of files, a nibabel image, and an array of
-        three dimensions or more.
+        True for the path of a scan or of a folder of files, a list of the files of a series, a
+        nibabel image, and an array of three dimensions or more.
 
     Examples
     --------
@@ -55,6 +63,14 @@ def looks_like_scan(value: object) -> bool:
         return is_path and _has_files(text)
     if isinstance(value, np.ndarray):
         return value.ndim >= 3
+    if is_list_of_paths(value):
+        return all(
+            not isinstance(item, str)
+            or "/" in item
+            or os.sep in item
+            or item.strip().lower().endswith(".dcm")
+            for item in value  # type: ignore[attr-defined]
+        )
     return _is_image(value)
 
 
@@ -76,50 +92,57 @@ def is_missing_scan(cell: object) -> bool:
     return isinstance(cell, float | np.floating) and bool(np.isnan(cell))
 
 
-def load_scan(cell: object) -> tuple[NDArray[np.float32], NDArray[np.float64] | None]:
+def load_scan(cell: object) -> Scan:
     """Read the voxels and the geometry of one scan.
 
     Parameters
     ----------
-    cell : str, path, nibabel image or ndarray of shape (X, Y, Z)
-        Path of a ``.nii``, ``.nii.gz`` or ``.npy`` file, or a scan in memory. Trailing axes of
-        length 1 are dropped. Nothing is ever unpickled.
+    cell : str, path, list of paths, nibabel image or ndarray of shape (X, Y, Z)
+        A NIfTI file (``.nii``, ``.nii.gz``, one of a pair ``.hdr`` and ``.img``), ``.mgz``,
+        ``.mha``, ``.mhd``, ``.nrrd`` or ``.npy``; a DICOM series as a folder, a ``.zip``, a
+        ``.dcm`` file or the list of its files; or a scan in memory. Trailing axes of length 1 are
+        dropped. Nothing is ever unpickled.
 
     Returns
     -------
-    hu : ndarray of shape (X, Y, Z), float32
-        Voxels in the order of the file, in HU for CT: stored value x slope + intercept, as the
-        file says. An array that is float32 already is returned as it is, not copied.
-    affine : ndarray of shape (4, 4), float64, or None
-        Voxel index to position in mm, axes pointing right, anterior and superior (RAS). None
-        where there is no geometry: ``.npy`` files and arrays.
+    Scan
+        Voxels as float32, in HU for CT: stored value x slope + intercept, as the file says. An
+        array that is float32 already is returned as it is, not copied. The affine is None for
+        ``.npy`` files and arrays.
 
     Raises
     ------
     ScanError
         If there is nothing to read or it is not one finite, real 3-D volume with a usable
-        geometry.
+        geometry; if a file is damaged, is of another size than its header promises, or is blank.
 
     Warns
     -----
     UserWarning
-        If a NIfTI header states voxel sizes but no orientation (sform and qform codes 0). It is
-        then read as nibabel does, first axis towards the left.
+        If a NIfTI header states no orientation, or two that differ; see `load_nifti`.
     """
-    if isinstance(cell, np.ndarray):
-        return as_volume(cell, scan_name(cell)), None
-    if _is_image(cell):
-        return _load_image(cell, scan_name(cell))
-    path = _existing_file(cell)
     name = scan_name(cell)
-    suffix = next((s for s in _READ_SUFFIXES if path.lower().endswith(s)), None)
-    if suffix is None:
-        ending = Path(path).suffix
-        what = f"{ending} files are not read" if ending else "its name has no ending"
-        raise ScanError(f"{name}: {what}; {_TO_NIFTI}")
-    if suffix == ".npy":
-        return as_volume(_load_npy(path, name), name), None
-    return _load_nifti(path, name)
+    if isinstance(cell, np.ndarray):
+        return Scan(as_volume(cell, name), None)
+    if _is_image(cell):
+        return load_image(cell, name)
+    if is_list_of_paths(cell):
+        return _load_dicom(cell, name)
+    if is_missing_scan(cell):
+        raise ScanError("the scan is missing; leave the row out or give the path of its scan")
+    path, is_folder = existing(cell, name)
+    ending = path.strip().lower()
+    if is_folder or ending.endswith(_DICOM):
+        return _load_dicom(path, name)
+    if ending.endswith(_NIFTI):
+        return load_nifti(path, name)
+    if ending.endswith(_ITK):
+        return load_itk(path, name)
+    if ending.endswith(".npy"):
+        return load_npy(path, name)
+    if ending.endswith(".mgz"):
+        return load_mgz(path, name)
+    raise ScanError(f"{name}: {_not_read(path)}")
 
 
 def scan_name(cell: object) -> str:
@@ -137,6 +160,9 @@ def scan_name(cell: object) -> str:
     """
     if isinstance(cell, str | os.PathLike):
         return os.fsdecode(cell) or "empty path"
+    if is_list_of_paths(cell):
+        first, n = os.fsdecode(cell[0]), len(cell)  # type: ignore[index, arg-type]
+        return f"{first} and {n - 1} more" if n > 1 else first
     if isinstance(cell, np.ndarray):
         return f"array of shape {cell.shape}"
     if _is_image(cell):
@@ -150,28 +176,48 @@ def scan_key(cell: object) -> tuple[Any, ...]:
 
     Parameters
     ----------
-    cell : str, path, nibabel image or ndarray
+    cell : str, path, list of paths, nibabel image or ndarray
         A cell of a scan column.
 
     Returns
     -------
     tuple
         Hashable. For a file its absolute path, time of change (ns) and size (bytes), so that a
-        file that was written anew gets another key; for a scan in memory a digest of its shape,
-        type, voxels and affine.
+        file that was written anew gets another key; of both files where there are two; for a
+        DICOM series what `dicom_key` gives; for a scan in memory a digest of its shape, type,
+        voxels and affine.
 
     Raises
     ------
     ScanError
         If the cell is missing, names no file or holds something else than a scan.
     """
+    name = scan_name(cell)
     if isinstance(cell, np.ndarray):
-        return ("array", _digest(numeric(cell, scan_name(cell))))
+        return ("array", _digest(numeric(cell, name)))
     if _is_image(cell):
-        return _image_key(cell, scan_name(cell))
-    path = _existing_file(cell)
-    status = os.stat(path)
-    return ("file", os.path.abspath(path), status.st_mtime_ns, status.st_size)
+        return _image_key(cell, name)
+    if is_list_of_paths(cell):
+        return _dicom_key(cell, name)
+    if is_missing_scan(cell):
+        raise ScanError("the scan is missing; leave the row out or give the path of its scan")
+    path, is_folder = existing(cell, name)
+    ending = path.strip().lower()
+    if is_folder or ending.endswith(_DICOM):
+        return _dicom_key(path, name)
+    files: tuple[str, ...] = (path,)
+    if ending.endswith(_NIFTI):
+        files = nifti_files(path, name)
+    elif ending.endswith(".mhd"):
+        files = itk_files(path, name)
+    key: list[Any] = ["file"]
+    for file in files:
+        try:
+            status = os.stat(file)
+        except OSError as error:
+            raise refused_by_system(name, error) from error
+        key += [os.path.abspath(file), status.st_mtime_ns, status.st_size]
+    return tuple(key)
 
 
 def _has_files(folder: str) -> bool:
@@ -188,69 +234,34 @@ def _is_image(value: object) -> bool:
     return nibabel is not None and isinstance(value, nibabel.spatialimages.SpatialImage)
 
 
-def _existing_file(cell: object) -> str:
-    name = scan_name(cell)
-    if is_missing_scan(cell):
-        raise ScanError("the scan is missing; leave the row out or give the path of its scan")
-    if not isinstance(cell, str | os.PathLike):
-        raise ScanError(
-            f"{name}: not a scan; give a path, a nibabel image or a 3-D array of numbers"
-        )
-    path = os.fsdecode(cell)
-    if not path.strip():
-        raise ScanError("empty path; give the path of a scan, or None where there is no scan")
-    if os.path.isdir(path):
-        raise ScanError(
-            f"{name}: is a folder, and DICOM series are not read yet; "
-            "convert it to NIfTI, e.g. with dcm2niix"
-        )
-    if not os.path.exists(path):
-        where = "" if os.path.isabs(path) else f" (looked in {os.getcwd()})"
-        raise ScanError(f"{name}: there is no such file; correct the path{where}")
-    return path
+def _not_read(path: str) -> str:
+    ending = os.path.splitext(path)[1]
+    if ending in (".npz", ".pkl", ".pickle", ".joblib", ".pt", ".pth"):
+        return f"{ending} files are never opened; save the array with numpy.save, as .npy"
+    what = f"{ending} files are not read" if ending else "its name has no ending"
+    return f"{what}; {_TO_NIFTI}"
 
 
-def _load_npy(path: str, name: str) -> NDArray[Any]:
-    try:
-        with open(path, "rb") as file:
-            voxels: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
-    except Exception as error:
-        raise unreadable(name, error, "write it anew with numpy.save, numbers only") from error
-    return voxels
+# pydicom is an extra, and most scans are no DICOM series.
+def _load_dicom(cell: object, name: str) -> Scan:
+    from skedema.scans.dicom import load_dicom
+
+    return load_dicom(cell, name)
 
 
-def _load_nifti(path: str, name: str) -> tuple[NDArray[np.float32], NDArray[np.float64] | None]:
-    import nibabel
+def _dicom_key(cell: object, name: str) -> tuple[Any, ...]:
+    from skedema.scans.dicom import dicom_key
 
-    try:
-        # Without mmap: a file that shrinks while it is mapped ends the process.
-        image = nibabel.load(path, mmap=False)
-    except Exception as error:
-        raise unreadable(name, error, "restore or convert the file again") from error
-    if not _is_image(image):
-        raise ScanError(f"{name}: holds a {type(image).__name__}, not a volume; {_TO_NIFTI}")
-    return _load_image(image, name)
-
-
-def _load_image(image: Any, name: str) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    affine = affine_mm(image, name)
-    check_type(np.dtype(image.dataobj.dtype), name)
-    check_shape(image.shape, name)  # before reading: a long time series may be large
-    try:
-        with np.errstate(over="ignore"):
-            voxels = np.asanyarray(image.dataobj, dtype=np.float32)
-    except Exception as error:  # gzip, zlib, short files and senseless headers raise many types
-        raise unreadable(name, error, "restore or convert the file again") from error
-    return as_volume(voxels, name), affine
+    return dicom_key(cell, name)
 
 
 def _image_key(image: Any, name: str) -> tuple[Any, ...]:
-    affine = affine_mm(image, name)
+    affine = image_affine(image, name)
     filename = image.get_filename()
     on_disk = hasattr(image.dataobj, "get_unscaled")  # nibabel's ArrayProxy: not read yet
     if on_disk and filename and os.path.isfile(filename):
         return (*scan_key(filename), affine.tobytes())
-    voxels, _ = _load_image(image, name)
+    voxels = load_image(image, name).voxels
     return ("image", _digest(voxels), affine.tobytes())
 
 

@@ -2,20 +2,33 @@
 
 The grid's axes point right, anterior and superior (RAS) and its centre is the centre of the
 scan's field of view. A voxel is a box: voxel i of an axis reaches from i - 1/2 to i + 1/2, so an
-axis of n voxels has its centre at index (n - 1) / 2.
+axis of n voxels has its centre at index (n - 1) / 2. Slices that are not evenly spaced reach half
+a step beyond the first and the last, as long as the step next to them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skedema.scans.weights import axis_weights, slice_weights
+
 #: Largest off-axis part of a voxel axis, relative to its length, that still counts as aligned.
 ALIGNED = 1e-4
+
+Table = tuple[NDArray[np.float32] | None, NDArray[np.bool_]]
+
+
+class _Slices(NamedTuple):
+    """Unevenly spaced voxels of one axis, by their index; `low` and `high` are the outer faces."""
+
+    axis: int
+    depths: NDArray[np.float64]
+    low: float
+    high: float
 
 
 def resample(
@@ -24,12 +37,15 @@ def resample(
     spacing: Sequence[float] | None,
     shape: Sequence[int],
     fill: float,
+    depths: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float32]:
     """Resample a scan onto an axis-aligned RAS grid around the centre of its field of view.
 
     A scan whose axes run along the grid's is resampled by three matrix products, one an axis
-    (see `axis_weights`). An oblique or sheared one is first reduced along its own axes to about
-    the grid's spacing by the same products, and then interpolated linearly.
+    (see `skedema.scans.weights`). An oblique or sheared one is first reduced along its
+    own axes to about the grid's spacing by the same products, and then interpolated linearly.
+    Linear functions of the position are reproduced, but within a voxel (of the scan or the grid,
+    whichever is larger) of the scan's faces.
 
     Parameters
     ----------
@@ -45,6 +61,9 @@ def resample(
         Number of the grid's voxels (X, Y, Z).
     fill : float
         Value of the voxels whose centre lies outside the field of view.
+    depths : ndarray of shape (C,) or None, default=None
+        Where each slice of the third axis lies, as an index into it: strictly rising, not evenly
+        spaced (`Scan.depths`). None: 0, 1, ..., C - 1.
 
     Returns
     -------
@@ -59,90 +78,85 @@ def resample(
     [-1.0, 0.0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3.0, -1.0]
     """
     target = np.asarray(shape, dtype=np.intp)
+    slices = None if depths is None else _slices(2, np.asarray(depths, dtype=np.float64))
     if affine is None:
-        return _along_axes(hu, np.array(hu.shape) / target, target, fill)
-    hu, affine = _canonical(hu, np.asarray(affine, dtype=np.float64))
+        return _along_axes(hu, _extent(hu, slices) / target, target, fill, slices)
+    hu, affine, slices = _canonical(hu, np.asarray(affine, dtype=np.float64), slices)
     linear = affine[:3, :3]
     size = np.linalg.norm(linear, axis=0)
     off_axis = np.abs(linear / size)[~np.eye(3, dtype=bool)]
     if off_axis.max() > ALIGNED:
-        return _oblique(hu, affine, spacing, target, fill)
-    ratios = np.array(hu.shape) / target if spacing is None else np.asarray(spacing) / size
-    return _along_axes(hu, ratios, target, fill)
+        return _oblique(hu, affine, spacing, target, fill, slices)
+    ratios = _extent(hu, slices) / target if spacing is None else np.asarray(spacing) / size
+    return _along_axes(hu, ratios, target, fill, slices)
 
 
-@lru_cache(maxsize=256)
-def axis_weights(
-    n_in: int, n_out: int, ratio: float
-) -> tuple[NDArray[np.float32] | None, NDArray[np.bool_]]:
-    """Antialiased linear weights from one axis to another with the same centre.
+def _slices(axis: int, depths: NDArray[np.float64]) -> _Slices:
+    first, last = (1.0, 1.0) if len(depths) == 1 else np.diff(depths)[[0, -1]]
+    return _Slices(axis, depths, float(depths[0] - first / 2), float(depths[-1] + last / 2))
 
-    The weight of input voxel i for the output voxel centred at x is a triangle,
-    max(0, 1 - abs(i - x) / s) with s = max(1, ratio), and each row is normalised: linear
-    interpolation when the grid is finer, and when it is coarser the widened triangle that Pillow
-    and ``torch.nn.functional.interpolate(antialias=True)`` use. Sampled at a ratio that is not a
-    whole number, such a triangle is not centred on x (by up to 0.09 input voxels), so that edges
-    would shift; a linear factor puts its centre of mass on x wherever it lies inside the axis.
 
-    Parameters
-    ----------
-    n_in : int
-        Number of input voxels.
-    n_out : int
-        Number of output voxels.
-    ratio : float
-        Output spacing divided by input spacing.
-
-    Returns
-    -------
-    weights : ndarray of shape (n_out, n_in), float32, or None
-        Rows sum to 1, or to 0 where the output voxel is outside. None if nothing changes.
-    outside : ndarray of shape (n_out,), bool
-        Output voxels whose centre is beyond the outer faces of the input.
-    """
-    centre = (n_in - 1) / 2 + (np.arange(n_out) - (n_out - 1) / 2) * ratio
-    outside = (centre < -0.5 - 1e-6) | (centre > n_in - 0.5 + 1e-6)
-    if n_in == n_out and abs(ratio - 1.0) * n_in < 1e-6:
-        return None, outside
-    support = max(ratio, 1.0)
-    offset = np.arange(n_in)[None, :] - centre[:, None]
-    weights = np.clip(1 - np.abs(offset) / support, 0, None)
-    weights[outside] = 0
-    weights /= np.where(outside, 1.0, weights.sum(axis=1))[:, None]
-    # w (a + b offset) with sum 1 and first moment 0; left as it is where the axis cuts it off.
-    first = (weights * offset).sum(axis=1)
-    spread = (weights * offset**2).sum(axis=1) - first**2
-    whole = (centre - support >= -1 - 1e-6) & (centre + support <= n_in + 1e-6) & (spread > 1e-9)
-    slope = np.where(whole, -first / np.where(whole, spread, 1.0), 0.0)
-    weights *= 1 + slope[:, None] * (offset - first[:, None])
-    result = weights.astype(np.float32)
-    result.flags.writeable = outside.flags.writeable = False
-    return result, outside
+def _extent(hu: NDArray[np.float32], slices: _Slices | None) -> NDArray[np.float64]:
+    """Length of each axis, in voxels."""
+    extent = np.array(hu.shape, dtype=np.float64)
+    if slices is not None:
+        extent[slices.axis] = slices.high - slices.low
+    return extent
 
 
 def _canonical(
-    hu: NDArray[np.float32], affine: NDArray[np.float64]
-) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    hu: NDArray[np.float32], affine: NDArray[np.float64], slices: _Slices | None
+) -> tuple[NDArray[np.float32], NDArray[np.float64], _Slices | None]:
     """Permute and flip axes (a view) to come closest to RAS; the affine follows."""
     import nibabel
 
     tools: Any = nibabel.orientations  # untyped
     orientation = tools.io_orientation(affine)
     turned = affine @ tools.inv_ornt_aff(orientation, hu.shape)
-    return tools.apply_orientation(hu, orientation), turned
+    if slices is not None:
+        axis, flip = orientation[slices.axis]
+        depths = slices.depths if flip > 0 else (hu.shape[slices.axis] - 1) - slices.depths[::-1]
+        slices = _slices(int(axis), depths)
+    return tools.apply_orientation(hu, orientation), turned, slices
 
 
 def _along_axes(
-    hu: NDArray[np.float32], ratios: NDArray[np.float64], shape: NDArray[np.intp], fill: float
+    hu: NDArray[np.float32],
+    ratios: NDArray[np.float64],
+    shape: NDArray[np.intp],
+    fill: float,
+    slices: _Slices | None = None,
 ) -> NDArray[np.float32]:
-    """Apply `axis_weights` along each axis."""
+    """Apply `axis_weights` along each axis, `slice_weights` along that of uneven slices."""
+    tables: list[Table] = [
+        axis_weights(hu.shape[k], int(shape[k]), float(ratios[k])) for k in range(3)
+    ]
+    if slices is not None:
+        tables[slices.axis] = _slice_table(slices, shape[slices.axis], ratios[slices.axis])
+    return _products(hu, tables, fill, None if slices is None else slices.axis)
+
+
+def _slice_table(slices: _Slices, n_out: int, ratio: float) -> Table:
+    _, depths, low, high = slices
+    steps = np.arange(n_out, dtype=np.float64) - (n_out - 1) / 2
+    centres: NDArray[np.float64] = (low + high) / 2 + steps * np.float64(ratio)
+    outside = (centres < low - 1e-6) | (centres > high + 1e-6)
+    return slice_weights(depths, centres, ratio), outside
+
+
+def _products(
+    hu: NDArray[np.float32], tables: list[Table], fill: float, uneven: int | None
+) -> NDArray[np.float32]:
+    """Multiply each axis by its weights; those of the axis `uneven` have no symmetry."""
     # The weights are symmetric, so a flipped view is worked on as it lies in memory and the small
     # result is flipped; likewise for permuted axes. Neither copies the scan.
     unflip = tuple(slice(None, None, -1 if step < 0 else 1) for step in hu.strides)
     order = sorted(range(3), key=lambda axis: -abs(hu.strides[axis]))
     data = np.ascontiguousarray(hu[unflip].transpose(order))
-    tables = [axis_weights(hu.shape[k], int(shape[k]), float(ratios[k])) for k in range(3)]
-    slow, middle, fast = (tables[axis][0] for axis in order)
+    matrices = [weights for weights, _ in tables]
+    if uneven is not None and hu.strides[uneven] < 0:
+        matrices[uneven] = None if (one := matrices[uneven]) is None else one[::-1, ::-1]
+    slow, middle, fast = (matrices[axis] for axis in order)
     if fast is not None:
         data = (data.reshape(-1, data.shape[2]) @ fast.T).reshape(*data.shape[:2], -1)
     if middle is not None:
@@ -161,6 +175,7 @@ def _oblique(
     spacing: Sequence[float] | None,
     shape: NDArray[np.intp],
     fill: float,
+    slices: _Slices | None = None,
 ) -> NDArray[np.float32]:
     """Resample a scan whose axes are close to the grid's but not along them."""
     from scipy import ndimage
@@ -168,27 +183,79 @@ def _oblique(
     n_in = np.array(hu.shape)
     size = np.linalg.norm(affine[:3, :3], axis=0)
     if spacing is None:
-        step = np.abs(affine[:3, :3]) @ n_in / shape
+        step = np.abs(affine[:3, :3]) @ _extent(hu, slices) / shape
     else:
         step = np.asarray(spacing, dtype=np.float64)
     reduced = np.where(size < step, np.maximum(1, np.rint(n_in * size / step)), n_in)
+    if slices is not None:  # these stay where they are
+        reduced[slices.axis] = n_in[slices.axis]
     reduced = reduced.astype(np.intp)
     ratios = n_in / reduced
-    hu = _along_axes(hu, ratios, reduced, fill)
+    low, high = np.full(3, -0.5), reduced - 0.5
+    middle = (reduced - 1) / 2
+    if slices is None:
+        hu = _along_axes(hu, ratios, reduced, fill)
+    else:
+        axis, _, low[axis], high[axis] = slices
+        middle[axis] = (low[axis] + high[axis]) / 2
+        hu = _smooth_slices(hu, ratios, reduced, slices, step[axis] / size[axis])
     affine = affine @ _index_map(ratios, (ratios - 1) / 2)
 
-    centre = affine[:3, :3] @ ((reduced - 1) / 2) + affine[:3, 3]
+    centre = affine[:3, :3] @ middle + affine[:3, 3]
     grid = _index_map(step, centre - step * (shape - 1) / 2)
     to_index = np.linalg.solve(affine, grid).astype(np.float64)
-    result: NDArray[np.float32] = ndimage.affine_transform(
-        hu,
-        to_index[:3, :3],
-        to_index[:3, 3],
-        output_shape=tuple(int(n) for n in shape),
-        order=1,
-        mode="nearest",
-    )
-    result[~_inside(to_index, shape, reduced)] = fill
+    result: NDArray[np.float32]
+    if slices is None:
+        result = ndimage.affine_transform(
+            hu,
+            to_index[:3, :3],
+            to_index[:3, 3],
+            output_shape=tuple(int(n) for n in shape),
+            order=1,
+            mode="nearest",
+        )
+    else:
+        result = _between_slices(hu, to_index, shape, slices)
+    result[~_inside(to_index, shape, low, high)] = fill
+    return result
+
+
+def _smooth_slices(
+    hu: NDArray[np.float32],
+    ratios: NDArray[np.float64],
+    shape: NDArray[np.intp],
+    slices: _Slices,
+    step: float,
+) -> NDArray[np.float32]:
+    """Reduce slices in their planes; along their axis, smooth those closer than `step`."""
+    tables: list[Table] = [
+        axis_weights(hu.shape[k], int(shape[k]), float(ratios[k])) for k in range(3)
+    ]
+    depths = slices.depths
+    if len(depths) > 1 and np.diff(depths).min() < step:
+        weights = slice_weights(depths, depths, step)
+        tables[slices.axis] = weights, np.zeros(len(depths), dtype=bool)
+    return _products(hu, tables, 0.0, slices.axis)
+
+
+def _between_slices(
+    hu: NDArray[np.float32],
+    to_index: NDArray[np.float64],
+    shape: NDArray[np.intp],
+    slices: _Slices,
+) -> NDArray[np.float32]:
+    """Interpolate linearly, between the true positions of the slices."""
+    from scipy import ndimage
+
+    result = np.empty(tuple(shape), dtype=np.float32)
+    _, y, z = np.ogrid[:1, : shape[1], : shape[2]]
+    number = np.arange(len(slices.depths), dtype=np.float64)
+    for x in range(shape[0]):  # plane by plane: the coordinates of a whole grid are large
+        index = np.stack(
+            [row[0] * x + row[1] * y[0] + row[2] * z[0] + row[3] for row in to_index[:3]]
+        )
+        index[slices.axis] = np.interp(index[slices.axis], slices.depths, number)
+        ndimage.map_coordinates(hu, index, output=result[x], order=1, mode="nearest")
     return result
 
 
@@ -199,12 +266,15 @@ def _index_map(scale: NDArray[np.float64], offset: NDArray[np.float64]) -> NDArr
 
 
 def _inside(
-    to_index: NDArray[np.float64], shape: NDArray[np.intp], n_in: NDArray[np.intp]
+    to_index: NDArray[np.float64],
+    shape: NDArray[np.intp],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
     """Which grid voxels have their centre within the outer faces of the scan."""
     x, y, z = np.ogrid[: shape[0], : shape[1], : shape[2]]
     inside = np.ones(tuple(shape), dtype=bool)
-    for row, n in zip(to_index[:3], n_in, strict=True):
+    for row, start, stop in zip(to_index[:3], low, high, strict=True):
         index = row[0] * x + row[1] * y + (row[2] * z + row[3])
-        inside &= (index >= -0.5 - 1e-6) & (index <= n - 0.5 + 1e-6)
+        inside &= (index >= start - 1e-6) & (index <= stop + 1e-6)
     return inside

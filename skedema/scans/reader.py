@@ -5,22 +5,25 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from numbers import Integral, Real
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from skedema.scans._planes import draw_planes, voxel_size
 from skedema.scans._processes import in_processes
+from skedema.scans.brain import brain_mask, keep_brain
+from skedema.scans.crop import crop
 from skedema.scans.errors import ScanError
-from skedema.scans.files import load_scan
+from skedema.scans.files import load_scan, scan_name
 from skedema.scans.grid import resample
-from skedema.scans.windows import Window, resolve_windows, to_channels
+from skedema.scans.scan import AIR, Scan
+from skedema.scans.windows import Window, range_name, resolve_windows, to_channels
 
-#: HU outside the field of view, and the lowest value that a window lets in: scanners pad with
-#: -1500, -2000 or -3024, which are no densities.
-AIR = -1024.0
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class ReaderSettings(NamedTuple):
@@ -29,6 +32,8 @@ class ReaderSettings(NamedTuple):
     spacing: tuple[float, float, float] | None
     shape: tuple[int, int, int]
     ranges: tuple[tuple[float, float], ...]
+    head_margin: float | None
+    skull_strip: bool
 
 
 class VolumeReader(TransformerMixin, BaseEstimator):
@@ -52,10 +57,16 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         "stroke" (40, 40), "subdural" (200, 80), "bone" (2000, 600), or a pair of width and level
         (centre) in HU. None gives the intensities as they are, in one channel. Outside a scan's
         field of view is -1024 HU.
+    head_margin : float or None, default=None
+        Crop each scan to the head and so much around it, in mm: the grid is then centred on the
+        head, not on the field of view (see `skedema.scans.crop`). None does not crop.
+    skull_strip : bool, default=False
+        Whether all but the brain becomes air (see `skedema.scans.brain`).
     n_jobs : int or None, default=None
         Number of processes that read scans in `transform` (as in joblib), one thread each.
     verbose : int, default=0
-        Above 0, `transform` shows its progress on standard error.
+        Above 0, `transform` says what it does (see `summary`) and how far it is, on standard
+        error.
 
     See Also
     --------
@@ -65,6 +76,8 @@ class VolumeReader(TransformerMixin, BaseEstimator):
     --------
     >>> import numpy as np
     >>> from skedema import VolumeReader
+    >>> print(VolumeReader().summary())
+    RAS grid of 96 x 96 x 96 voxels of 2.25 mm (216 x 216 x 216 mm), windows brain (0 to 80 HU)
     >>> reader = VolumeReader(shape=4, windows=["brain", "bone"])
     >>> reader.transform([np.full((8, 8, 8), 60.0)])[0, :, 0, 0, 0].round(3)
     array([0.75, 0.23], dtype=float32)
@@ -76,12 +89,16 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         spacing: float | Sequence[float] | None = (2.25, 2.25, 2.25),
         shape: int | Sequence[int] = (96, 96, 96),
         windows: Window | Sequence[Window] | None = "brain",
+        head_margin: float | None = None,
+        skull_strip: bool = False,
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
         self.spacing = spacing
         self.shape = shape
         self.windows = windows
+        self.head_margin = head_margin
+        self.skull_strip = skull_strip
         self.n_jobs = n_jobs
         self.verbose = verbose
 
@@ -96,7 +113,7 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         Returns
         -------
         ReaderSettings
-            Spacing (mm), shape, and HU range of each channel; hashable.
+            Spacing (mm), shape, HU range of each channel, and what is done before; hashable.
 
         Raises
         ------
@@ -105,7 +122,17 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         """
         spacing = None if self.spacing is None else _triple("spacing", self.spacing, Real)
         shape = _triple("shape", self.shape, Integral)
-        return ReaderSettings(spacing, shape, resolve_windows(self.windows))
+        margin = self.head_margin
+        if margin is not None:
+            if not isinstance(margin, Real) or isinstance(margin, bool | np.bool_):
+                raise TypeError(f"head_margin={margin!r}: give mm around the head, or None")
+            margin = float(margin)
+            if not 0 <= margin < np.inf:
+                raise ValueError(f"head_margin={margin!r}: give 0 mm or more, or None")
+        if not isinstance(self.skull_strip, bool | np.bool_):
+            raise TypeError(f"skull_strip={self.skull_strip!r}: give True or False")
+        windows = resolve_windows(self.windows)
+        return ReaderSettings(spacing, shape, windows, margin, bool(self.skull_strip))
 
     def fit(self, X: object, y: object = None) -> Self:
         """Validate the parameters; no scan is read.
@@ -169,14 +196,78 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         ScanError
             If the scan is missing or cannot be read.
         """
-        spacing, shape, ranges = self.settings()
-        hu, affine = load_scan(scan)
-        fill = AIR
-        if ranges:
-            upper = max(high for _, high in ranges)
-            fill = min(max(AIR, min(low for low, _ in ranges)), upper)
-            hu = np.clip(hu, np.float32(fill), np.float32(upper))
-        return to_channels(resample(hu, affine, spacing, shape, fill), ranges)
+        settings = self.settings()
+        return _volume(_prepared(scan, settings), settings)
+
+    def summary(self) -> str:
+        """Say in one line what reading does.
+
+        Returns
+        -------
+        str
+            What is cut away, the grid (voxels, their size and its extent in mm), and the windows
+            (HU).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter is not usable.
+
+        Examples
+        --------
+        >>> print(VolumeReader(shape=64, spacing=None, windows=(100, 50)).summary())
+        RAS grid of 64 x 64 x 64 voxels over each scan's field of view, windows 0 to 100 HU
+        """
+        spacing, shape, ranges, margin, skull_strip = self.settings()
+        size = "over each scan's field of view"
+        if spacing is not None:
+            extent = [round(n * mm, 1) for n, mm in zip(shape, spacing, strict=True)]
+            voxel = spacing[:1] if len(set(spacing)) == 1 else spacing
+            size = f"of {_times(voxel)} mm ({_times(extent)} mm)"
+        windows = ", ".join(range_name(*each) for each in ranges)
+        channels = f"windows {windows}" if ranges else "intensities as they are"
+        before = "" if margin is None else f"cropped to the head and {margin:g} mm around it, "
+        before += "brain only, " if skull_strip else ""
+        return f"{before}RAS grid of {_times(shape)} voxels {size}, {channels}"
+
+    def show(self, scan: object) -> Figure:
+        """Draw a scan as it is read: its three central planes in each window.
+
+        The patient's right is on the left, and the face looks to the left (radiological
+        convention); the letters on the axes say so. Voxels have their true proportions. Needs
+        matplotlib: ``pip install 'skedema[plot]'``.
+
+        Parameters
+        ----------
+        scan : str, path, nibabel image or ndarray of shape (A, B, C)
+            The scan, arrays in HU.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            One row a window. ``matplotlib.pyplot.show()`` brings it to the screen; close it with
+            ``matplotlib.pyplot.close`` where many are drawn.
+
+        Raises
+        ------
+        ScanError
+            If the scan is missing or cannot be read.
+        ImportError
+            If matplotlib is not installed.
+        """
+        settings = self.settings()
+        loaded = _prepared(scan, settings)
+        volume = _volume(loaded, settings)
+        limits, names = (0.0, 1.0), [range_name(*each) for each in settings.ranges]
+        if not names:
+            limits = (float(volume.min()), float(volume.max()))
+            names = ["{:g} to {:g} HU".format(*limits)]
+        note, unit = "", "mm"
+        if loaded.affine is None:
+            note, unit = "; no geometry: axes taken to be right, anterior, superior", "voxels"
+        size = voxel_size(loaded, settings.spacing, settings.shape)
+        title = f"{scan_name(scan)}{note}\n{self.summary()}"
+        return draw_planes(volume, size, unit, names, limits, title)
 
     def _volumes(self, cells: list[Any]) -> Iterator[NDArray[np.float32]]:
         tasks = ((self, row, cell) for row, cell in enumerate(cells))
@@ -190,6 +281,7 @@ class VolumeReader(TransformerMixin, BaseEstimator):
     ) -> Iterable[NDArray[np.float32]]:
         if not self.verbose:
             return volumes
+        print(self.summary(), file=sys.stderr)
         from tqdm import tqdm
 
         bar: Iterable[NDArray[np.float32]] = tqdm(
@@ -209,11 +301,50 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         return tags
 
 
+def _prepared(cell: object, settings: ReaderSettings) -> Scan:
+    """Read a scan and take away what is not wanted of it."""
+    scan = load_scan(cell)
+    try:
+        if settings.head_margin is not None:
+            scan = crop(scan, settings.head_margin)
+        return _brain_alone(scan) if settings.skull_strip else scan
+    except ScanError as error:
+        raise ScanError(f"{scan_name(cell)}: {error}") from error
+
+
+def _brain_alone(scan: Scan) -> Scan:
+    if scan.affine is None:
+        raise ScanError(
+            "its skull cannot be stripped: it has no geometry, so that nothing is known in mm; "
+            "give a NIfTI file or image, or use skull_strip=False"
+        )
+    size = np.linalg.norm(scan.affine[:3, :3], axis=0)
+    if scan.depths is not None and len(scan.depths) > 1:
+        size[2] *= np.median(np.diff(scan.depths))
+    return scan._replace(voxels=keep_brain(scan.voxels, brain_mask(scan.voxels, size.tolist())))
+
+
+def _volume(scan: Scan, settings: ReaderSettings) -> NDArray[np.float32]:
+    """Bring a scan onto the grid, windows as channels."""
+    spacing, shape, ranges = settings[:3]
+    hu = scan.voxels
+    fill = AIR
+    if ranges:
+        upper = max(high for _, high in ranges)
+        fill = min(max(AIR, min(low for low, _ in ranges)), upper)
+        hu = np.clip(hu, np.float32(fill), np.float32(upper))
+    return to_channels(resample(hu, scan.affine, spacing, shape, fill, scan.depths), ranges)
+
+
 def _read_row(reader: VolumeReader, row: int, cell: object) -> NDArray[np.float32]:
     try:
         return reader.read(cell)
     except ScanError as error:
         raise ScanError(f"row {row}: {error}") from error
+
+
+def _times(numbers: Iterable[float]) -> str:
+    return " x ".join(f"{number:g}" for number in numbers)
 
 
 def _triple(name: str, value: Any, kind: type) -> tuple[Any, Any, Any]:

@@ -63,6 +63,31 @@ def resolve_windows(windows: Window | Sequence[Window] | None) -> tuple[tuple[fl
     return ranges
 
 
+def range_name(lower: float, upper: float) -> str:
+    """Name a range for people.
+
+    Parameters
+    ----------
+    lower, upper : float
+        In HU.
+
+    Returns
+    -------
+    str
+        With the name of the window, where it has one.
+
+    Examples
+    --------
+    >>> range_name(0, 80), range_name(-20.5, 100)
+    ('brain (0 to 80 HU)', '-20.5 to 100 HU')
+    """
+    values = f"{lower:g} to {upper:g} HU"
+    for name in WINDOWS:
+        if _range(name) == (lower, upper):
+            return f"{name} ({values})"
+    return values
+
+
 def to_channels(
     hu: NDArray[np.float32], ranges: Sequence[tuple[float, float]]
 ) -> NDArray[np.float32]:

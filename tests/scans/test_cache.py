@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -10,12 +11,28 @@ import numpy as np
 import pytest
 from joblib import Memory
 
-from skedema.scans import ScanError, VolumeReader, cache
+from skedema.scans import ScanError, VolumeReader, _volume_store, cache
 from skedema.scans.cache import VolumeCache
 
 READER = VolumeReader(shape=8, spacing=2)
 VOXELS = np.arange(8**3, dtype=np.int16).reshape(8, 8, 8)
 NBYTES = 8**3 * 4
+
+
+@pytest.fixture
+def memory(tmp_path):
+    return Memory(tmp_path / "memory", verbose=0)
+
+
+def entries(memory):
+    return sorted((memory.location / "skedema" / "volumes").iterdir())
+
+
+def n_reads(cell, memory, reader=READER):
+    """How many scans a new process would read for it (0 or 1)."""
+    volumes = VolumeCache()
+    volumes.get(reader, cell, memory)
+    return volumes.n_reads
 
 
 def test_each_distinct_scan_is_read_once(write_scan):
@@ -136,8 +153,7 @@ def test_an_error_is_raised_each_time_and_not_kept(write_scan):
     assert volumes.get(READER, path).shape == (1, 8, 8, 8)
 
 
-def test_a_memory_keeps_volumes_on_disk_for_other_caches(write_scan, tmp_path):
-    memory = Memory(tmp_path / "memory", verbose=0)
+def test_a_memory_keeps_volumes_on_disk_for_other_caches(write_scan, memory):
     path = write_scan(VOXELS)
     first, second = VolumeCache(), VolumeCache()
     expected = first.get(READER, path, memory)
@@ -146,13 +162,134 @@ def test_a_memory_keeps_volumes_on_disk_for_other_caches(write_scan, tmp_path):
     assert not found.flags.writeable
     assert (first.n_reads, second.n_reads) == (1, 0)
     second.get(VolumeReader(shape=8, spacing=3), path, memory)
+    assert second.n_reads == 1
+
+
+@pytest.mark.parametrize("windows", [None, "brain", ["brain", "bone", (3, 7)]], ids=str)
+def test_volumes_are_bit_equal_with_and_without_memory(blobs, write_scan, memory, windows):
+    voxels, affine = blobs
+    affine[:3, :3] = affine[:3, :3] @ [[1, 0.02, 0], [-0.02, 1, 0.1], [0, 0, 1]]
+    reader = VolumeReader(shape=(9, 8, 7), spacing=3.3, windows=windows)
+    path = write_scan(voxels, affine)
+    for cell in (path, voxels, nib.Nifti1Image(voxels, affine), nib.load(path)):
+        expected = reader.read(cell)
+        written = VolumeCache().get(reader, cell, memory)
+        volumes = VolumeCache()
+        found = volumes.get(reader, cell, memory)
+        assert volumes.n_reads == 0
+        for volume in (written, found):
+            assert volume.dtype == expected.dtype
+            assert volume.shape == expected.shape
+            assert volume.tobytes() == expected.tobytes()
+
+
+def test_a_touched_moved_or_copied_file_is_known_on_disk(write_scan, memory):
+    path = write_scan(VOXELS)
+    assert n_reads(path, memory) == 1
     os.utime(path, ns=(1, 1))
-    second.get(READER, path, memory)
-    assert second.n_reads == 2
+    assert n_reads(path, memory) == 0
+    copy = shutil.copy(path, path.with_name("copy.nii.gz"))
+    path.unlink()
+    assert n_reads(copy, memory) == 0
+    assert len(entries(memory)) == 1
 
 
-def test_reading_ahead_fills_the_cache_from_other_processes(write_scan, tmp_path):
-    memory = Memory(tmp_path / "memory", verbose=0)
+@pytest.mark.parametrize("name", ["scan.nii", "scan.npy"])
+def test_a_file_changed_in_place_is_not_known_whatever_its_time_says(tmp_path, memory, name):
+    path = tmp_path / name
+    for voxels in (VOXELS, VOXELS + np.int16(1)):
+        if name == "scan.npy":
+            np.save(path, voxels)
+        else:
+            nib.save(nib.Nifti1Image(voxels, np.eye(4)), path)
+        os.utime(path, ns=(10**18, 10**18))
+        _volume_store._hash_file.cache_clear()
+        volumes = VolumeCache()
+        assert (volumes.get(READER, path, memory) == READER.read(path)).all()
+        assert volumes.n_reads == 1
+    assert len(entries(memory)) == 2
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_kept(write_scan, memory):
+    class Slow(VolumeReader):
+        def read(self, scan):
+            write_scan(VOXELS + 1)
+            return super().read(scan)
+
+    path = write_scan(VOXELS)
+    reader = Slow(shape=8, spacing=2)
+    assert n_reads(path, memory, reader) == 1
+    write_scan(VOXELS)
+    assert n_reads(path, memory, reader) == 1
+    assert not (memory.location / "skedema").exists()
+
+
+def test_numbers_that_another_way_of_reading_gave_are_not_known(write_scan, memory, monkeypatch):
+    path = write_scan(VOXELS)
+    assert n_reads(path, memory) == 1
+    monkeypatch.setattr(cache, "_READING", cache._READING + 1)
+    assert n_reads(path, memory) == 1
+    assert n_reads(path, memory) == 0
+    monkeypatch.setattr(_volume_store, "_LAYOUT", _volume_store._LAYOUT + 1)
+    assert n_reads(path, memory) == 1
+
+
+def test_a_reader_of_another_class_has_volumes_of_its_own(write_scan, memory):
+    class Halved(VolumeReader):
+        def read(self, scan):
+            return super().read(scan) / 2
+
+    path = write_scan(VOXELS)
+    assert n_reads(path, memory) == n_reads(path, memory, Halved(shape=8, spacing=2)) == 1
+
+
+def test_a_damaged_entry_is_read_anew_and_mended(write_scan, memory):
+    path = write_scan(VOXELS)
+    expected = VolumeCache().get(READER, path, memory)
+    [entry] = entries(memory)
+    whole = entry.read_bytes()
+    for position in range(0, len(whole), 97):
+        entry.write_bytes(whole[:position] + bytes([whole[position] ^ 16]) + whole[position + 1 :])
+        volumes = VolumeCache()
+        with pytest.warns(UserWarning, match=f"{entry.name} is damaged"):
+            found = volumes.get(READER, path, memory)
+        assert (found == expected).all()
+        assert volumes.n_reads == 1
+        assert entry.read_bytes() == whole
+    assert entries(memory) == [entry]
+
+
+@pytest.mark.parametrize("name", ["os.replace", "os.fsync"])
+def test_a_full_disk_costs_a_warning_and_no_volume(write_scan, memory, monkeypatch, name):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(name, full)
+    paths = [write_scan(VOXELS + k, name=f"{k}.nii") for k in range(3)]
+    volumes = VolumeCache()
+    with pytest.warns(UserWarning, match=r"cannot be written there .*No space left on device"):
+        volumes.get(READER, paths[0], memory)
+    for path in paths:
+        assert (volumes.get(READER, path, memory) == READER.read(path)).all()
+    assert volumes.n_reads == 3
+    assert entries(memory) == []
+
+
+def test_a_memory_without_a_location_keeps_nothing(write_scan):
+    path = write_scan(VOXELS)
+    assert n_reads(path, Memory(None)) == n_reads(path, Memory(None)) == 1
+
+
+def test_a_file_that_is_not_hashed_is_known_by_path_and_time(write_scan, memory, monkeypatch):
+    monkeypatch.setattr(_volume_store, "_MOST_BYTES", 10)
+    path = write_scan(VOXELS)
+    assert n_reads(path, memory) == 1
+    assert n_reads(path, memory) == 0
+    os.utime(path, ns=(1, 1))
+    assert n_reads(path, memory) == 1
+
+
+def test_reading_ahead_fills_the_cache_from_other_processes(write_scan, memory):
     paths = [write_scan(VOXELS + k, name=f"{k}.nii.gz") for k in range(4)]
     volumes = VolumeCache(max_bytes=3 * NBYTES)
     volumes.get(READER, paths[1])

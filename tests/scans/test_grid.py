@@ -7,7 +7,8 @@ import pytest
 from nibabel.orientations import apply_orientation, inv_ornt_aff
 from scipy import ndimage
 
-from skedema.scans.grid import axis_weights, resample
+from skedema.scans.grid import resample
+from skedema.scans.weights import axis_weights, slice_weights
 
 ORIENTATIONS = [
     np.array(list(zip(axes, flips, strict=True)))
@@ -236,3 +237,187 @@ def test_a_single_slice_can_be_resampled():
     affine = np.diag([1.0, 1.0, 5.0, 1.0])
     grid = resample(np.ones((9, 9, 1), np.float32), affine, (1.0, 1.0, 1.0), (9, 9, 7), 0.0)
     assert grid[4, 4].tolist() == [0, 1, 1, 1, 1, 1, 0]
+
+
+# Slices as scanners space them: finer at the skull base, one gap of 1 mm, then thick.
+UNEVEN = np.cumsum([0.0, *[0.86] * 9, 0.23, *[1.5] * 9])
+
+
+def place(index, affine):
+    return np.tensordot(affine[:3, :3], index, 1) + affine[:3, 3].reshape(3, 1, 1, 1)
+
+
+def voxel_places(shape, affine, depths):
+    """Position of every voxel in mm, shape (3, X, Y, Z)."""
+    index = np.indices(shape).astype(float)
+    index[2] = depths
+    return place(index, affine)
+
+
+def uneven_middle(shape, affine, depths):
+    """Centre of the field of view: half a step beyond the first and the last slice."""
+    low = depths[0] - (depths[1] - depths[0]) / 2
+    high = depths[-1] + (depths[-1] - depths[-2]) / 2
+    return place(
+        np.array([(shape[0] - 1) / 2, (shape[1] - 1) / 2, (low + high) / 2]).reshape(3, 1, 1, 1),
+        affine,
+    ).ravel()
+
+
+def grid_places(shape, spacing, middle):
+    steps = np.indices(shape) - (np.array(shape).reshape(3, 1, 1, 1) - 1) / 2
+    return steps * np.reshape(spacing, (3, 1, 1, 1)) + np.reshape(middle, (3, 1, 1, 1))
+
+
+def tilted(degrees, turn=0.0):
+    """Voxels of 1 x 1.2 x 4 mm whose slices slide sideways, perhaps turned in their plane."""
+    affine = np.diag([1.0, 1.2, 4.0, 1.0])
+    affine[1, 2] = -4.0 * np.tan(np.radians(degrees))
+    affine[:3, 3] = (11, -30, 7)
+    return rotation(turn, axis=2) @ affine
+
+
+def turned(orientation, voxels, affine, depths):
+    """Permute and flip the voxel axes but keep slices last, as depths belong to the third."""
+    flips = orientation[2, 1] < 0
+    return (
+        apply_orientation(voxels, orientation),
+        affine @ inv_ornt_aff(orientation, voxels.shape),
+        (len(depths) - 1) - depths[::-1] if flips else depths,
+    )
+
+
+SLICES_LAST = [orientation for orientation in ORIENTATIONS if orientation[2, 0] == 2]
+
+
+@pytest.mark.parametrize("spacing", [(1.1, 1.3, 0.7), (2.25, 2.25, 2.25), (3.0, 2.0, 7.0)])
+@pytest.mark.parametrize(("degrees", "turn"), [(0, 0), (18.5, 0), (-30, 0), (12, 25)])
+def test_a_ramp_in_mm_is_reproduced_from_uneven_and_tilted_slices(degrees, turn, spacing):
+    affine, shape = tilted(degrees, turn), (40, 36, len(UNEVEN))
+    slope = np.array([2.0, -3.0, 5.0])
+    voxels = np.tensordot(slope, voxel_places(shape, affine, UNEVEN), 1).astype(np.float32)
+    out = tuple(int(length / step) for length, step in zip((20, 18, 70), spacing, strict=True))
+    middle = uneven_middle(shape, affine, UNEVEN)
+    places = grid_places(out, spacing, middle)
+    index = np.tensordot(np.linalg.inv(affine)[:3, :3], places - affine[:3, 3, None, None, None], 1)
+    sure = (index[2] >= UNEVEN[0]) & (index[2] <= UNEVEN[-1])
+    for axis, size in ((0, 1.0), (1, 1.2)):  # triangles end at the faces, a voxel before
+        margin = max(spacing) / size + 1
+        sure &= (index[axis] > margin) & (index[axis] < shape[axis] - 1 - margin)
+    assert sure.mean() > 0.25
+    for orientation in SLICES_LAST:
+        voxels_t, affine_t, depths_t = turned(orientation, voxels, affine, UNEVEN)
+        grid = resample(voxels_t, affine_t, spacing, out, 1e6, depths_t)
+        np.testing.assert_allclose(grid[sure], np.tensordot(slope, places, 1)[sure], atol=2e-3)
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2), (2, 0, 1), (1, 2, 0), (0, 2, 1)])
+@pytest.mark.parametrize("degrees", [0, 15])
+def test_uneven_slices_may_lie_along_any_axis_of_the_body(axes, degrees):
+    turn = np.eye(4)
+    turn[:3, :3] = np.eye(3)[list(axes)]
+    affine, shape = turn @ tilted(degrees), (40, 36, len(UNEVEN))
+    slope = np.array([2.0, -3.0, 5.0])
+    voxels = np.tensordot(slope, voxel_places(shape, affine, UNEVEN), 1).astype(np.float32)
+    out, spacing = (9, 9, 9), (1.5, 1.5, 1.5)
+    places = grid_places(out, spacing, uneven_middle(shape, affine, UNEVEN))
+    grid = resample(voxels, affine, spacing, out, 1e6, UNEVEN)
+    np.testing.assert_allclose(grid, np.tensordot(slope, places, 1), atol=2e-3)
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.2, 1.0), (2.25, 2.25, 2.25), (2.0, 3.0, 5.0)])
+@pytest.mark.parametrize("degrees", [0, 18.5, -30])
+def test_a_blob_in_uneven_slices_lands_where_it_is(degrees, spacing):
+    affine, shape = tilted(degrees), (110, 100, len(UNEVEN))
+    middle = uneven_middle(shape, affine, UNEVEN)
+    truth = middle + np.array([7, -6, 8])
+    off = voxel_places(shape, affine, UNEVEN) - truth.reshape(3, 1, 1, 1)
+    voxels = (1000 * np.exp(-(off**2).sum(axis=0) / (2 * 10.0**2))).astype(np.float32)
+    out = tuple(int(84 / step) for step in spacing)
+    for orientation in SLICES_LAST[::3]:
+        voxels_t, affine_t, depths_t = turned(orientation, voxels, affine, UNEVEN)
+        grid = resample(voxels_t, affine_t, spacing, out, 0.0, depths_t)
+        assert np.linalg.norm(centre_of_mass_mm(grid, spacing, middle) - truth) < 0.1
+
+
+@pytest.mark.parametrize("degrees", [0, 18.5])
+@pytest.mark.parametrize("spacing", [(1.5, 1.5, 2.5), (1.0, 1.2, 4.0), None])
+def test_even_slices_given_by_their_depths_give_what_no_depths_give(blobs, degrees, spacing):
+    voxels, _ = blobs
+    affine = tilted(degrees)
+    depths = np.arange(8.0)
+    expected = resample(voxels, affine, spacing, (14, 12, 11), -9.0)
+    grid = resample(voxels, affine, spacing, (14, 12, 11), -9.0, depths)
+    np.testing.assert_allclose(grid, expected, rtol=0, atol=1e-3)
+    stretched = resample(voxels, None, None, (14, 12, 11), -9.0, depths)
+    np.testing.assert_allclose(
+        stretched, resample(voxels, None, None, (14, 12, 11), -9.0), atol=1e-3
+    )
+
+
+def test_the_field_of_view_reaches_half_a_step_beyond_the_outer_slices():
+    voxels = np.ones((3, 3, 4), np.float32)
+    depths = np.array([0.0, 1.0, 2.0, 6.0])  # from -0.5 to 8
+    for affine in (np.eye(4), tilted(0.3) @ np.diag([1, 1 / 1.2, 0.25, 1])):
+        grid = resample(voxels, affine, (1.0, 1.0, 0.5), (3, 3, 21), 0.0, depths)
+        assert grid[1, 1].tolist() == [0] * 2 + [1] * 17 + [0] * 2
+    whole = resample(voxels, np.eye(4), None, (3, 3, 17), 0.0, depths)
+    assert (whole == 1).all()
+
+
+def test_between_far_slices_there_is_plain_linear_interpolation():
+    depths = np.array([0.0, 3.0, 4.5, 10.0])
+    centres = np.linspace(-1, 11, 49)
+    weights = slice_weights(depths, centres, 1.5)
+    for k in range(4):
+        np.testing.assert_allclose(
+            weights[:, k], np.interp(centres, depths, np.eye(4)[k]), atol=1e-6
+        )
+
+
+def test_weights_of_slices_are_means_that_keep_every_position():
+    rng = np.random.default_rng(3)
+    for _ in range(40):
+        depths = np.cumsum(rng.exponential(1.0, rng.integers(2, 30)) + 0.02)
+        centres = np.sort(rng.uniform(depths[0], depths[-1], 12))
+        weights = slice_weights(depths, centres, rng.uniform(0.1, 6.0))
+        assert weights.min() >= 0
+        np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)
+        np.testing.assert_allclose(weights @ depths, centres, atol=1e-4)
+
+
+def test_weights_of_slices_are_the_mean_of_the_course_under_a_triangle():
+    depths = np.array([0.0, 0.4, 1.0, 1.3, 2.0, 2.9, 3.3, 4.0])
+    centre, step = 1.8, 1.5
+    longer = np.interp(centre, depths[3:5], [0.7, 0.9])
+    reach = np.sqrt(step**2 - longer**2)
+    places = np.linspace(centre - reach, centre + reach, 20001)
+    triangle = 1 - np.abs(places - centre) / reach
+    course = np.array([np.interp(places, depths, tent) for tent in np.eye(8)])
+    expected = course @ triangle / triangle.sum()
+    found = slice_weights(depths, np.array([centre]), step)[0]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_close_slices_do_not_alias_on_a_coarse_grid():
+    rng = np.random.default_rng(4)
+    depths = np.cumsum(rng.uniform(0.3, 0.7, 400))
+    noise = rng.normal(0, 10, size=(4, 4, 400)).astype(np.float32)
+    for affine in (np.eye(4), tilted(10) @ np.diag([1, 1 / 1.2, 0.25, 1])):
+        grid = resample(noise, affine, (1.0, 1.0, 5.0), (2, 2, 30), 0.0, depths)
+        assert grid.std() < 3.5  # plain linear interpolation leaves about 7
+
+
+def test_a_single_slice_may_have_a_depth():
+    grid = resample(
+        np.ones((5, 5, 1), np.float32), np.eye(4), (1.0,) * 3, (5, 5, 3), 0.0, np.zeros(1)
+    )
+    assert grid[2, 2].tolist() == [0, 1, 0]
+
+
+def test_depths_leave_the_voxels_as_they_are():
+    voxels = np.random.default_rng(0).normal(size=(12, 10, 20)).astype(np.float32)
+    before = voxels.copy()
+    for affine in (tilted(0), tilted(20)):
+        resample(voxels[::-1], affine, (2.0, 2.0, 2.0), (8, 8, 8), 0.0, UNEVEN)
+    assert (voxels == before).all()

@@ -207,9 +207,11 @@ def test_errors_come_back_from_other_processes(scans):
 )
 def test_bad_parameters_are_named_at_fit_read_and_transform(parameters, error, message):
     reader = VolumeReader(**parameters)
-    for call in (reader.fit, reader.transform, reader.read):
+    for call in (reader.fit, reader.transform, reader.read, reader.show):
         with pytest.raises(error, match=message):
             call([np.zeros((2, 2, 2))])
+    with pytest.raises(error, match=message):
+        reader.summary()
 
 
 def test_several_processes_give_the_same_volumes(scans):
@@ -224,6 +226,31 @@ def test_progress_goes_to_standard_error_when_asked_for(scans, capsys):
     assert out == ""
     assert "reading scans" in err
     assert "5/5" in err
+    assert err.startswith("RAS grid of 8 x 7 x 6 voxels of 3 mm (24 x 21 x 18 mm)")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "summary"),
+    [
+        (
+            {},
+            "RAS grid of 96 x 96 x 96 voxels of 2.25 mm (216 x 216 x 216 mm), "
+            "windows brain (0 to 80 HU)",
+        ),
+        (
+            {"spacing": (0.4883, 1, 5), "shape": (512, 64, 30), "windows": ["bone", (100, 40)]},
+            "RAS grid of 512 x 64 x 30 voxels of 0.4883 x 1 x 5 mm (250 x 64 x 150 mm), "
+            "windows bone (-400 to 1600 HU), -10 to 90 HU",
+        ),
+        (
+            {"spacing": None, "shape": 8, "windows": None},
+            "RAS grid of 8 x 8 x 8 voxels over each scan's field of view, intensities as they are",
+        ),
+    ],
+    ids=["default", "all", "none"],
+)
+def test_the_summary_says_in_one_line_what_reading_does(parameters, summary):
+    assert VolumeReader(**parameters).summary() == summary
 
 
 def test_it_is_a_stateless_scikit_learn_transformer(scans):
@@ -288,3 +315,69 @@ def test_a_real_oblique_exam_lies_where_plain_interpolation_puts_it(real_data):
         assert min(before, after) > here
         # The vertex of the parabola through the three is the shift between both, in mm.
         assert abs(0.25 * (before - after) / (before + after - 2 * here)) < 0.03
+
+
+# Crop and brain mask
+
+
+@pytest.fixture
+def head(tmp_path):
+    """A head of 140 mm, off the centre of its field of view: brain 35 HU, skull 900, air."""
+    place = np.mgrid[0:60, 0:60, 0:50] * 4.0 - np.array([100.0, 130.0, 110.0]).reshape(3, 1, 1, 1)
+    radius = np.linalg.norm(place, axis=0)
+    hu = np.where(radius < 62, 35, np.where(radius < 72, 900, -1000)).astype(np.int16)
+    path = tmp_path / "head.nii.gz"
+    nib.save(nib.Nifti1Image(hu, np.diag([4.0, 4.0, 4.0, 1.0])), path)
+    return path
+
+
+def test_cropping_centres_the_grid_on_the_head(head):
+    settings = {"spacing": 4.0, "shape": 48, "windows": None}
+    inside = VolumeReader(**settings, head_margin=8).read(head)[0] > 0
+    assert np.flatnonzero(inside.any(axis=(1, 2))).mean() == pytest.approx(23.5, abs=0.6)
+    whole = VolumeReader(**settings).read(head)[0] > 0
+    assert np.flatnonzero(whole.any(axis=(1, 2))).mean() < 20
+
+
+def test_skull_stripping_leaves_the_brain(head):
+    volume = VolumeReader(spacing=4.0, shape=48, windows=None, skull_strip=True).read(head)
+    assert volume.max() == pytest.approx(35, abs=0.01)
+    assert volume.min() == -1024
+    litres = (volume > 0).sum() * 4.0**3 / 1e6
+    assert litres == pytest.approx(4 / 3 * np.pi * 0.62**3, rel=0.05)
+
+
+def test_what_is_cut_away_decides_the_volume_and_is_said(head):
+    readers = [VolumeReader(), VolumeReader(head_margin=5), VolumeReader(skull_strip=True)]
+    assert len({reader.settings() for reader in readers}) == 3
+    assert (
+        VolumeReader(head_margin=2.5, skull_strip=True)
+        .summary()
+        .startswith("cropped to the head and 2.5 mm around it, brain only, RAS grid")
+    )
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"head_margin": 5}, "cannot be cropped"),
+        ({"skull_strip": True}, "skull cannot be stripped"),
+    ],
+)
+def test_an_array_cannot_be_cut_in_mm(parameters, message):
+    with pytest.raises(ScanError, match=rf"^array of shape \(9, 9, 9\): .*{message}"):
+        VolumeReader(**parameters).read(np.full((9, 9, 9), 35.0))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error"),
+    [
+        ({"head_margin": -1}, ValueError),
+        ({"head_margin": np.nan}, ValueError),
+        ({"head_margin": True}, TypeError),
+        ({"skull_strip": 1}, TypeError),
+    ],
+)
+def test_senseless_cuts_are_refused(parameters, error):
+    with pytest.raises(error, match=next(iter(parameters))):
+        VolumeReader(**parameters).settings()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from skedema.scans.windows import WINDOWS, resolve_windows, to_channels
+from skedema.scans.windows import WINDOWS, range_name, resolve_windows, to_channels
 
 
 def test_the_named_windows():
@@ -66,3 +66,15 @@ def test_a_window_maps_its_range_to_0_and_1_and_clips():
 def test_no_window_leaves_the_voxels_as_they_are():
     hu = np.array([[[-1024, 3000.5]]], np.float32)
     assert (to_channels(hu, ())[0] == hu).all()
+
+
+def test_ranges_are_named_for_people():
+    ranges = resolve_windows([*WINDOWS, (80, 40), (81, 40)])
+    assert [range_name(*each) for each in ranges] == [
+        "brain (0 to 80 HU)",
+        "stroke (20 to 60 HU)",
+        "subdural (-20 to 180 HU)",
+        "bone (-400 to 1600 HU)",
+        "brain (0 to 80 HU)",
+        "-0.5 to 80.5 HU",
+    ]

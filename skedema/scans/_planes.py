@@ -1,0 +1,121 @@
+"""Three central planes of a volume, drawn as radiologists look at them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skedema.scans.scan import Scan
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Radiological convention: the patient's right is on the left, and the face looks to the left. So
+# x and y, which grow towards right (R) and anterior (A), grow to the left where they lie across.
+_ACROSS = {"x": ("R", "L"), "y": ("A", "P")}
+_UPWARD = {"y": ("P", "A"), "z": ("I", "S")}
+_PLANES = {"axial": ("x", "y"), "coronal": ("x", "z"), "sagittal": ("y", "z")}
+
+
+def voxel_size(
+    scan: Scan, spacing: Sequence[float] | None, shape: Sequence[int]
+) -> NDArray[np.float64]:
+    """Give the size of the grid's voxels on a scan.
+
+    Parameters
+    ----------
+    scan : Scan
+        The scan.
+    spacing : sequence of 3 floats or None
+        Of the grid in mm; None where the grid is stretched over the field of view.
+    shape : sequence of 3 ints
+        Number of the grid's voxels.
+
+    Returns
+    -------
+    ndarray of shape (3,)
+        In mm, or in voxels of the scan where that has no geometry.
+    """
+    extent = np.array(scan.voxels.shape, dtype=np.float64)
+    if scan.depths is not None and len(scan.depths) > 1:
+        steps = np.diff(scan.depths)
+        extent[2] = steps.sum() + (steps[0] + steps[-1]) / 2
+    if scan.affine is not None:
+        if spacing is not None:
+            return np.asarray(spacing, dtype=np.float64)
+        extent = np.abs(scan.affine[:3, :3]) @ extent
+    size: NDArray[np.float64] = extent / np.asarray(shape)
+    return size
+
+
+def draw_planes(
+    volume: NDArray[np.float32],
+    size: Sequence[float] | NDArray[np.float64],
+    unit: str,
+    names: Sequence[str],
+    limits: tuple[float, float],
+    title: str,
+) -> Figure:
+    """Draw the central axial, coronal and sagittal plane of each channel.
+
+    Parameters
+    ----------
+    volume : ndarray of shape (channels, X, Y, Z)
+        Axes pointing right, anterior and superior.
+    size : sequence of 3 floats
+        Of a voxel.
+    unit : str
+        Of the sizes.
+    names : sequence of str
+        One a channel.
+    limits : (black, white)
+        Values of the volume that are drawn black and white.
+    title : str
+        Above all.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One row a channel; axes are in `unit` from the centre of the grid.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
+    try:
+        from matplotlib import pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            "VolumeReader.show needs matplotlib: pip install 'skedema[plot]'."
+        ) from error
+    half = np.array(volume.shape[1:]) * np.asarray(size) / 2
+    figure, rows = plt.subplots(
+        len(volume),
+        len(_PLANES),
+        squeeze=False,
+        figsize=(10.5, 3.5 * len(volume) + 1),
+        layout="constrained",
+    )
+    for axes_of_channel, channel, name in zip(rows, volume, names, strict=True):
+        for axes, (plane, (across, upward)) in zip(axes_of_channel, _PLANES.items(), strict=True):
+            i, j = "xyz".index(across), "xyz".index(upward)
+            through = 3 - i - j
+            axes.imshow(
+                channel.take(channel.shape[through] // 2, axis=through).T,
+                cmap="gray",
+                vmin=limits[0],
+                vmax=limits[1],
+                origin="lower",
+                extent=(-half[i], half[i], -half[j], half[j]),
+                interpolation="nearest",
+            )
+            axes.invert_xaxis()
+            axes.set_xlabel("{1} ← {0} ({unit}) → {2}".format(across, *_ACROSS[across], unit=unit))
+            axes.set_ylabel("{1} ← {0} ({unit}) → {2}".format(upward, *_UPWARD[upward], unit=unit))
+            axes.set_title(f"{plane}, {name}", fontsize="medium")
+    figure.suptitle(title, fontsize="medium")
+    return figure

@@ -1,0 +1,160 @@
+"""A DICOM series as one scan, its geometry from the positions of its slices."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skedema.scans._checks import check_shape
+from skedema.scans._dicom_files import dicom_files, file_paths
+from skedema.scans._dicom_geometry import SAME, stack, unit_axes
+from skedema.scans._dicom_pixels import slice_hu
+from skedema.scans._dicom_series import Slice, series_slices
+from skedema.scans._dicom_tags import broken, quiet, read_pixels
+from skedema.scans.errors import ScanError
+from skedema.scans.scan import Scan
+
+
+def load_dicom(cell: object, name: str) -> Scan:
+    """Read a series of CT slices.
+
+    The files must hold exactly one series; localizers, derived secondary images, other kinds of
+    DICOM objects and other files are left out. Slices are sorted by their positions along their
+    normal, never by name or number. Enhanced CT (all slices in one file) is read, too.
+
+    Parameters
+    ----------
+    cell : str, path, or list or tuple of these
+        A folder (with the folders in it), a zip, the files of a series, or one file of enhanced
+        CT. Members of a zip are read in memory.
+    name : str
+        What messages call the scan.
+
+    Returns
+    -------
+    Scan
+        Voxel (i, j, k) is column i, row j of slice k. HU as each slice's RescaleSlope and
+        RescaleIntercept say; padding, and what is below -1024, is -1024. A tilted gantry gives a
+        sheared affine. `depths` is None where the slices lie within 0.01 mm of even steps.
+
+    Raises
+    ------
+    ScanError
+        If pydicom is not installed, or the files hold no series, several, an incomplete one, or
+        one whose pixels or geometry cannot be told for certain.
+
+    Warns
+    -----
+    UserWarning
+        If a slice is there twice, with the same pixels; one of them is left out.
+    """
+    try:
+        import pydicom  # noqa: F401
+    except ImportError as error:
+        raise ScanError(
+            f"{name}: reading DICOM needs pydicom: pip install skedema[dicom]"
+        ) from error
+    try:
+        with quiet(), dicom_files(cell, name) as files:
+            scan, doubles = _load(files)
+    except ScanError as error:
+        raise _named(name, error) from error
+    except Exception as error:
+        raise broken(name, error) from error
+    for one, other in doubles:
+        warnings.warn(f"{name}: {other} is the same slice as {one}; it is left out", stacklevel=2)
+    return scan
+
+
+def dicom_key(cell: object, name: str) -> tuple[Any, ...]:
+    """Identify the content of a series without opening its files.
+
+    Parameters
+    ----------
+    cell : str, path, or list or tuple of these
+        As in `load_dicom`.
+    name : str
+        What messages call the scan.
+
+    Returns
+    -------
+    tuple
+        Hashable: path, time of change (ns) and size (bytes) of each file.
+
+    Raises
+    ------
+    ScanError
+        If there are no such files, or too many.
+    """
+    try:
+        paths = file_paths(cell)
+        states = [(os.path.abspath(path), os.stat(path)) for path in paths]
+    except ScanError as error:
+        raise _named(name, error) from error
+    except (OSError, ValueError) as error:
+        raise broken(name, error) from error
+    return ("dicom", *((path, state.st_mtime_ns, state.st_size) for path, state in states))
+
+
+def _load(files: Sequence[Any]) -> tuple[Scan, list[tuple[str, str]]]:
+    slices = series_slices(files)
+    axes = unit_axes(slices[0].orientation, slices[0].label)
+    places = _by_place(slices, axes[2])
+    kept = [each[0] for each in places]
+    if len(kept) == 1:
+        raise ScanError(f"{kept[0].label}: all slices lie at one place; give the whole series")
+    positions = np.array([one.position for one in kept])
+    affine, depths = stack(positions, axes, slices[0].spacing, [one.label for one in kept])
+
+    rows, columns = slices[0].shape
+    check_shape((columns, rows, len(kept)), "series")
+    voxels = np.empty((len(kept), rows, columns), dtype=np.float32)
+    pixels = _Pixels()
+    doubles = []
+    for k, (first, *others) in enumerate(places):
+        voxels[k] = pixels.read(first)
+        for other in others:
+            if not np.array_equal(pixels.read(other), voxels[k]):
+                raise ScanError(
+                    f"{first.label} and {other.label}: two different slices at one place; "
+                    "give the list of files of one reconstruction"
+                )
+            doubles.append((first.label, other.label))
+    return Scan(voxels.transpose(2, 1, 0), affine, depths), doubles
+
+
+def _by_place(slices: Sequence[Slice], normal: NDArray[np.float64]) -> list[list[Slice]]:
+    """Sort slices along their normal; those at one place together."""
+    order = sorted(slices, key=lambda one: float(one.position @ normal))
+    places = [[order[0]]]
+    for one in order[1:]:
+        if np.linalg.norm(one.position - places[-1][0].position) <= SAME:
+            places[-1].append(one)
+        else:
+            places.append([one])
+    return places
+
+
+class _Pixels:
+    """Reads slices; the file read last stays open in memory, as it may hold them all."""
+
+    def __init__(self) -> None:
+        self._file: Any = None
+        self._dataset: Any = None
+
+    def read(self, one: Slice) -> NDArray[np.float32]:
+        if one.file is not self._file:
+            self._dataset = None  # not both in memory
+            self._dataset = read_pixels(one.file)
+            self._file = one.file
+        return slice_hu(self._dataset, one)
+
+
+def _named(name: str, error: ScanError) -> ScanError:
+    text = str(error)
+    return ScanError(text if text.startswith(f"{name}: ") else f"{name}: {text}")

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from skedema.datasets import make_head_ct_cohort
+from skedema.datasets._edema import place_edema
+from skedema.datasets._grid import grid_axes, project
+from skedema.datasets._phantom import _CAVITY_OFFSET, _inner_table, draw_head, render_head
+from skedema.scans.brain import brain_mask, keep_brain
+from skedema.scans.errors import ScanError
+from skedema.scans.files import load_scan
+
+
+def head(shape=(80, 90, 36), spacing=(2.5, 2.5, 5.0)):
+    """An ellipsoid of brain in bone, skin and air over a table; the brain, and the HU."""
+    grids = np.meshgrid(*grid_axes(shape, spacing), indexing="ij", sparse=True)
+
+    def within(mm):
+        radii = zip(grids, np.array([62, 78, 60]) + mm, strict=True)
+        return sum((grid / radius) ** 2 for grid, radius in radii) < 1
+
+    hu = np.full(shape, -1000, dtype=np.float32)
+    hu[within(18)] = 40
+    hu[within(12)] = 1000
+    brain = within(0)
+    hu[brain] = 35
+    hu[:, 2:4, :] = 200  # the table
+    return brain, hu
+
+
+def dice(a, b):
+    return 2 * (a & b).sum() / (a.sum() + b.sum())
+
+
+@pytest.mark.parametrize("spacing", [(2.5, 2.5, 5.0), (2.5, 2.5, 2.5), (1.0, 1.25, 8.0)])
+def test_the_brain_of_an_ellipsoid_head_is_found_to_the_voxel(spacing):
+    shape = tuple(int(mm / step) for mm, step in zip((190, 220, 170), spacing, strict=True))
+    brain, hu = head(shape, spacing)
+    assert np.array_equal(brain_mask(hu, spacing), brain)
+
+
+def test_orientation_does_not_matter():
+    brain, hu = head()
+    turned = brain_mask(hu.transpose(2, 0, 1)[::-1], (5.0, 2.5, 2.5))
+    assert np.array_equal(turned, brain.transpose(2, 0, 1)[::-1])
+
+
+def test_lime_and_noise_in_the_brain_are_filled():
+    brain, hu = head()
+    noisy = hu + np.random.default_rng(0).normal(0, 8, hu.shape)
+    noisy[40:44, 45:48, 18:20] = 400
+    noisy[30, 45, 18] = -200
+    mask = brain_mask(noisy, (2.5, 2.5, 5.0))
+    assert mask[38:46, 43:50, 16:22].all()
+    assert mask[30, 45, 18]
+    assert dice(mask, brain) > 0.99
+
+
+def test_clipping_to_a_brain_window_changes_nothing():
+    brain, hu = head()
+    assert np.array_equal(brain_mask(hu.clip(-20, 100), (2.5, 2.5, 5.0)), brain)
+
+
+def test_a_hole_in_the_skull_lets_no_scalp_in():
+    brain, hu = head()
+    hu[38:41, :45, 17:19] = np.where(hu[38:41, :45, 17:19] == 1000, 40, hu[38:41, :45, 17:19])
+    mask = brain_mask(hu, (2.5, 2.5, 5.0))
+    assert mask[brain].all()
+    assert (mask & ~brain).sum() * 2.5 * 2.5 * 5 / 1000 < 1  # ml; the hole has 2
+    assert not mask[hu == -1000].any()
+
+
+def test_a_cut_off_head_has_its_brain_up_to_the_edge():
+    brain, hu = head()
+    assert np.array_equal(brain_mask(hu[:, :, 12:26], (2.5, 2.5, 5.0)), brain[:, :, 12:26])
+
+
+@pytest.mark.parametrize("spacing", [(3.25, 3.25, 3.25), (1.8, 1.8, 5.0)])
+def test_the_mask_is_the_cavity_of_simulated_heads(spacing):
+    shape = tuple(round(208 / step) for step in spacing)
+    for seed in (0, 1):
+        rng = np.random.default_rng(seed)
+        drawn = draw_head(60, "female", rng)
+        hu = render_head(drawn, place_edema(1.0, rng), shape, spacing, rng)
+        mesh = np.meshgrid(*grid_axes(shape, spacing), indexing="ij")
+        middle = drawn.shift + np.array([0, 0, _CAVITY_OFFSET], dtype=np.float32)
+        points = project(drawn.turn.T, np.stack([axis.ravel() for axis in mesh]) - middle[:, None])
+        points[0] /= 1 - np.float32(0.09) * np.clip(points[1] / drawn.cavity[1], -1, 1)
+        cavity = (_inner_table(drawn, points) < 0).reshape(shape)
+        mask = brain_mask(hu, spacing)
+        # Partial volume blurs the rim by a voxel; nothing beyond is taken in.
+        assert dice(mask, cavity) > 0.94
+        assert (mask & ~cavity).sum() < 0.01 * cavity.sum()
+
+
+def test_the_brain_of_a_cohort_on_disk_has_a_brain_s_size(tmp_path):
+    for path in make_head_ct_cohort(2, tmp_path, random_state=0).frame["scan"]:
+        scan = load_scan(path)
+        volume = brain_mask(scan.voxels, (3.25, 3.25, 3.25)).sum() * 3.25**3 / 1000
+        assert 900 < volume < 1800
+
+
+@pytest.mark.parametrize(
+    ("hu", "what"),
+    [
+        (np.full((20, 20, 20), 35.0), "no bone, the highest value is 35 HU"),
+        (np.full((20, 20, 20), 1000.0), "nothing of 0 to 100 HU"),
+        (np.pad(np.full((8, 8, 8), 35.0), 2, constant_values=900), "within a skull has .* ml"),
+    ],
+)
+def test_no_brain_is_an_error_with_the_remedy(hu, what):
+    with pytest.raises(ScanError, match=f"no brain found: .*{what}.*; check that"):
+        brain_mask(hu, (5.0, 5.0, 5.0))
+
+
+def test_what_is_no_volume_is_refused():
+    with pytest.raises(ValueError, match=r"shape \(3, 3\)"):
+        brain_mask(np.zeros((3, 3)), (1, 1, 1))
+    with pytest.raises(ValueError, match="three lengths above 0"):
+        brain_mask(np.zeros((3, 3, 3)), (1, 0, 1))
+
+
+def test_all_but_the_brain_becomes_air():
+    brain, hu = head()
+    kept = keep_brain(hu.astype(np.int16), brain)
+    assert kept.dtype == np.int16
+    assert set(np.unique(kept)) == {-1024, 35}
+    with pytest.raises(ValueError, match="mask of the same scan"):
+        keep_brain(hu, brain[1:])
+
+
+def millilitres(path):
+    image = nib.load(path)
+    spacing = np.sqrt((image.affine[:3, :3] ** 2).sum(axis=0))
+    return brain_mask(np.asanyarray(image.dataobj), spacing).sum() * spacing.prod() / 1000
+
+
+def test_real_brains_have_a_plausible_size(real_data):
+    paths = sorted((real_data / "ct_ich" / "scans").glob("*.nii.gz"))[::8]
+    volumes = np.array([millilitres(path) for path in paths])
+    assert 1300 < np.median(volumes) < 1600
+    # Sizes in mm are assumed in these files, and a few are of children.
+    assert ((volumes > 900) & (volumes < 1800)).mean() > 0.85
+
+
+def test_the_brain_of_a_tilted_exam_has_a_plausible_size(real_data):
+    assert 1300 < millilitres(real_data / "ge_tilt_dcm2niix.nii.gz") < 1600
