@@ -32,15 +32,15 @@ def main() -> None:
         print(json.dumps(measure(who, int(side), dtype, arguments.steps, arguments.threads)))
         return
 
-    def run(who: str, side: int, dtype: str) -> dict[str, Any]:
+    def run(who: str, side: int, dtype: str, steps: int = arguments.steps) -> dict[str, Any]:
         command = [sys.executable, "-m", "benchmarks.pretraining", "--child", who, str(side), dtype]
-        command += ["--steps", str(arguments.steps), "--threads", str(arguments.threads)]
+        command += ["--steps", str(steps), "--threads", str(arguments.threads)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             return {"error": done.stderr.strip().splitlines()[-1]}
         return dict(json.loads(done.stdout.splitlines()[-1]))
 
-    rate = {dtype: run("matmul", 0, dtype)["rate"] for dtype in ("fp32", "bf16")}
+    rate = {dtype: run("matmul", 0, dtype, 30)["rate"] for dtype in ("fp32", "bf16")}
     print(
         f"{arguments.threads} threads, batch {BATCH}, seconds are the median of {arguments.steps}"
     )

@@ -106,9 +106,9 @@ def load_scan(cell: object) -> Scan:
     Returns
     -------
     Scan
-        Voxels as float32, in HU for CT: stored value x slope + intercept, as the file says. An
-        array that is float32 already is returned as it is, not copied. The affine is None for
-        ``.npy`` files and arrays.
+        Voxels in HU for CT: stored value x slope + intercept, as the file says; float32, or
+        int16 where a file holds just these. An array that is float32 already is returned as
+        it is, not copied. The affine is None for ``.npy`` files and arrays.
 
     Raises
     ------

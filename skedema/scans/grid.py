@@ -14,12 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from skedema.scans._products import Limits, Table, products
 from skedema.scans.weights import axis_weights, slice_weights
 
 #: Largest off-axis part of a voxel axis, relative to its length, that still counts as aligned.
 ALIGNED = 1e-4
-
-Table = tuple[NDArray[np.float32] | None, NDArray[np.bool_]]
 
 
 class _Slices(NamedTuple):
@@ -38,6 +37,7 @@ def resample(
     shape: Sequence[int],
     fill: float,
     depths: NDArray[np.float64] | None = None,
+    limits: tuple[float, float] | None = None,
 ) -> NDArray[np.float32]:
     """Resample a scan onto an axis-aligned RAS grid around the centre of its field of view.
 
@@ -49,7 +49,7 @@ def resample(
 
     Parameters
     ----------
-    hu : ndarray of shape (A, B, C), float32
+    hu : ndarray of shape (A, B, C)
         Finite voxels, any orientation.
     affine : ndarray of shape (4, 4) or None
         Voxel index to RAS in mm. None: the axes are taken to be right, anterior and superior, and
@@ -64,6 +64,8 @@ def resample(
     depths : ndarray of shape (C,) or None, default=None
         Where each slice of the third axis lies, as an index into it: strictly rising, not evenly
         spaced (`Scan.depths`). None: 0, 1, ..., C - 1.
+    limits : tuple of (low, high) or None, default=None
+        What voxels are clipped to before they are interpolated.
 
     Returns
     -------
@@ -80,15 +82,15 @@ def resample(
     target = np.asarray(shape, dtype=np.intp)
     slices = None if depths is None else _slices(2, np.asarray(depths, dtype=np.float64))
     if affine is None:
-        return _along_axes(hu, _extent(hu, slices) / target, target, fill, slices)
+        return _along_axes(hu, _extent(hu, slices) / target, target, fill, limits, slices)
     hu, affine, slices = _canonical(hu, np.asarray(affine, dtype=np.float64), slices)
     linear = affine[:3, :3]
     size = np.linalg.norm(linear, axis=0)
     off_axis = np.abs(linear / size)[~np.eye(3, dtype=bool)]
     if off_axis.max() > ALIGNED:
-        return _oblique(hu, affine, spacing, target, fill, slices)
+        return _oblique(hu, affine, spacing, target, fill, limits, slices)
     ratios = _extent(hu, slices) / target if spacing is None else np.asarray(spacing) / size
-    return _along_axes(hu, ratios, target, fill, slices)
+    return _along_axes(hu, ratios, target, fill, limits, slices)
 
 
 def _slices(axis: int, depths: NDArray[np.float64]) -> _Slices:
@@ -121,10 +123,11 @@ def _canonical(
 
 
 def _along_axes(
-    hu: NDArray[np.float32],
+    hu: NDArray[Any],
     ratios: NDArray[np.float64],
     shape: NDArray[np.intp],
     fill: float,
+    limits: Limits,
     slices: _Slices | None = None,
 ) -> NDArray[np.float32]:
     """Apply `axis_weights` along each axis, `slice_weights` along that of uneven slices."""
@@ -133,7 +136,7 @@ def _along_axes(
     ]
     if slices is not None:
         tables[slices.axis] = _slice_table(slices, shape[slices.axis], ratios[slices.axis])
-    return _products(hu, tables, fill, None if slices is None else slices.axis)
+    return products(hu, tables, fill, limits, None if slices is None else slices.axis)
 
 
 def _slice_table(slices: _Slices, n_out: int, ratio: float) -> Table:
@@ -144,37 +147,13 @@ def _slice_table(slices: _Slices, n_out: int, ratio: float) -> Table:
     return slice_weights(depths, centres, ratio), outside
 
 
-def _products(
-    hu: NDArray[np.float32], tables: list[Table], fill: float, uneven: int | None
-) -> NDArray[np.float32]:
-    """Multiply each axis by its weights; those of the axis `uneven` have no symmetry."""
-    # The weights are symmetric, so a flipped view is worked on as it lies in memory and the small
-    # result is flipped; likewise for permuted axes. Neither copies the scan.
-    unflip = tuple(slice(None, None, -1 if step < 0 else 1) for step in hu.strides)
-    order = sorted(range(3), key=lambda axis: -abs(hu.strides[axis]))
-    data = np.ascontiguousarray(hu[unflip].transpose(order))
-    matrices = [weights for weights, _ in tables]
-    if uneven is not None and hu.strides[uneven] < 0:
-        matrices[uneven] = None if (one := matrices[uneven]) is None else one[::-1, ::-1]
-    slow, middle, fast = (matrices[axis] for axis in order)
-    if fast is not None:
-        data = (data.reshape(-1, data.shape[2]) @ fast.T).reshape(*data.shape[:2], -1)
-    if middle is not None:
-        data = np.matmul(middle, data)
-    if slow is not None:
-        data = (slow @ data.reshape(data.shape[0], -1)).reshape(-1, *data.shape[1:])
-    result = np.array(data.transpose(np.argsort(order))[unflip], order="C")
-    for axis, (_, outside) in enumerate(tables):
-        np.moveaxis(result, axis, 0)[outside] = fill
-    return result
-
-
 def _oblique(
     hu: NDArray[np.float32],
     affine: NDArray[np.float64],
     spacing: Sequence[float] | None,
     shape: NDArray[np.intp],
     fill: float,
+    limits: Limits,
     slices: _Slices | None = None,
 ) -> NDArray[np.float32]:
     """Resample a scan whose axes are close to the grid's but not along them."""
@@ -194,11 +173,11 @@ def _oblique(
     low, high = np.full(3, -0.5), reduced - 0.5
     middle = (reduced - 1) / 2
     if slices is None:
-        hu = _along_axes(hu, ratios, reduced, fill)
+        hu = _along_axes(hu, ratios, reduced, fill, limits)
     else:
         axis, _, low[axis], high[axis] = slices
         middle[axis] = (low[axis] + high[axis]) / 2
-        hu = _smooth_slices(hu, ratios, reduced, slices, step[axis] / size[axis])
+        hu = _smooth_slices(hu, ratios, reduced, limits, slices, step[axis] / size[axis])
     affine = affine @ _index_map(ratios, (ratios - 1) / 2)
 
     centre = affine[:3, :3] @ middle + affine[:3, 3]
@@ -224,6 +203,7 @@ def _smooth_slices(
     hu: NDArray[np.float32],
     ratios: NDArray[np.float64],
     shape: NDArray[np.intp],
+    limits: Limits,
     slices: _Slices,
     step: float,
 ) -> NDArray[np.float32]:
@@ -235,7 +215,7 @@ def _smooth_slices(
     if len(depths) > 1 and np.diff(depths).min() < step:
         weights = slice_weights(depths, depths, step)
         tables[slices.axis] = weights, np.zeros(len(depths), dtype=bool)
-    return _products(hu, tables, 0.0, slices.axis)
+    return products(hu, tables, 0.0, limits, slices.axis)
 
 
 def _between_slices(

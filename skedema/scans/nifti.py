@@ -36,7 +36,8 @@ def load_nifti(path: str, name: str) -> Scan:
     Returns
     -------
     Scan
-        Voxels as float32, stored value x slope + intercept; the affine in mm.
+        Voxels, stored value x slope + intercept, as float32 or, where that changes nothing,
+        as int16 if they are stored so; the affine in mm.
 
     Raises
     ------
@@ -97,7 +98,7 @@ def nifti_files(path: str, name: str) -> tuple[str, ...]:
     return (path, found[0]) if ending.lower() == ".hdr" else (found[0], path)
 
 
-def read_voxels(path: str, name: str, header: NiftiHeader) -> NDArray[np.float32]:
+def read_voxels(path: str, name: str, header: NiftiHeader) -> NDArray[Any]:
     """Read the voxels that a header describes.
 
     Parameters
@@ -111,8 +112,8 @@ def read_voxels(path: str, name: str, header: NiftiHeader) -> NDArray[np.float32
 
     Returns
     -------
-    ndarray of shape (X, Y, Z), float32
-        In Fortran order.
+    ndarray of shape (X, Y, Z)
+        In Fortran order; see `load_nifti`.
 
     Raises
     ------
@@ -167,12 +168,13 @@ def _check_extensions(data: NDArray[np.uint8], header: NiftiHeader, name: str) -
         at += size
 
 
-def _scaled(flat: NDArray[Any], slope: float, inter: float) -> NDArray[np.float32]:
+def _scaled(flat: NDArray[Any], slope: float, inter: float) -> NDArray[Any]:
     """Give stored x slope + inter, rounded once, in one pass over memory."""
     dtype = flat.dtype
     with np.errstate(over="ignore", invalid="ignore"):
         if slope == 1 and inter == 0:
-            return np.require(flat, np.float32, ["A", "W"])
+            # Half the memory; bytes and unsigned numbers could not hold the HU of air.
+            return flat if dtype == np.int16 else np.require(flat, np.float32, ["A", "W"])
         volume = np.empty(flat.size, np.float32)
         whole = slope == int(slope) and inter == int(inter)
         largest = 2 ** (8 * dtype.itemsize) * abs(slope) + abs(inter)

@@ -327,13 +327,13 @@ def _brain_alone(scan: Scan) -> Scan:
 def _volume(scan: Scan, settings: ReaderSettings) -> NDArray[np.float32]:
     """Bring a scan onto the grid, windows as channels."""
     spacing, shape, ranges = settings[:3]
-    hu = scan.voxels
-    fill = AIR
+    fill, limits = AIR, None
     if ranges:
         upper = max(high for _, high in ranges)
         fill = min(max(AIR, min(low for low, _ in ranges)), upper)
-        hu = np.clip(hu, np.float32(fill), np.float32(upper))
-    return to_channels(resample(hu, scan.affine, spacing, shape, fill, scan.depths), ranges)
+        limits = (fill, upper)
+    hu = resample(scan.voxels, scan.affine, spacing, shape, fill, scan.depths, limits)
+    return to_channels(hu, ranges)
 
 
 def _read_row(reader: VolumeReader, row: int, cell: object) -> NDArray[np.float32]:

@@ -79,7 +79,7 @@ def test_a_nifti_file_gives_voxels_and_affine(write_scan, name, kind):
     path = write_scan(VOXELS, affine, name=name.lower())
     path = path.rename(path.with_name(name))
     hu, found, _ = load_scan(kind(path))
-    assert hu.dtype == np.float32
+    assert hu.dtype == np.int16
     assert (hu == VOXELS).all()
     np.testing.assert_array_equal(found, affine)
 
