@@ -11,7 +11,7 @@ Limits = tuple[float, float] | None
 Table = tuple[NDArray[np.float32] | None, NDArray[np.bool_]]
 Band = tuple[slice, slice, NDArray[np.float32]]
 
-_BAND = 16  # rows of weights that share their columns
+_BAND = 8  # rows of weights that share their columns
 
 
 def products(
@@ -54,11 +54,12 @@ def products(
     n_middle = data.shape[1] if middle is None else len(middle)
     n_fast = data.shape[2] if fast is None else len(fast)
     small = np.empty((len(data), n_middle, n_fast), dtype=np.float32)
-    for given, reduced in zip(data, small, strict=True):  # a plane fits into the cache
-        plane = np.array(given, dtype=np.float32, order="C")  # a copy
+    plane = np.empty(data.shape[1:], dtype=np.float32)  # it fits into the cache
+    for given, reduced in zip(data, small, strict=True):
+        plane[...] = given
         if limits is not None:
             np.clip(plane, np.float32(limits[0]), np.float32(limits[1]), out=plane)
-        reduced[:] = _weigh(middle_bands, _weigh(fast_bands, plane))
+        reduced[:] = _weigh(fast_bands, _weigh(middle_bands, plane).T).T
     if slow is not None:
         small = (slow @ small.reshape(len(small), -1)).reshape(-1, n_middle, n_fast)
     result = np.array(small.transpose(np.argsort(order))[unflip], order="C")
@@ -82,10 +83,10 @@ def _bands(weights: NDArray[np.float32] | None) -> list[Band] | None:
 
 
 def _weigh(bands: list[Band] | None, plane: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give ``weights @ plane.T``."""
+    """Give ``weights @ plane``."""
     if bands is None:
-        return plane.T
-    weighed = np.empty((bands[-1][0].stop, len(plane)), dtype=np.float32)
+        return plane
+    weighed = np.empty((bands[-1][0].stop, plane.shape[1]), dtype=np.float32)
     for rows, columns, block in bands:
-        np.matmul(block, plane[:, columns].T, out=weighed[rows])
+        np.matmul(block, plane[columns], out=weighed[rows])
     return weighed
