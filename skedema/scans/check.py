@@ -189,14 +189,12 @@ def _digest(voxels: NDArray[Any]) -> str:
 
 def _geometry(scan: Scan) -> dict[str, Any]:
     shape = tuple(int(n) for n in scan.voxels.shape)
-    if scan.affine is None:
+    size = scan.spacing
+    if scan.affine is None or size is None:
         return {"shape": shape}
     import nibabel
 
     axes = scan.affine[:3, :3]
-    size = np.linalg.norm(axes, axis=0)
-    if scan.depths is not None and len(scan.depths) > 1:
-        size[2] *= np.median(np.diff(scan.depths))
     codes = nibabel.orientations.aff2axcodes(scan.affine)  # type: ignore[no-untyped-call]
     normal = np.cross(axes[:, 0], axes[:, 1])
     return {

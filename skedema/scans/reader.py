@@ -313,15 +313,14 @@ def _prepared(cell: object, settings: ReaderSettings) -> Scan:
 
 
 def _brain_alone(scan: Scan) -> Scan:
-    if scan.affine is None:
+    spacing = scan.spacing
+    if spacing is None:
         raise ScanError(
             "its skull cannot be stripped: it has no geometry, so that nothing is known in mm; "
             "give a NIfTI file or image, or use skull_strip=False"
         )
-    size = np.linalg.norm(scan.affine[:3, :3], axis=0)
-    if scan.depths is not None and len(scan.depths) > 1:
-        size[2] *= np.median(np.diff(scan.depths))
-    return scan._replace(voxels=keep_brain(scan.voxels, brain_mask(scan.voxels, size.tolist())))
+    mask = brain_mask(scan.voxels, spacing.tolist())
+    return scan._replace(voxels=keep_brain(scan.voxels, mask))
 
 
 def _volume(scan: Scan, settings: ReaderSettings) -> NDArray[np.float32]:

@@ -31,3 +31,13 @@ class Scan(NamedTuple):
     voxels: NDArray[Any]
     affine: NDArray[np.float64] | None
     depths: NDArray[np.float64] | None = None
+
+    @property
+    def spacing(self) -> NDArray[np.float64] | None:
+        """Size of a voxel along each axis in mm; the usual distance of slices that are uneven."""
+        if self.affine is None:
+            return None
+        size: NDArray[np.float64] = np.linalg.norm(self.affine[:3, :3], axis=0)
+        if self.depths is not None and len(self.depths) > 1:
+            size[2] *= np.median(np.diff(self.depths))
+        return size
