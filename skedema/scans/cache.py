@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
-from collections.abc import Sequence
-from concurrent.futures import Future
+from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
 from threading import Lock
 from typing import Any
 
 import numpy as np
-from joblib import Memory, effective_n_jobs
+from joblib import Memory
 from numpy.typing import NDArray
 
-from skedema.scans._processes import in_processes
-from skedema.scans._volume_store import by_content, store_beneath
+from skedema._caching.bounded import BoundedCache
+from skedema._caching.store import ArrayStore, store_beneath
+from skedema.scans._content import by_content
+from skedema.scans._processes import in_processes, n_processes
 from skedema.scans.files import scan_key
 from skedema.scans.reader import VolumeReader
 
@@ -33,7 +34,7 @@ class VolumeCache:
     the reader's settings. Safe to use from several threads; a volume that two of them ask for at
     once is read once. A pickled cache comes back empty.
 
-    With a `memory`, volumes are also kept on disk (`VolumeStore`), there by the content of the
+    With a `memory`, volumes are also kept on disk (`ArrayStore`), there by the content of the
     file: one that was moved, copied or touched is known, one that was changed is not, whatever
     its time and size say. Volumes are the same to the bit wherever they come from.
 
@@ -49,20 +50,31 @@ class VolumeCache:
     """
 
     def __init__(self, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
-        self.max_bytes = max_bytes
         self.n_reads = 0
-        self._volumes: OrderedDict[Any, NDArray[np.float32]] = OrderedDict()
-        self._pending: dict[Any, Future[NDArray[np.float32]]] = {}
-        self._nbytes = 0
-        self._lock = Lock()
+        self._held: BoundedCache[NDArray[np.float32]] = BoundedCache(max_bytes)
+        self._counting = Lock()
+
+    @property
+    def max_bytes(self) -> int:
+        """Bytes of volumes to keep; a smaller bound takes effect with the next volume."""
+        return self._held.max_bytes
+
+    @max_bytes.setter
+    def max_bytes(self, max_bytes: int) -> None:
+        self._held.max_bytes = max_bytes
 
     @property
     def nbytes(self) -> int:
         """Bytes of volumes held now."""
-        return self._nbytes
+        return self._held.nbytes
 
     def get(
-        self, reader: VolumeReader, cell: object, memory: Memory | None = None
+        self,
+        reader: VolumeReader,
+        cell: object,
+        memory: Memory | None = None,
+        *,
+        keep: bool = True,
     ) -> NDArray[np.float32]:
         """Give the volume of a scan, reading it if need be.
 
@@ -75,6 +87,9 @@ class VolumeCache:
         memory : joblib.Memory or None, default=None
             Where volumes are also kept on disk, for other processes and later runs: in the folder
             ``skedema/volumes`` of its location. Remove that to free the space.
+        keep : bool, default=True
+            Whether a volume that is not held yet is held from then on. False for volumes that are
+            needed once, so that a stream of them does not fill the cache.
 
         Returns
         -------
@@ -87,28 +102,7 @@ class VolumeCache:
             If the scan is missing or cannot be read. Nothing is kept then.
         """
         key = _key(reader, cell)
-        with self._lock:
-            if key in self._volumes:
-                self._volumes.move_to_end(key)
-                return self._volumes[key]
-            pending = self._pending.get(key)
-            mine: Future[NDArray[np.float32]] = Future()
-            if pending is None:
-                self._pending[key] = mine
-        if pending is not None:
-            return pending.result()
-        try:
-            volume = self._read(reader, cell, memory, key)
-        except BaseException as error:
-            with self._lock:
-                del self._pending[key]
-            mine.set_exception(error)
-            raise
-        with self._lock:
-            self._keep(key, volume)
-            del self._pending[key]
-        mine.set_result(volume)
-        return volume
+        return self._held.get(key, partial(self._read, reader, cell, memory, key), keep=keep)
 
     def read_ahead(
         self,
@@ -131,7 +125,8 @@ class VolumeCache:
         memory : joblib.Memory or None, default=None
             As in `get`.
         n_jobs : int or None, default=None
-            Number of processes (as in joblib), one thread each.
+            Number of processes (as in joblib), one thread each; this one where it is a worker of
+            `joblib.Parallel`.
 
         Raises
         ------
@@ -140,34 +135,78 @@ class VolumeCache:
         """
         room = self.max_bytes // (4 * math.prod(_shape(reader)))
         wanted = dict(islice({_key(reader, cell): cell for cell in cells}.items(), room))
-        with self._lock:
-            wanted = {key: cell for key, cell in wanted.items() if key not in self._volumes}
-        if not wanted:
+        wanted = {key: cell for key, cell in wanted.items() if self._held.peek(key) is None}
+        n_workers = n_processes(n_jobs, len(wanted))
+        if n_workers == 1:
+            for cell in wanted.values():
+                self.get(reader, cell, memory)
             return
+        for key, volume in self._read_all(reader, wanted, memory, n_workers):
+            self._held.put(key, volume)
+
+    def get_all(
+        self,
+        reader: VolumeReader,
+        cells: Sequence[object],
+        memory: Memory | None = None,
+        n_jobs: int | None = None,
+        *,
+        keep: bool = True,
+    ) -> list[NDArray[np.float32]]:
+        """Give the volumes of some scans, read in several processes.
+
+        Parameters
+        ----------
+        reader, cells, memory, n_jobs
+            As in `read_ahead`.
+        keep : bool, default=True
+            As in `get`.
+
+        Returns
+        -------
+        list of ndarray of shape (channels, X, Y, Z), float32
+            Read-only.
+
+        Raises
+        ------
+        ScanError
+            If a scan is missing or cannot be read.
+        """
+        keys = [_key(reader, cell) for cell in cells]
+        found = {key: self._held.peek(key) for key in keys}
+        wanted = {k: cell for k, cell in zip(keys, cells, strict=True) if found[k] is None}
+        n_workers = n_processes(n_jobs, len(wanted))
+        if n_workers == 1:
+            found |= {k: self.get(reader, cell, memory, keep=keep) for k, cell in wanted.items()}
+        else:
+            for key, read in self._read_all(reader, wanted, memory, n_workers):
+                found[key] = read
+                if keep:
+                    self._held.put(key, read)
+        return [volume for key in keys if (volume := found[key]) is not None]
+
+    def _read_all(
+        self, reader: VolumeReader, wanted: dict[Any, Any], memory: Memory | None, n_workers: int
+    ) -> Iterator[tuple[Any, NDArray[np.float32]]]:
         tasks = ((reader, cell, memory, key) for key, cell in wanted.items())
-        n_workers = min(effective_n_jobs(n_jobs), len(wanted))
         results = in_processes(_read_apart, tasks, n_workers)
         for key, (volume, n_reads) in zip(wanted, results, strict=True):
             volume.flags.writeable = False
-            with self._lock:
-                self.n_reads += n_reads
-                self._keep(key, volume)
+            self._count(n_reads)
+            yield key, volume
 
     def clear(self) -> None:
         """Forget all volumes; `n_reads` stays."""
-        with self._lock:
-            self._volumes.clear()
-            self._nbytes = 0
+        self._held.clear()
 
     def _read(
         self, reader: VolumeReader, cell: object, memory: Memory | None, key: Any
     ) -> NDArray[np.float32]:
-        store = store_beneath(memory)
+        store = store_beneath(memory, "volumes")
         known_as = _stored_key(key) if store else ""
-        volume = store.load(known_as, _shape(reader)) if store else None
+        volume = _load(store, known_as, reader) if store else None
         if volume is None:
-            with self._lock:
-                self.n_reads += 1
+            self._count(1)
             volume = reader.read(cell)
             # A file that was written anew meanwhile is not what was hashed.
             if store and _stored_key(key) == known_as:
@@ -175,25 +214,36 @@ class VolumeCache:
         volume.flags.writeable = False
         return volume
 
-    def _keep(self, key: Any, volume: NDArray[np.float32]) -> None:
-        if volume.nbytes > self.max_bytes or key in self._volumes:
-            return
-        self._volumes[key] = volume
-        self._nbytes += volume.nbytes
-        while self._nbytes > self.max_bytes:
-            _, dropped = self._volumes.popitem(last=False)
-            self._nbytes -= dropped.nbytes
+    def _count(self, n_reads: int) -> None:
+        with self._counting:
+            self.n_reads += n_reads
 
     def __len__(self) -> int:
-        return len(self._volumes)
+        return len(self._held)
 
     def __reduce__(self) -> tuple[type[VolumeCache], tuple[int]]:
         return type(self), (self.max_bytes,)
 
 
-def _key(reader: VolumeReader, cell: object) -> tuple[Any, ...]:
+def reading(reader: VolumeReader) -> str:
+    """Tell how a reader reads.
+
+    Parameters
+    ----------
+    reader : VolumeReader
+        Or one of a subclass.
+
+    Returns
+    -------
+    str
+        Equal for readers that give equal volumes.
+    """
     kind = f"{type(reader).__module__}.{type(reader).__qualname__}"
-    return (scan_key(cell), kind, tuple(reader.settings()))
+    return f"{kind} {tuple(reader.settings())}"
+
+
+def _key(reader: VolumeReader, cell: object) -> tuple[Any, ...]:
+    return (scan_key(cell), reading(reader))
 
 
 def _stored_key(key: tuple[Any, ...]) -> str:
@@ -203,6 +253,13 @@ def _stored_key(key: tuple[Any, ...]) -> str:
 
 def _shape(reader: VolumeReader) -> tuple[int, ...]:
     return (reader.n_channels, *reader.settings().shape)
+
+
+def _load(store: ArrayStore, known_as: str, reader: VolumeReader) -> NDArray[np.float32] | None:
+    volume = store.load(known_as)
+    if volume is None or volume.dtype != np.float32 or volume.shape != _shape(reader):
+        return None
+    return volume
 
 
 def _read_apart(

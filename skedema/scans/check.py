@@ -10,11 +10,10 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from joblib import effective_n_jobs
 from numpy.typing import NDArray
 
 from skedema.scans._findings import degrees, duplicates, odd_geometry, odd_values, outliers
-from skedema.scans._processes import in_processes
+from skedema.scans._processes import in_processes, n_processes
 from skedema.scans.errors import ScanError
 from skedema.scans.files import is_missing_scan, load_scan, scan_name
 from skedema.scans.reader import scan_cells
@@ -117,7 +116,7 @@ def check(
     index = pd.RangeIndex(len(cells)) if index is None else index
     expected = _expected(checksum, len(cells), index)
     tasks = zip(cells, expected, strict=True)
-    n_workers = min(effective_n_jobs(n_jobs), len(cells))
+    n_workers = n_processes(n_jobs, len(cells))
     results: Iterator[dict[str, Any]]
     if n_workers > 1:
         results = in_processes(_look, tasks, n_workers)

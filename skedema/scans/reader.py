@@ -8,12 +8,11 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
-from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from skedema.scans._planes import draw_planes, voxel_size
-from skedema.scans._processes import in_processes
+from skedema.scans._processes import in_processes, n_processes
 from skedema.scans.brain import brain_mask, keep_brain
 from skedema.scans.crop import crop
 from skedema.scans.errors import ScanError
@@ -271,9 +270,9 @@ class VolumeReader(TransformerMixin, BaseEstimator):
 
     def _volumes(self, cells: list[Any]) -> Iterator[NDArray[np.float32]]:
         tasks = ((self, row, cell) for row, cell in enumerate(cells))
-        n_jobs = min(effective_n_jobs(self.n_jobs), len(cells))
-        if n_jobs > 1:
-            return in_processes(_read_row, tasks, n_jobs)
+        n_workers = n_processes(self.n_jobs, len(cells))
+        if n_workers > 1:
+            return in_processes(_read_row, tasks, n_workers)
         return (_read_row(*task) for task in tasks)
 
     def _progress(

@@ -9,9 +9,11 @@ from threading import Barrier
 import nibabel as nib
 import numpy as np
 import pytest
-from joblib import Memory
+from joblib import Memory, Parallel, delayed
+from sklearn.base import clone
 
-from skedema.scans import ScanError, VolumeReader, _volume_store, cache
+from skedema._caching import store
+from skedema.scans import ScanError, VolumeReader, _content, cache
 from skedema.scans.cache import VolumeCache
 
 READER = VolumeReader(shape=8, spacing=2)
@@ -100,6 +102,17 @@ def test_the_least_recently_used_volume_goes_first():
     assert volumes.n_reads == 3
     volumes.get(READER, scans[1])
     assert volumes.n_reads == 4
+
+
+def test_a_volume_that_is_not_to_be_kept_is_given_and_not_held(memory):
+    volumes = VolumeCache()
+    for _ in range(2):
+        assert (volumes.get(READER, VOXELS, keep=False) == READER.read(VOXELS)).all()
+    assert (volumes.n_reads, len(volumes), volumes.nbytes) == (2, 0, 0)
+    volumes.get(READER, VOXELS, memory, keep=False)
+    volume = volumes.get(READER, VOXELS, memory)  # from disk
+    assert volumes.get(READER, VOXELS, keep=False) is volume
+    assert (volumes.n_reads, len(volumes)) == (3, 1)
 
 
 def test_a_volume_larger_than_the_cache_is_given_but_not_kept():
@@ -203,7 +216,7 @@ def test_a_file_changed_in_place_is_not_known_whatever_its_time_says(tmp_path, m
         else:
             nib.save(nib.Nifti1Image(voxels, np.eye(4)), path)
         os.utime(path, ns=(10**18, 10**18))
-        _volume_store._hash_file.cache_clear()
+        _content._hash_file.cache_clear()
         volumes = VolumeCache()
         assert (volumes.get(READER, path, memory) == READER.read(path)).all()
         assert volumes.n_reads == 1
@@ -230,7 +243,7 @@ def test_numbers_that_another_way_of_reading_gave_are_not_known(write_scan, memo
     monkeypatch.setattr(cache, "_READING", cache._READING + 1)
     assert n_reads(path, memory) == 1
     assert n_reads(path, memory) == 0
-    monkeypatch.setattr(_volume_store, "_LAYOUT", _volume_store._LAYOUT + 1)
+    monkeypatch.setattr(store, "_LAYOUT", store._LAYOUT + 1)
     assert n_reads(path, memory) == 1
 
 
@@ -259,6 +272,18 @@ def test_a_damaged_entry_is_read_anew_and_mended(write_scan, memory):
     assert entries(memory) == [entry]
 
 
+@pytest.mark.parametrize("other", [np.zeros((1, 8, 8, 7), np.float32), np.zeros((1, 8, 8, 8))])
+def test_an_entry_of_another_shape_or_type_is_read_anew_and_mended(write_scan, memory, other):
+    path = write_scan(VOXELS)
+    assert n_reads(path, memory) == 1
+    key = cache._stored_key(cache._key(READER, path))
+    store.store_beneath(memory, "volumes").save(key, other)
+    volumes = VolumeCache()
+    assert volumes.get(READER, path, memory).tobytes() == READER.read(path).tobytes()
+    assert volumes.n_reads == 1
+    assert n_reads(path, memory) == 0
+
+
 @pytest.mark.parametrize("name", ["os.replace", "os.fsync"])
 def test_a_full_disk_costs_a_warning_and_no_volume(write_scan, memory, monkeypatch, name):
     def full(*args):
@@ -267,7 +292,7 @@ def test_a_full_disk_costs_a_warning_and_no_volume(write_scan, memory, monkeypat
     monkeypatch.setattr(name, full)
     paths = [write_scan(VOXELS + k, name=f"{k}.nii") for k in range(3)]
     volumes = VolumeCache()
-    with pytest.warns(UserWarning, match=r"cannot be written there .*No space left on device"):
+    with pytest.warns(UserWarning, match=r"nothing can be written there .*No space left on device"):
         volumes.get(READER, paths[0], memory)
     for path in paths:
         assert (volumes.get(READER, path, memory) == READER.read(path)).all()
@@ -281,7 +306,7 @@ def test_a_memory_without_a_location_keeps_nothing(write_scan):
 
 
 def test_a_file_that_is_not_hashed_is_known_by_path_and_time(write_scan, memory, monkeypatch):
-    monkeypatch.setattr(_volume_store, "_MOST_BYTES", 10)
+    monkeypatch.setattr(_content, "_MOST_BYTES", 10)
     path = write_scan(VOXELS)
     assert n_reads(path, memory) == 1
     assert n_reads(path, memory) == 0
@@ -306,6 +331,38 @@ def test_reading_ahead_fills_the_cache_from_other_processes(write_scan, memory):
     again.read_ahead(READER, [paths[0], paths[2]], memory, n_jobs=2)
     again.read_ahead(READER, [])
     assert len(again) == 2
+
+
+def test_reading_ahead_in_a_worker_of_joblib_reads_there_and_once(write_scan):
+    volumes = VolumeCache()
+    paths = [write_scan(VOXELS + k, name=f"{k}.nii") for k in range(3)]
+    both = Parallel(n_jobs=2, backend="threading")
+    both(delayed(volumes.read_ahead)(READER, paths, n_jobs=2) for _ in range(2))
+    assert volumes.n_reads == len(volumes) == 3
+
+
+def test_reading_ahead_within_a_process_starts_no_others(write_scan):
+    paths = [write_scan(VOXELS + k, name=f"{k}.nii") for k in range(3)]
+    results = Parallel(n_jobs=2, backend="loky")(
+        delayed(_read_ahead)(paths, name) for name in ("read_ahead", "transform")
+    )
+    assert results == [0, 0]
+
+
+def _read_ahead(paths, what):
+    if what == "read_ahead":
+        VolumeCache().read_ahead(READER, paths, n_jobs=2)
+    else:
+        clone(READER).set_params(n_jobs=2).transform(paths)
+    return len(children())
+
+
+def children():
+    """The processes that this one started and that still run, workers of joblib among them."""
+    from joblib.externals.loky import reusable_executor
+
+    executor = reusable_executor._executor
+    return [] if executor is None else list(executor._processes)
 
 
 def test_reading_ahead_reports_what_cannot_be_read(write_scan):

@@ -1,0 +1,140 @@
+"""What an object is, by its content: two that would compute the same have the same digest."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Iterator
+from functools import lru_cache
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from joblib.hashing import NumpyHasher
+from torch import Tensor, nn
+
+
+def identity(thing: object) -> str | None:
+    """Digest an object with all it holds: parameters, fitted arrays, tensors, code.
+
+    It is `joblib.hash`, which pickles into a digest, with two things mended. A tensor counts by
+    its numbers; pickled, it would count by its address. A function or class counts by its
+    compiled code as well as its name, so that one that was edited is another; functions of
+    ``__main__`` (a script or a notebook) also by the globals they use.
+
+    Parameters
+    ----------
+    thing : object
+        An estimator, a torch module, or any object that can be pickled.
+
+    Returns
+    -------
+    str or None
+        SHA-256 in hexadecimal, the same in other processes of one Python version. None for what
+        cannot be pickled.
+
+    Notes
+    -----
+    Not seen is a change in code that the object's own code calls outside of ``__main__``.
+    """
+    try:
+        return str(_Hasher().hash(thing))
+    except (pickle.PicklingError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def module_identity(module: nn.Module) -> str | None:
+    """Digest a torch module, again only after its weights have changed.
+
+    Parameters
+    ----------
+    module : Module
+        In evaluation mode, which counts.
+
+    Returns
+    -------
+    str or None
+        As `identity`. What tells a change of weights is the sum of their bits, at a thousandth of
+        the cost: torch's own count of changes misses those of a fused optimizer.
+    """
+    stamp = (module.training, *((id(t), t._version, _sum_of_bits(t)) for t in _tensors(module)))
+    known = _KNOWN.get(module)
+    if known is None or known[0] != stamp:
+        known = _KNOWN[module] = (stamp, identity(module))
+    return known[1]
+
+
+_KNOWN: WeakKeyDictionary[nn.Module, tuple[tuple[Any, ...], str | None]] = WeakKeyDictionary()
+
+
+def _tensors(module: nn.Module) -> Iterator[Tensor]:
+    yield from module.parameters()
+    yield from module.buffers()
+
+
+def _sum_of_bits(tensor: Tensor) -> int:
+    flat = tensor.detach().reshape(-1)
+    words = torch.int32 if flat.element_size() % 4 == 0 else torch.uint8
+    return int(flat.view(words).sum())
+
+
+class _Hasher(NumpyHasher):
+    def __init__(self) -> None:
+        super().__init__(hash_name="sha256")
+
+    def save(self, obj: Any) -> None:
+        if isinstance(obj, Tensor):
+            obj = ("tensor", str(obj.dtype), tuple(obj.shape), _bytes_of(obj))
+        elif isinstance(obj, FunctionType):
+            obj = ("function", obj.__module__, obj.__qualname__, *_parts(obj))
+        elif isinstance(obj, type):
+            obj = ("class", obj.__module__, obj.__qualname__, _class_code(obj))
+        elif isinstance(obj, ModuleType):
+            obj = ("module", obj.__name__)
+        super().save(obj)
+
+
+def _bytes_of(tensor: Tensor) -> np.ndarray:
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    return np.asarray(flat.view(torch.uint8).numpy())
+
+
+def _parts(function: FunctionType) -> tuple[Any, ...]:
+    """List what a function computes with."""
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    known = function.__globals__ if function.__module__ == "__main__" else {}
+    used = {name: known[name] for name in _names(function.__code__) if name in known}
+    return _code(function.__code__), function.__defaults__, function.__kwdefaults__, cells, used
+
+
+@lru_cache(maxsize=1024)
+def _class_code(cls: type) -> str:
+    digest = hashlib.sha256()
+    for base in cls.__mro__:
+        for name, value in sorted(vars(base).items(), key=lambda item: item[0]):
+            function = getattr(value, "__func__", getattr(value, "fget", value))
+            if isinstance(function, FunctionType):
+                digest.update(f"{base.__qualname__}.{name}:{_code(function.__code__)}".encode())
+    return digest.hexdigest()
+
+
+def _code(code: CodeType) -> str:
+    digest = hashlib.sha256(code.co_code)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            digest.update(_code(constant).encode())
+        elif isinstance(constant, frozenset):  # its order differs from process to process
+            digest.update(repr(sorted(map(repr, constant))).encode())
+        else:
+            digest.update(repr(constant).encode())
+    digest.update(repr((code.co_names, code.co_varnames)).encode())
+    return digest.hexdigest()
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)

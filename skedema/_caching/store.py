@@ -1,0 +1,271 @@
+"""Arrays on disk: verified when they are read, whole or not there, never unpickled."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import time
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import lru_cache
+from io import BufferedReader
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from joblib import Memory
+from numpy.typing import NDArray
+
+# Raise this when entries are laid out in another way: those of before are then not looked at.
+_LAYOUT = 2
+
+_MAGIC = b"SKEDEMA\n"
+_DTYPES = ("<f4", "<f8")
+_MOST_AXES = 8
+_DIGITS = 20  # of the length of an axis; arrays have fewer
+_DIGEST_SIZE = hashlib.sha256().digest_size
+_PARTIAL = ".partial"
+_STRAY_AFTER = 3600.0  # seconds; writing an entry takes milliseconds
+
+
+class ArrayStore:
+    """Arrays of float32 or float64 in a folder, one file each, shared by any number of processes.
+
+    An entry is a line that marks it, a line of JSON (layout, type, shape and key, for people to
+    read), the numbers (little-endian), and the SHA-256 of all that. It is written to a temporary
+    file, brought to the disk (fsync), and only then given its name; so whoever reads at that time,
+    or is killed, leaves or sees a whole entry or none. The name is the SHA-256 of the key.
+
+    Numbers are kept as they are: what comes from the store is the same to the bit, with nothing to
+    convert. An entry of 96 cubed is 3.5 MB in float32 and loads in 2.1 ms where the processor has
+    instructions for SHA-256 and 7 ms where it has none (as int16: 1.2 and 3.6 ms). BLAKE2b takes
+    4 ms on both. A CRC-32 takes 1 ms, but misses one damaged entry in 4 billion and cannot tell
+    entries apart by name.
+
+    What cannot be read or written (a full disk, a folder without permission) is warned of once;
+    work then goes on without the store.
+
+    Parameters
+    ----------
+    folder : path
+        Made when the first array is kept.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        self._warned = False
+        self._swept = False
+
+    def path(self, key: str) -> Path:
+        """Give the file of an entry.
+
+        Parameters
+        ----------
+        key : str
+            What the array was made of.
+
+        Returns
+        -------
+        Path
+            It need not exist.
+        """
+        name = json.dumps([_LAYOUT, key]).encode("ascii")
+        return self.folder / f"{hashlib.sha256(name).hexdigest()}.array"
+
+    def load(self, key: str) -> NDArray[Any] | None:
+        """Give an array that was kept.
+
+        Parameters
+        ----------
+        key : str
+            What the array was made of.
+
+        Returns
+        -------
+        ndarray of float32 or float64, or None
+            As it was kept, new and writable. None where there is none, or none that is whole.
+
+        Warns
+        -----
+        UserWarning
+            If the entry is damaged or something else than an entry; the message names the file.
+        """
+        path = self.path(key)
+        try:
+            with open(path, "rb") as file:
+                array = _read(file, key)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self._warn_once("read", error)
+            return None
+        if array is None:
+            warnings.warn(
+                f"{path} is damaged or not made by skedema; what it should hold is made anew and "
+                "the file written over.",
+                stacklevel=2,
+            )
+        return array
+
+    def save(self, key: str, array: NDArray[Any]) -> None:
+        """Keep an array.
+
+        Parameters
+        ----------
+        key : str
+            What the array was made of.
+        array : ndarray of float32 or float64
+            Of any shape, up to 8 axes.
+
+        Raises
+        ------
+        TypeError
+            If it holds numbers of another type.
+        ValueError
+            If it has more axes.
+
+        Warns
+        -----
+        UserWarning
+            Once, if it cannot be written.
+        """
+        dtype = array.dtype.newbyteorder("<")
+        if dtype.str not in _DTYPES:
+            raise TypeError(f"an array of {array.dtype} cannot be kept; give float32 or float64")
+        if array.ndim > _MOST_AXES:
+            raise ValueError(
+                f"an array of {array.ndim} axes cannot be kept; give at most {_MOST_AXES}"
+            )
+        path = self.path(key)
+        head = _head(key, dtype.str, array.shape)
+        numbers = _bytes(np.ascontiguousarray(array, dtype=dtype))
+        temporary = self.folder / f".{uuid4().hex}{_PARTIAL}"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._sweep()
+            try:
+                with open(temporary, "xb") as file:  # not mkstemp: others may read what is kept
+                    for part in (head, numbers, _digest(head, numbers)):
+                        file.write(part)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(temporary, path)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(temporary)
+                raise
+        except OSError as error:
+            self._warn_once("written", error)
+
+    def _sweep(self) -> None:
+        """Remove what killed writers left, once a process."""
+        if self._swept:
+            return
+        self._swept = True
+        for stray in self.folder.glob(f".*{_PARTIAL}"):
+            with suppress(OSError):
+                if time.time() - stray.stat().st_mtime > _STRAY_AFTER:
+                    stray.unlink()
+
+    def _warn_once(self, what: str, error: OSError) -> None:
+        if self._warned:
+            return
+        self._warned = True
+        warnings.warn(
+            f"{self.folder}: nothing can be {what} there ({error}), so what could have been kept "
+            "there is made again each time. Free space or mend the permissions there, or give "
+            "memory= another folder.",
+            stacklevel=3,
+        )
+
+
+def store_beneath(memory: Memory | None, name: str) -> ArrayStore | None:
+    """Give a store in the folder of a memory.
+
+    Parameters
+    ----------
+    memory : joblib.Memory or None
+        Its folder is all that is used of it: arrays lie in ``skedema/<name>`` there.
+    name : str
+        What the store holds, such as "volumes".
+
+    Returns
+    -------
+    ArrayStore or None
+        The one of this process for that folder. None where the memory is None or has no location.
+
+    Raises
+    ------
+    ValueError
+        If the memory does not keep things in a folder.
+    """
+    if memory is None:
+        return None
+    if getattr(memory, "backend", None) != "local":
+        raise ValueError(
+            f"memory={memory!r} does not keep things in a folder. Give the path of one, or a "
+            "joblib.Memory with backend='local'."
+        )
+    if memory.location is None:
+        return None
+    return _store_at(os.path.join(os.path.abspath(memory.location), "skedema", name))
+
+
+@lru_cache(maxsize=64)
+def _store_at(folder: str) -> ArrayStore:
+    return ArrayStore(folder)
+
+
+def _read(file: BufferedReader, key: str) -> NDArray[Any] | None:
+    """Read an entry; None if it is not whole or not the one of the key."""
+    # The key is known, so a longer line is not the one that names it.
+    head = file.read(len(_MAGIC))
+    head += file.readline(len(_head(key, _DTYPES[0], ())) + _MOST_AXES * (_DIGITS + 2))
+    found = _dtype_and_shape(head, key)
+    if found is None:
+        return None
+    dtype, shape = found
+    n_bytes = math.prod(shape) * int(dtype[-1])
+    if os.fstat(file.fileno()).st_size != len(head) + n_bytes + _DIGEST_SIZE:
+        return None
+    try:
+        array = np.empty(shape, dtype=dtype)
+    except (ValueError, OverflowError):  # nothing along one axis, too much along the others
+        return None
+    numbers = _bytes(array)
+    whole = file.readinto(numbers) == n_bytes
+    whole = whole and file.read(_DIGEST_SIZE + 1) == _digest(head, numbers)
+    return array.astype(array.dtype.newbyteorder("="), copy=False) if whole else None
+
+
+def _dtype_and_shape(head: bytes, key: str) -> tuple[str, tuple[int, ...]] | None:
+    """Take the type and shape out of a head, if it is one of the key and says nothing else."""
+    try:
+        about = json.loads(head[len(_MAGIC) :])
+        dtype, shape = about["dtype"], about["shape"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    if dtype not in _DTYPES or not isinstance(shape, list) or len(shape) > _MOST_AXES:
+        return None
+    if not all(type(n) is int and n >= 0 for n in shape):
+        return None
+    return (dtype, tuple(shape)) if head == _head(key, dtype, shape) else None
+
+
+def _head(key: str, dtype: str, shape: Sequence[int]) -> bytes:
+    about = {"layout": _LAYOUT, "dtype": dtype, "shape": [int(n) for n in shape], "key": key}
+    return _MAGIC + json.dumps(about).encode("ascii") + b"\n"
+
+
+def _bytes(array: NDArray[Any]) -> memoryview:
+    return array.reshape(-1).view(np.uint8).data
+
+
+def _digest(head: bytes, numbers: memoryview) -> bytes:
+    digest = hashlib.sha256(head)
+    digest.update(numbers)
+    return digest.digest()

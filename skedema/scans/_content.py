@@ -1,0 +1,67 @@
+"""Scans known by what is in their files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from functools import lru_cache
+from typing import Any
+
+# One file is the whole scan. Others may have their voxels in a file beside it, so that two of the
+# same content may be two scans.
+_WHOLE_SCANS = (".nii.gz", ".nii", ".npy", ".nrrd", ".mgz")
+_MOST_BYTES = 2**30  # a larger file takes longer to hash than a scan may take to be refused
+
+
+def by_content(key: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Identify a scan by what is in its file, in place of where and when that was written.
+
+    Parameters
+    ----------
+    key : tuple
+        As `scan_key` gives it.
+
+    Returns
+    -------
+    tuple
+        With the digest of the file where one file is the whole scan; else the key as it is.
+    """
+    match key:
+        case ("file", str(path), int(), int(), *rest):
+            suffix = next((s for s in _WHOLE_SCANS if path.lower().endswith(s)), None)
+            digest = content_digest(path) if suffix else None
+            return ("content", suffix, digest, *rest) if digest else key
+    return key
+
+
+def content_digest(path: str | os.PathLike[str]) -> str | None:
+    """Give the SHA-256 of a file, computed once a process while the file stays as it is.
+
+    Hashing 5 MB takes 3 ms, or 10 ms on a processor without instructions for SHA-256.
+
+    Parameters
+    ----------
+    path : path
+        A file.
+
+    Returns
+    -------
+    str or None
+        In hexadecimal. None where it cannot be read, is no regular file or is above 1 GiB.
+    """
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _MOST_BYTES:
+            return None
+        # The time of change is the system's own: setting the time of writing back sets it.
+        times = (status.st_mtime_ns, status.st_ctime_ns)
+        return _hash_file(os.path.abspath(path), status.st_ino, *times, status.st_size)
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=2**16)
+def _hash_file(path: str, inode: int, written: int, changed: int, size: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
