@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,11 @@ from joblib import Memory
 
 from skedema.frames import Column, Table, listing
 from skedema.scans import ScanError, VolumeReader, looks_like_scan
+from skedema.scans._processes import n_processes, one_ahead
 from skedema.scans.cache import volumes
+from skedema.scans.files import scan_key
+
+_GROUP = 4  # scans a process that are read ahead: enough to keep it busy
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,32 @@ class Scans:
         files = listing([_short(cell) for cell in self.cells[rows]])
         return f"{self.table.rows(rows)}: {files}"
 
-    def volume(self, row: int, reader: VolumeReader, memory: Memory | None) -> np.ndarray:
+    def key(self, row: int) -> tuple[Any, ...]:
+        """Identify the scan of a patient; see `scan_key`.
+
+        Parameters
+        ----------
+        row : int
+            Which patient; one with a scan.
+
+        Returns
+        -------
+        tuple
+            Another one when a file was written anew.
+
+        Raises
+        ------
+        ScanError
+            When there is no such file; the message names row and file.
+        """
+        try:
+            return scan_key(self.cells[row])
+        except ScanError as error:
+            raise self._at(row, error) from error
+
+    def volume(
+        self, row: int, reader: VolumeReader, memory: Memory | None, *, keep: bool = True
+    ) -> np.ndarray:
         """Read the volume of a patient, or take it from the cache.
 
         Parameters
@@ -62,6 +92,8 @@ class Scans:
             How scans are read.
         memory : joblib.Memory or None
             Where volumes are kept between runs.
+        keep : bool, default=True
+            Whether a volume that is read is kept in memory, to be asked for again.
 
         Returns
         -------
@@ -74,9 +106,75 @@ class Scans:
             When the scan cannot be read; the message names row and file.
         """
         try:
-            return volumes.get(reader, self.cells[row], memory)
+            return volumes.get(reader, self.cells[row], memory, keep=keep)
         except ScanError as error:
-            raise ScanError(f"{self.table.rows(np.array([row]))}: {error}") from error
+            raise self._at(row, error) from error
+
+    def stream(
+        self,
+        rows: np.ndarray,
+        reader: VolumeReader,
+        memory: Memory | None,
+        n_jobs: int | None,
+        *,
+        keep: bool,
+    ) -> Iterator[np.ndarray]:
+        """Read the volumes of patients one after the other, a few ahead.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Which patients; they have a scan.
+        reader : VolumeReader
+            How scans are read.
+        memory : joblib.Memory or None
+            Where volumes are kept between runs.
+        n_jobs : int or None
+            Processes that read.
+        keep : bool
+            Whether volumes are kept in memory, to be asked for again. If not, the memory needed
+            does not grow with the cohort.
+
+        Yields
+        ------
+        ndarray of float32 of shape (C, X, Y, Z)
+            Read-only.
+
+        Raises
+        ------
+        ScanError
+            When a scan cannot be read; the message names row and file.
+        """
+        n_workers = n_processes(n_jobs, len(rows))
+        if n_workers == 1:
+            for row in rows:
+                yield self.volume(row, reader, memory, keep=keep)
+            return
+        size = _GROUP * n_workers
+        groups = [rows[start : start + size] for start in range(0, len(rows), size)]
+        ahead = one_ahead(lambda group: self._group(group, reader, memory, n_jobs, keep), groups)
+        for group, read in zip(groups, ahead, strict=True):
+            if read is None:  # one by one, to name the row
+                for row in group:
+                    yield self.volume(row, reader, memory, keep=keep)
+            else:
+                yield from read
+
+    def _group(
+        self,
+        rows: np.ndarray,
+        reader: VolumeReader,
+        memory: Memory | None,
+        n_jobs: int | None,
+        keep: bool,
+    ) -> list[np.ndarray] | None:
+        try:
+            return volumes.get_all(reader, list(self.cells[rows]), memory, n_jobs, keep=keep)
+        except ScanError:
+            return None
+
+    def _at(self, row: int, error: ScanError) -> ScanError:
+        return ScanError(f"{self.table.rows(np.array([row]))}: {error}")
 
 
 def take_scans(table: Table, position: int | None) -> Scans:
@@ -102,9 +200,9 @@ def take_scans(table: Table, position: int | None) -> Scans:
 
 
 def _short(cell: Any) -> str:
-    """Quote a text, shortened; or name the type."""
+    """Quote a text, the end of a long one, where a path has its name; or name the type."""
     text = cell if isinstance(cell, str) else type(cell).__name__
-    return repr(text if len(text) < 80 else f"{text[:77]}...")
+    return repr(text if len(text) < 80 else f"...{text[-77:]}")
 
 
 def _check_cells(column: Column, table: Table) -> np.ndarray:

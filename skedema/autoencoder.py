@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self, cast
@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self, cast
 import numpy as np
 import pandas as pd
 import torch
+from joblib import Memory
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 from sklearn.utils import check_random_state
@@ -19,8 +20,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, check_memory, validate_data
 from torch import Tensor
 
+from skedema._caching.identity import module_identity
 from skedema._device import find_device
-from skedema._pretraining.checkpoints import Checkpoints
+from skedema._features import features
+from skedema._pretraining.checkpoints import Checkpoints, folder_of_run
 from skedema._pretraining.cost import Cost, measure
 from skedema._pretraining.fingerprint import fingerprint
 from skedema._pretraining.loop import Settings, Training
@@ -35,6 +38,7 @@ from skedema.modules.masked_autoencoder import MaskedAutoencoder
 from skedema.modules.pooled_encoder import PooledEncoder
 from skedema.modules.reference_weights import WeightsReport, load_reference_weights
 from skedema.scans import VolumeReader
+from skedema.scans.cache import reading
 
 __all__ = ["ViTAutoencoder", "ViewAugmentation"]
 
@@ -105,8 +109,10 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         How much work may be lost: the least time between two checkpoints. 0 writes one after every
         step.
     memory : str, joblib.Memory or None, default=None
-        Where read volumes are kept between runs. None: in memory only, within bounds, never all of
-        a large cohort.
+        Where what was computed is kept between runs and shared between processes: read volumes,
+        features and, with an integer `random_state`, the checkpoints of `fit`, as if it had a
+        `checkpoint_dir` of its own for each set of parameters and scans. None: volumes and features
+        in memory alone, within bounds.
     dtype : {"auto", "float32", "bfloat16"}, default="auto"
         Precision of the training, weights being float32 in any case. ``"auto"``: bfloat16 on
         processors that multiply it in hardware. Features are computed in float32 and are the
@@ -414,7 +420,36 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self._validate_params()
         source = self._source(X, self.volume_, reset=False)
         pool = cast(Any, self.pool)
-        return self._apply(source, lambda module, volume: module.features(volume, pool))
+
+        def encode(rows: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
+            return self._apply(source, rows, lambda module, volume: module.features(volume, pool))
+
+        rows = np.arange(len(source))
+        if isinstance(source, RowSource):
+            return np.stack(list(encode(rows)))
+        memory, digest = self._memory(), self.features_digest()
+        return features.get(
+            source.scans, rows, digest, encode, memory=memory, verbose=int(self.verbose)
+        )
+
+    def features_digest(self) -> str | None:
+        """Tell what features depend on besides the scan: weights, reader, precision, device.
+
+        Features with the same digest are shared, whichever estimator computed them, and those of a
+        scan are the same to the bit whichever others it is given with.
+
+        Returns
+        -------
+        str or None
+            Equal for estimators that give equal features; None where it cannot be told.
+        """
+        check_is_fitted(self)
+        weights = module_identity(self.module_)
+        kind = f"{self.pool}, {self._features_dtype()}, {find_device(self.device).type}"
+        versions = f"torch {torch.__version__}"
+        return (
+            None if weights is None else f"{weights}, {kind}, {versions}, {reading(self.volume_)}"
+        )
 
     def reconstruct(self, X: Any, *, random_state: int = 0) -> NDArray[np.float32]:
         """Hide patches of each scan and rebuild them.
@@ -448,7 +483,7 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             hidden = masked.mask.unsqueeze(-1).expand_as(masked.prediction)
             return torch.where(module.patches.join(hidden).bool(), rebuilt, volume)
 
-        return self._apply(source, rebuild)
+        return np.stack(list(self._apply(source, np.arange(len(source)), rebuild)))
 
     def network(self) -> PooledEncoder:
         """Copy the encoder as a torch module, to be trained further with a classifier.
@@ -502,15 +537,14 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         reader.settings()
         return reader, int(check_random_state(self.random_state).randint(2**31))
 
-    def _source(self, X: Any, reader: VolumeReader, *, reset: bool) -> Source:
+    def _source(self, X: Any, reader: VolumeReader, *, reset: bool) -> RowSource | ScanSource:
         if holds_rows(X):
             rows = validate_data(self, X, dtype=np.float32, reset=reset)
             return RowSource(rows, (reader.n_channels, *reader.settings().shape))
         if reset:
             for name in ("n_features_in_", "feature_names_in_"):
                 self.__dict__.pop(name, None)
-        memory = None if self.memory is None else check_memory(self.memory)
-        return ScanSource(take_every_scan(X), reader, memory, self.n_jobs)
+        return ScanSource(take_every_scan(X), reader, self._memory(), self.n_jobs)
 
     def _new_module(self, reader: VolumeReader, seed: int) -> MaskedAutoencoder:
         size = self._size()
@@ -569,14 +603,14 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def _checkpoints(self, training: Training, *, goes_on: bool) -> Checkpoints | None:
         """Open the folder of checkpoints, and go to where the newest was."""
-        if self.checkpoint_dir is None:
+        run = fingerprint(self.get_params(deep=False), training, self.module_ if goes_on else None)
+        folder, shared = self.checkpoint_dir, False
+        # Without a seed no later fit is the same run.
+        if folder is None and isinstance(self.random_state, Integral) and not goes_on:
+            folder, shared = folder_of_run(self._memory(), run), True
+        if folder is None:
             return None
-        start = self.module_ if goes_on else None
-        checkpoints = Checkpoints(
-            self.checkpoint_dir,
-            fingerprint(self.get_params(deep=False), training, start),
-            self.checkpoint_minutes,
-        )
+        checkpoints = Checkpoints(folder, run, self.checkpoint_minutes, shared=shared)
         state = checkpoints.load()
         if state is not None:
             training.restore(state)
@@ -592,21 +626,26 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             self.__dict__.pop("weights_report_", None)
 
     def _apply(
-        self, source: Source, function: Callable[[MaskedAutoencoder, Tensor], Tensor]
-    ) -> NDArray[np.float32]:
+        self,
+        source: Source,
+        rows: NDArray[np.int64],
+        function: Callable[[MaskedAutoencoder, Tensor], Tensor],
+    ) -> Iterator[NDArray[np.float32]]:
         """Apply a function to one volume at a time."""
-        device = find_device(self.device)
-        dtype = torch.bfloat16 if self.dtype == "bfloat16" else torch.float32
+        device, dtype = find_device(self.device), self._features_dtype()
         module = self.module_
         if device.type != "cpu":
             module = copy.deepcopy(module).to(device)
-        results = []
-        rows = np.arange(len(source))
-        with torch.inference_mode(), precision(dtype, device):
-            for due in source.batches(np.split(rows, rows[1:])):
-                volume = torch.from_numpy(source.volume(int(due[0]))[None].copy()).to(device)
-                results.append(function(module, volume)[0].float().cpu().numpy())
-        return np.stack(results)
+        for volume in source.stream(rows):
+            with torch.inference_mode(), precision(dtype, device):
+                result = function(module, torch.tensor(volume[None], device=device))
+            yield result[0].float().cpu().numpy()
+
+    def _features_dtype(self) -> torch.dtype:
+        return torch.bfloat16 if self.dtype == "bfloat16" else torch.float32
+
+    def _memory(self) -> Memory | None:
+        return None if self.memory is None else check_memory(self.memory)
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 import torch
-from joblib import Memory
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
@@ -25,6 +24,7 @@ from skedema._training.image import ImageBranch
 from skedema._training.intake import Intake
 from skedema._training.net import FusionNet
 from skedema._training.patients import Patients
+from skedema._training.resources import Resources
 from skedema._training.target import class_codes, class_weights, read_classes
 from skedema.encoders import make_encoder
 from skedema.frames import Table, read_table
@@ -80,8 +80,9 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         gets, which takes minutes a hundred scans on a CPU; pre-train once where that is too long.
     fine_tune : bool or "auto", default="auto"
         True: gradients reach the encoder, also after its pre-training. False: the model trains on
-        features that the encoder computes once. ``"auto"``: True for encoder objects and
-        `ViTAutoencoder`, False for what is frozen and for other transformers.
+        features that the encoder computes once for all fits, predictions and processes that can
+        share them (see Notes). ``"auto"``: True for encoder objects and `ViTAutoencoder`, False for
+        what is frozen and for other transformers.
     volume : VolumeReader or None, default=None
         How scans are read and resampled; None is ``VolumeReader()``. An `encoder` that is a
         transformer reads the cells itself, by this reader if it has a parameter ``volume`` that is
@@ -123,20 +124,23 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss, as elsewhere in scikit-learn.
     memory : str, joblib.Memory or None, default=None
-        Where resampled volumes are kept between runs and shared between processes.
+        Where read volumes, features and pre-trainings are kept between runs and shared between
+        processes; None is in the memory of this process alone.
     dtype : {"auto", "float32", "float64"}, default="auto"
         Precision; ``"auto"`` is float64 without scans and float32 with them.
     device : str or torch.device, default="auto"
         Where to compute; ``"auto"`` is a CUDA device if there is one.
     n_jobs : int or None, default=None
-        Processes that read scans.
+        Processes that read scans. One within a worker of somebody else's ``n_jobs``, such as that
+        of `sklearn.model_selection.cross_validate`, since the processors are shared already.
     warm_start : bool, default=False
         Whether `fit` goes on from the last one; columns, scales and classes then stay.
     callbacks : list or None, default=None
         Callbacks of skorch, to watch or to stop training.
     random_state : int, RandomState instance or None, default=None
-        Decides initial weights, order and splits. With an integer, two fits are equal bit by bit
-        on one thread count, and global random generators are left as they were.
+        Decides initial weights, order and splits. With an integer, two fits are equal bit by bit,
+        if an encoder is trained on one thread count, and global random generators are left as they
+        were.
     verbose : int, default=0
         Above 0, prints a line an epoch, and an encoder that is fitted shows its own progress.
 
@@ -173,6 +177,15 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
     `skedema.fusion.CrossAttention`. Only LayerNorm and GroupNorm are used, so a patient's
     probabilities do not depend on the others in the batch. Predictions
     draw from no random generator.
+
+    Each scan is read once and encoded once by the same weights, whatever calls `fit` and `predict`.
+    Features are shared within a fitted model and, where the encoder is not trained, by every model
+    with the same encoder: folds, candidates of a search, repeats of a permutation. They are found
+    by the content of scan and encoder, are kept within 256 MiB, are in no pickle, and are the same
+    to the bit as without: a file that was written anew, or weights that changed, are noticed. An
+    encoder that is fitted on the training patients is fitted once for the same patients, parameters
+    and seed. A head alone trains on one thread: it is as fast, and does not depend on how many
+    processors a worker has.
 
     Examples
     --------
@@ -526,16 +539,12 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
                 metadata=self.metadata,
                 branch=self._branch(),
                 seed=self._seed,
-                memory=self._memory(),
-                n_jobs=self.n_jobs,
-                verbose=int(self.verbose),
+                resources=self._resources(),
             )
         self._batch = self._batch_size(len(train))
         weight = weight / weight[train].mean()
-        learn = self._gather(cohort.table.take(train), codes[train], weight[train])
-        watch = None
-        if valid is not None:
-            watch = self._gather(cohort.table.take(valid), codes[valid], weight[valid])
+        learn = self._learners(cohort.table, train, codes, weight)
+        watch = None if valid is None else self._learners(cohort.table, valid, codes, weight)
         with isolated_rng(self._seed + (self.n_iter_ if resume else 0)):
             if resume:
                 net = self.net_
@@ -601,25 +610,21 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
             verbose=int(self.verbose),
         )
 
+    def _learners(
+        self, table: Table, rows: np.ndarray, codes: np.ndarray, weight: np.ndarray
+    ) -> Patients:
+        resources = self._resources()
+        return self._intake.learners(table.take(rows), codes[rows], weight[rows], resources)
+
     def _patients(self, X: Any) -> tuple[Table, Patients]:
         check_is_fitted(self)
         table = self._intake.match(read_table(X))
-        return table, self._gather(table)
+        encoder = self.net_.module_.encoder
+        return table, self._intake.patients(table, self._resources(), encoder)
 
-    def _gather(
-        self, table: Table, target: np.ndarray | None = None, weight: np.ndarray | None = None
-    ) -> Patients:
-        return self._intake.patients(
-            table,
-            memory=self._memory(),
-            n_jobs=self.n_jobs,
-            batch_size=self._batch,
-            target=target,
-            weight=weight,
-        )
-
-    def _memory(self) -> Memory | None:
-        return None if self.memory is None else check_memory(self.memory)
+    def _resources(self) -> Resources:
+        memory = None if self.memory is None else check_memory(self.memory)
+        return Resources(memory, self.n_jobs, int(self.verbose))
 
     def _batch_size(self, n: int) -> int:
         if self.batch_size != "auto":

@@ -27,3 +27,14 @@ def real_data() -> Path:
     if not Path(folder).is_dir():
         pytest.fail(f"SKEDEMA_REAL_DATA names {folder!r}, which is not a folder")
     return Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_known() -> None:
+    """Begin each test as a new process would, without what others read, encoded and fitted."""
+    from skedema._features import features
+    from skedema._training.fitted import fitted
+    from skedema.scans.cache import volumes
+
+    for cache in (volumes, features, fitted):
+        cache.clear()

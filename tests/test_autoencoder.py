@@ -478,10 +478,10 @@ def test_scans_of_a_test_fold_never_reach_pre_training(cohort, monkeypatch):
         finally:
             reading.pop()
 
-    def spying_get(reader, cell, memory=None):
+    def spying_get(reader, cell, *rest, **options):
         if reading:
             reading[-1].add(keys[cell.tobytes()])
-        return get(reader, cell, memory)
+        return get(reader, cell, *rest, **options)
 
     monkeypatch.setattr(ViTAutoencoder, "fit", spying_fit)
     monkeypatch.setattr(volumes, "get", spying_get)

@@ -20,6 +20,7 @@ from torch.testing import assert_close
 
 from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader
 from skedema.encoders import CNN, Encoder, MonaiEncoder, list_encoders
+from skedema.frames import read_table
 from skedema.fusion import CrossAttention, Fusion, list_fusions
 from skedema.modules.attention import MultiHeadCrossAttention
 from skedema.refiners import Refiner, list_refiners
@@ -98,15 +99,12 @@ def fit(X: pd.DataFrame, y: list[str], **parameters: object) -> AttentionMixerCl
 
 
 def inputs_of(classifier: AttentionMixerClassifier, X: pd.DataFrame) -> dict[str, Tensor]:
-    """Give what the classifier hands to its network for a table, as one batch."""
-    batches = []
-    hook = classifier.net_.module_.register_forward_pre_hook(
-        lambda module, arguments, inputs: batches.append(inputs), with_kwargs=True
-    )
-    classifier.predict_proba(X)
-    hook.remove()
-    (inputs,) = batches
-    assert len(inputs["clinical"]) == N
+    """Give what the classifier trains its network on, for a table, as one batch."""
+    table = classifier._intake.match(read_table(X))
+    resources = classifier._resources()
+    patients = classifier._intake.learners(table, np.zeros(N, dtype=int), np.ones(N), resources)
+    inputs, _ = patients.take(torch.arange(N))
+    del inputs["weight"]
     return inputs
 
 
@@ -120,9 +118,9 @@ def garbage_but(patient: int, inputs: dict[str, Tensor], categorical: Tensor) ->
     clinical[:, categorical] = 0  # a category there is
     changed["clinical"][others] = clinical[others]
     changed["present"][others] = ~inputs["present"][others]
-    if "scan" in inputs:
-        scan = 1e6 * torch.randn(inputs["scan"].shape, generator=rng, dtype=torch.float64)
-        changed["scan"][others] = scan[others]
+    for name in {"features", "volume"} & set(inputs):
+        scan = 1e6 * torch.randn(inputs[name].shape, generator=rng, dtype=torch.float64)
+        changed[name][others] = scan[others]
     return changed
 
 
@@ -155,7 +153,7 @@ def assert_gradients_stay_within_patients(
 ) -> None:
     leaves = {
         name: inputs[name].clone().requires_grad_()
-        for name in ("clinical", "scan")
+        for name in ("clinical", "features", "volume")
         if name in inputs
     }
     logits = network(**(inputs | leaves))

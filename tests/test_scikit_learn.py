@@ -47,6 +47,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from skorch.callbacks import Callback
 
 from skedema import AttentionMixerClassifier, VolumeReader
+from skedema._features import features
 from skedema.encoders import CNN
 from skedema.fusion import Concat, CrossAttention
 from skedema.scans.cache import volumes
@@ -835,10 +836,12 @@ def test_memory_spares_a_later_run_the_reading(on_disk, tmp_path):
     first = clf.fit(X, y).predict_proba(X)
     assert volumes.n_reads - before == n_scans
     volumes.clear()  # as a new process would be
+    features.clear()
     second = clone(clf).fit(X, y).predict_proba(X)
     assert volumes.n_reads - before == n_scans
     assert_array_equal(first, second)
     volumes.clear()
+    features.clear()
     clf.set_params(memory=None).predict_proba(X)
     assert volumes.n_reads - before == 2 * n_scans
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import tempfile
 import time
@@ -14,9 +15,11 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 import torch
+from joblib import Memory
 
 _NAME, _PREVIOUS = "vit_autoencoder.ckpt", "vit_autoencoder.previous.ckpt"
 _TEMPORARY = ".vit_autoencoder-"
+_STRAY_AFTER = 3600.0  # seconds
 _MAGIC = b"SKEDEMA1"
 _TRAILER = hashlib.sha256().digest_size + len(_MAGIC)
 
@@ -37,10 +40,18 @@ class Checkpoints:
         What makes the run what it is; a checkpoint with another one is refused.
     minutes : float
         Least time between two checkpoints; 0 writes one after every step.
+    shared : bool
+        Whether other processes may be at the same run now: temporary files are then left for an
+        hour.
     """
 
     def __init__(
-        self, folder: str | os.PathLike[str], fingerprint: Mapping[str, str], minutes: float
+        self,
+        folder: str | os.PathLike[str],
+        fingerprint: Mapping[str, str],
+        minutes: float,
+        *,
+        shared: bool = False,
     ) -> None:
         self.folder = Path(folder).expanduser()
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -48,7 +59,9 @@ class Checkpoints:
         self.minutes = minutes
         self._last = time.monotonic()
         for stray in self.folder.glob(f"{_TEMPORARY}*"):
-            stray.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                if not shared or time.time() - stray.stat().st_mtime > _STRAY_AFTER:
+                    stray.unlink()
 
     def save_if_due(self, state: Callable[[], dict[str, Any]], *, last: bool = False) -> None:
         """Write a checkpoint when the last one is old enough.
@@ -140,6 +153,28 @@ class Checkpoints:
                 f"{path} is the checkpoint of another run: {'; '.join(differences)}. Give this run "
                 "a checkpoint_dir of its own, the parameters and scans of that one, or remove it."
             )
+
+
+def folder_of_run(memory: Memory | None, fingerprint: Mapping[str, str]) -> Path | None:
+    """Give the folder for a run's checkpoints beneath that of a memory.
+
+    Parameters
+    ----------
+    memory : joblib.Memory or None
+        Its folder is all that is used of it.
+    fingerprint : mapping of str to str
+        What makes the run what it is.
+
+    Returns
+    -------
+    Path or None
+        Each run has its own: ``skedema/pretraining/<digest>``. None where the memory is None or
+        has no location.
+    """
+    if memory is None or memory.location is None:
+        return None
+    digest = hashlib.sha256(json.dumps(dict(fingerprint), sort_keys=True).encode()).hexdigest()
+    return Path(memory.location).absolute() / "skedema" / "pretraining" / digest[:32]
 
 
 class _Hashing(io.RawIOBase):

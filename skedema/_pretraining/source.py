@@ -5,19 +5,19 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from numbers import Number
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
-from joblib import Memory, effective_n_jobs
+from joblib import Memory
 from numpy.typing import NDArray
 from scipy import sparse
 
 from skedema._scan_column import Scans, take_scans
 from skedema.frames import listing, read_table
 from skedema.scans import ScanError, VolumeReader
+from skedema.scans._processes import n_processes, one_ahead
 from skedema.scans.cache import volumes
 from skedema.scans.files import scan_key
 from skedema.scans.reader import scan_cells
@@ -41,6 +41,9 @@ class Source(Protocol):
 
     def batches(self, batches: Sequence[Rows]) -> Iterator[Rows]:
         """Give the batches, while the volumes of later ones are read."""
+
+    def stream(self, rows: Rows) -> Iterator[NDArray[np.float32]]:
+        """Give the volumes of rows that are needed once."""
 
 
 class ScanSource:
@@ -123,7 +126,7 @@ class ScanSource:
         ndarray of int
             The batches.
         """
-        n_jobs = effective_n_jobs(self.n_jobs)
+        n_jobs = n_processes(self.n_jobs, len(self.scans))
         if n_jobs == 1:
             yield from batches
             return
@@ -132,16 +135,25 @@ class ScanSource:
         n_scans = min(4 * n_jobs, volumes.max_bytes // one // 3)
         ahead = max(1, n_scans // max(map(len, batches)))
         groups = [batches[start : start + ahead] for start in range(0, len(batches), ahead)]
-        with ThreadPoolExecutor(1) as reading:
-            due = reading.submit(self._read, groups[0])
-            for group, following in zip(groups, [*groups[1:], []], strict=True):
-                due.result()
-                due = reading.submit(self._read, following)
-                yield from group
+        for group, _ in zip(groups, one_ahead(self._read, groups), strict=True):
+            yield from group
+
+    def stream(self, rows: Rows) -> Iterator[NDArray[np.float32]]:
+        """Give volumes that are needed once; see `Scans.stream`.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Which.
+
+        Returns
+        -------
+        iterator of ndarray of float32 of shape (C, X, Y, Z)
+            Read-only.
+        """
+        return self.scans.stream(rows, self.reader, self.memory, self.n_jobs, keep=False)
 
     def _read(self, batches: Sequence[Rows]) -> None:
-        if not batches:
-            return
         cells = list(self.scans.cells[np.concatenate(batches)])
         try:
             volumes.read_ahead(self.reader, cells, self.memory, self.n_jobs)
@@ -233,6 +245,21 @@ class RowSource:
             The batches.
         """
         return iter(batches)
+
+    def stream(self, rows: Rows) -> Iterator[NDArray[np.float32]]:
+        """Give volumes.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Which.
+
+        Returns
+        -------
+        iterator of ndarray of float32 of shape (C, X, Y, Z)
+            Views.
+        """
+        return map(self.volume, rows.tolist())
 
 
 def holds_rows(X: Any) -> bool:

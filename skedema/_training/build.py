@@ -148,6 +148,7 @@ def build_net(
         layer_decay=layer_decay,
         optimizer=torch.optim.AdamW,
         optimizer__weight_decay=weight_decay,
+        optimizer__fused=device.type in ("cpu", "cuda"),
         lr=lr,
         batch_size=batch_size,
         callbacks=watchers,

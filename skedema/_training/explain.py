@@ -74,9 +74,7 @@ def pooled_queries(net: FusionNet, patients: Patients) -> np.ndarray:
         The mean over a scan's tokens.
     """
 
-    def pooled(
-        clinical: torch.Tensor, present: torch.Tensor, scan: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        return cast(torch.Tensor, net.module_.scan_queries(scan, present).mean(dim=1))
+    def pooled(clinical: torch.Tensor, **scan: torch.Tensor) -> torch.Tensor:
+        return cast(torch.Tensor, net.module_.scan_queries(**scan).mean(dim=1))
 
     return net.evaluate(patients, pooled)

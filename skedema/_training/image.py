@@ -6,17 +6,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from joblib import Memory, effective_n_jobs
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from torch import nn
 
+from skedema._features import features
 from skedema._rng import isolated_rng
 from skedema._scan_column import Scans
-from skedema._training.patients import Patients
+from skedema._training.encoding import Encoding, ModuleEncoding, TransformerEncoding
+from skedema._training.fitted import fit_once
+from skedema._training.resources import Resources
 from skedema.encoders import is_transformer, make_encoder
 from skedema.modules.fused import probe
 from skedema.scans import VolumeReader
+from skedema.scans._processes import n_processes
 from skedema.scans.cache import volumes
 
 
@@ -77,43 +80,37 @@ class ImageBranch:
         self.start: np.ndarray | None = None
         self.n_tokens = self.dim = 0
 
-    def fit(
-        self,
-        cells: np.ndarray,
-        y: np.ndarray,
-        *,
-        seed: int,
-        memory: Memory | None,
-        n_jobs: int | None,
-        verbose: int,
-    ) -> None:
+    def fit(self, scans: Scans, y: np.ndarray, *, seed: int, resources: Resources) -> None:
         """Fit or build the encoder.
 
         Parameters
         ----------
-        cells : ndarray of object of shape (n,)
-            The scans of the training patients who have one.
+        scans : Scans
+            Those of the training patients; some have one.
         y : ndarray of shape (n,)
             Their classes, for transformers that use them.
         seed : int
             For the initial weights.
-        memory : joblib.Memory or None
-            Where read volumes are kept between runs.
-        n_jobs : int or None
-            Processes that read scans.
-        verbose : int
-            Handed to a transformer that is silent.
+        resources : Resources
+            Handed to a transformer that leaves them open.
 
         Raises
         ------
         TypeError
             When the encoder does not build what an encoder builds.
+        ScanError
+            When a scan cannot be read.
         """
         if self.is_transformer:
-            self.encoder = self._transformer(seed, memory, n_jobs, verbose).fit(cells, y)
+            rows = np.flatnonzero(scans.present)
+            transformer = self._transformer(seed, resources)
+            if isinstance(transformer, FrozenEstimator):
+                self.encoder = transformer
+            else:
+                self.encoder = fit_once(transformer, scans, rows, y[rows])
             if self.trained:
                 self.reader = self.encoder.volume_
-                self.start = _as_matrix(self.encoder.transform(cells), self.encoder, len(cells))
+                self.start = self._known(scans, rows, resources, self.encoder)
                 self._take(self.encoder.network())
             return
         settings = self.reader.settings()
@@ -132,15 +129,17 @@ class ImageBranch:
             self.encoder, self.reader.n_channels, self.reader.settings().shape
         )
 
-    def _transformer(
-        self, seed: int, memory: Memory | None, n_jobs: int | None, verbose: int
-    ) -> Any:
+    def _transformer(self, seed: int, resources: Resources) -> Any:
         """Clone the transformer and hand it what it leaves open, or nothing where it is frozen."""
         transformer = clone(self.given)
         if isinstance(transformer, FrozenEstimator):
             return transformer
         known = transformer.get_params()
-        context = {"memory": memory, "n_jobs": n_jobs, "volume": self.volume}
+        context = {
+            "memory": resources.memory,
+            "n_jobs": resources.n_jobs,
+            "volume": self.volume,
+        }
         seeds = [name for name in known if name.split("__")[-1] == "random_state"]
         context.update(dict.fromkeys(seeds, seed))
         open_ones = {
@@ -148,8 +147,8 @@ class ImageBranch:
             for name, value in context.items()
             if name in known and known[name] is None and value is not None
         }
-        if verbose and known.get("verbose") in (0, False):
-            open_ones["verbose"] = verbose
+        if resources.verbose and known.get("verbose") in (0, False):
+            open_ones["verbose"] = resources.verbose
         return transformer.set_params(**open_ones) if open_ones else transformer
 
     def release(self) -> nn.Module:
@@ -164,98 +163,87 @@ class ImageBranch:
         self.encoder = self.start = None
         return module
 
-    def patients(
-        self,
-        clinical: np.ndarray,
-        scans: Scans,
-        *,
-        memory: Memory | None,
-        n_jobs: int | None,
-        batch_size: int,
-        target: np.ndarray | None = None,
-        weight: np.ndarray | None = None,
-    ) -> Patients:
-        """Gather patients for the network.
+    def volumes(self, scans: Scans, resources: Resources) -> dict[str, Any]:
+        """Give patients their volumes, for an encoder that is being trained.
 
         Parameters
         ----------
-        clinical : ndarray of shape (n, K)
-            The tokenizer's output.
         scans : Scans
-            Their scans.
-        memory : joblib.Memory or None
-            Where read volumes are kept between runs.
-        n_jobs : int or None
-            Processes that read scans.
-        batch_size : int
-            Scans that are encoded at once.
-        target : ndarray of int of shape (n,), default=None
-            Class codes.
-        weight : ndarray of shape (n,), default=None
-            Weights of the loss.
+            The patients' scans.
+        resources : Resources
+            What may be used.
 
         Returns
         -------
-        Patients
-            With features, or with volumes that stream.
+        dict
+            Arguments of `Patients`: volumes that are read when they are due.
         """
-        if (self.trained or not self.is_transformer) and effective_n_jobs(n_jobs) > 1:
-            volumes.read_ahead(self.reader, list(scans.cells[scans.present]), memory, n_jobs)
-        inputs: dict[str, Any]
-        if self.trained:
-            inputs = {
-                "volume": lambda row: scans.volume(row, self.reader, memory),
-                "volume_shape": (self.reader.n_channels, *self.reader.settings().shape),
-            }
-        else:
-            inputs = {"features": self._features(scans, memory, batch_size)}
-        return Patients(
-            clinical, scans.present, **inputs, dtype=self.dtype, target=target, weight=weight
-        )
+        if n_processes(resources.n_jobs, int(scans.present.sum())) > 1:
+            cells = list(scans.cells[scans.present])
+            volumes.read_ahead(self.reader, cells, resources.memory, resources.n_jobs)
+        return {
+            "volume": lambda row: scans.volume(row, self.reader, resources.memory),
+            "volume_shape": (self.reader.n_channels, *self.reader.settings().shape),
+        }
 
-    def _features(self, scans: Scans, memory: Memory | None, batch_size: int) -> np.ndarray:
-        """Encode the scans; zeros where there is none."""
+    def features(
+        self, scans: Scans, resources: Resources, trained: nn.Module | None = None
+    ) -> np.ndarray:
+        """Encode scans, each one once; zeros where there is none.
+
+        Parameters
+        ----------
+        scans : Scans
+            The patients' scans.
+        resources : Resources
+            What may be used.
+        trained : Module, default=None
+            The encoder, where it was trained with the network, which then has it.
+
+        Returns
+        -------
+        ndarray of shape (n, T, E)
+            The features; those of a scan do not depend on the others.
+
+        Raises
+        ------
+        ScanError
+            When a scan cannot be read.
+        ValueError
+            When an encoder that was not trained gives numbers that are not finite.
+        """
         rows = np.flatnonzero(scans.present)
         if not len(rows):
             return np.zeros((len(scans), self.n_tokens, self.dim))
-        if self.is_transformer:
-            known = _as_matrix(self.encoder.transform(scans.cells[rows]), self.encoder, len(rows))
-            self.n_tokens, self.dim = known.shape[1:]
-        else:
-            known = self._encode(scans, rows, memory, batch_size)
+        encoder = self.encoder if trained is None else trained
+        known = self._known(scans, rows, resources, encoder)
         finite = np.isfinite(known).reshape(len(known), -1).all(axis=1)
-        if not finite.all():
+        if trained is None and not finite.all():
             raise ValueError(
-                f"{type(self.encoder).__name__} gave features that are not finite for "
+                f"{type(encoder).__name__} gave features that are not finite for "
                 f"{scans.names(rows[~finite])}."
             )
-        features = np.zeros((len(scans), *known.shape[1:]), dtype=known.dtype)
-        features[rows] = known
-        return features
+        self.n_tokens, self.dim = known.shape[1:]
+        every = np.zeros((len(scans), *known.shape[1:]), dtype=known.dtype)
+        every[rows] = known
+        return every
 
-    def _encode(
-        self, scans: Scans, rows: np.ndarray, memory: Memory | None, batch_size: int
+    def _known(
+        self, scans: Scans, rows: np.ndarray, resources: Resources, encoder: Any
     ) -> np.ndarray:
-        encoder = self.encoder.eval().to(self.device)
-        parts = []
-        with torch.no_grad():
-            for start in range(0, len(rows), batch_size):
-                stack = [
-                    scans.volume(row, self.reader, memory)
-                    for row in rows[start : start + batch_size]
-                ]
-                batch = torch.as_tensor(np.stack(stack), dtype=self.dtype, device=self.device)
-                parts.append(encoder(batch).cpu())
-        return np.asarray(torch.cat(parts).numpy())
-
-
-def _as_matrix(features: Any, encoder: Any, n: int) -> np.ndarray:
-    if hasattr(features, "toarray"):
-        features = features.toarray()
-    matrix = np.asarray(features)
-    if matrix.ndim != 2 or len(matrix) != n or matrix.dtype.kind not in "fiub":
-        raise ValueError(
-            f"An encoder that is a transformer turns n scans into numbers of shape (n, dim); "
-            f"{type(encoder).__name__} gave {matrix.dtype} of shape {matrix.shape} for {n}."
+        if isinstance(encoder, nn.Module):
+            encoding: Encoding = ModuleEncoding(
+                encoder, self.reader, self.dtype, self.device, keep=self.trained
+            )
+        else:
+            frozen = isinstance(encoder, FrozenEstimator)
+            encoding = TransformerEncoding(encoder, keep=not frozen)
+        known = features.get(
+            scans,
+            rows,
+            encoding.recipe(),
+            lambda missing: encoding.encode(scans, missing, resources),
+            memory=resources.memory,
+            verbose=resources.verbose,
         )
-    return matrix[:, None, :].astype(np.float64)
+        return encoding.as_tokens(known)

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from joblib import Memory
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
+from torch import nn
 
 from skedema._scan_column import Scans, take_scans
 from skedema._training.image import ImageBranch
 from skedema._training.patients import Patients
+from skedema._training.resources import Resources
 from skedema.clinical import ClinicalTokenizer
 from skedema.encoders import is_transformer
 from skedema.frames import Table, find_column, match_columns
@@ -92,9 +93,7 @@ class Intake:
         metadata: Any,
         branch: ImageBranch | None,
         seed: int,
-        memory: Memory | None,
-        n_jobs: int | None,
-        verbose: int,
+        resources: Resources,
     ) -> None:
         """Fit the metadata transformer and the encoder.
 
@@ -110,12 +109,8 @@ class Intake:
             Not fitted yet.
         seed : int
             For the encoder's initial weights.
-        memory : joblib.Memory or None
-            Where read volumes are kept between runs.
-        n_jobs : int or None
-            Processes that read scans.
-        verbose : int
-            Whether the encoder shows its progress.
+        resources : Resources
+            What the encoder may use.
 
         Raises
         ------
@@ -143,70 +138,78 @@ class Intake:
                     f"Column {table.columns[self.image or 0].label} holds no scan at all among "
                     "the patients to learn from. Use image=None and leave the column out."
                 )
-            branch.fit(
-                scans.cells[scans.present],
-                labels[scans.present],
-                seed=seed,
-                memory=memory,
-                n_jobs=n_jobs,
-                verbose=verbose,
-            )
+            branch.fit(scans, labels, seed=seed, resources=resources)
             self.branch = branch
 
-    def patients(
-        self,
-        table: Table,
-        *,
-        memory: Memory | None,
-        n_jobs: int | None,
-        batch_size: int,
-        target: np.ndarray | None = None,
-        weight: np.ndarray | None = None,
+    def learners(
+        self, table: Table, target: np.ndarray, weight: np.ndarray, resources: Resources
     ) -> Patients:
-        """Make the network's input.
+        """Make the network's input to learn from.
 
         Parameters
         ----------
         table : Table
             With the columns of `fit`.
-        memory : joblib.Memory or None
-            Where read volumes are kept between runs.
-        n_jobs : int or None
-            Processes that read scans.
-        batch_size : int
-            Scans that are encoded at once.
-        target : ndarray of int of shape (n,), default=None
+        target : ndarray of int of shape (n,)
             Class codes.
-        weight : ndarray of shape (n,), default=None
+        weight : ndarray of shape (n,)
             Weights of the loss.
+        resources : Resources
+            What may be used.
 
         Returns
         -------
         Patients
-            Ready to be batched.
+            With volumes where the encoder is trained, otherwise with features.
         """
-        clinical = np.empty((len(table), 0))
-        if self.metadata is not None:
-            part = self._for_metadata(table.select(self.clinical))
-            clinical = _as_values(self.metadata.transform(part), self.metadata, len(table))
         scans = self.scans(table)
-        if self.branch is None:
-            return Patients(clinical, scans.present, dtype=self.dtype, target=target, weight=weight)
-        return self.branch.patients(
-            clinical,
-            scans,
-            memory=memory,
-            n_jobs=n_jobs,
-            batch_size=batch_size,
-            target=target,
-            weight=weight,
+        known: dict[str, Any] = {}
+        if self.branch is not None and self.branch.trained:
+            known = self.branch.volumes(scans, resources)
+        elif self.branch is not None:
+            known = {"features": self.branch.features(scans, resources)}
+        values = self._values(table)
+        return Patients(
+            values, scans.present, dtype=self.dtype, target=target, weight=weight, **known
         )
+
+    def patients(
+        self, table: Table, resources: Resources, encoder: nn.Module | None = None
+    ) -> Patients:
+        """Make the network's input to look at.
+
+        Parameters
+        ----------
+        table : Table
+            With the columns of `fit`.
+        resources : Resources
+            What may be used.
+        encoder : Module, default=None
+            The encoder, if it was trained with the network.
+
+        Returns
+        -------
+        Patients
+            With features.
+        """
+        scans = self.scans(table)
+        known: dict[str, Any] = {}
+        if self.branch is not None:
+            known = {"features": self.branch.features(scans, resources, encoder)}
+        return Patients(self._values(table), scans.present, dtype=self.dtype, **known)
 
     @property
     def n_categories(self) -> np.ndarray:
         """Number of categories of each clinical token, 0 for a numeric one."""
         none = np.zeros(len(self.variables), dtype=int)
         return np.asarray(getattr(self.metadata, "n_categories_", none))
+
+    def _values(self, table: Table) -> np.ndarray:
+        """Give the clinical values, NaN for missing."""
+        if self.metadata is None:
+            return np.empty((len(table), 0))
+        part = self._for_metadata(table.select(self.clinical))
+        return _as_values(self.metadata.transform(part), self.metadata, len(table))
 
     def _for_metadata(self, part: Table) -> Any:
         return part if isinstance(self.metadata, ClinicalTokenizer) else part.to_pandas()

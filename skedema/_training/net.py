@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,10 @@ from skorch.helper import predefined_split
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from skedema._threads import one_thread
 from skedema._training.patients import Loader, Patients
+
+_READY_ROWS = 1024  # patients a batch where nothing is learned and nothing has to be read
 
 
 class _StoppedByCallback(Exception):
@@ -97,7 +100,8 @@ class FusionNet(NeuralNet):
             Batches.
         """
         if not training:
-            return Loader(dataset, self.batch_size)
+            ready = dataset.volume is None
+            return Loader(dataset, max(self.batch_size, _READY_ROWS) if ready else self.batch_size)
         return Loader(dataset, self.batch_size, self.seed, epoch=len(self.history))
 
     def infer(self, x: dict[str, Tensor], **fit_params: Any) -> Any:
@@ -157,7 +161,7 @@ class FusionNet(NeuralNet):
         patients : Patients
             Whom.
         function : callable
-            Called with ``clinical``, ``present`` and perhaps ``scan`` on the net's device.
+            Called with ``clinical``, ``present`` and what there is of a scan on the net's device.
 
         Returns
         -------
@@ -171,7 +175,7 @@ class FusionNet(NeuralNet):
         """
         self.module_.eval()
         parts = []
-        with torch.no_grad():
+        with torch.no_grad(), self._threads(patients):
             for inputs, _ in self.get_iterator(patients):
                 arguments = {
                     name: value.to(self.device)
@@ -233,12 +237,21 @@ class FusionNet(NeuralNet):
             self.initialize()
         self.train_split = None if valid is None else predefined_split(valid)
         try:
-            with suppress(_StoppedByCallback):
+            with suppress(_StoppedByCallback), self._threads(patients):
                 self.notify("on_train_begin", X=patients, y=None)
                 self.fit_loop(patients, epochs=n_epochs)
             self.notify("on_train_end", X=patients, y=None)
         finally:
             self.train_split = None
+
+    def _threads(self, patients: Patients) -> AbstractContextManager[None]:
+        on_cpu = torch.device(self.device).type == "cpu"
+        return one_thread() if on_cpu and patients.volume is None else nullcontext()
+
+    def _set_training(self, training: bool = True) -> None:
+        # skorch does it for every batch, which takes as long as a small forward pass.
+        if self.module_.training is not training:
+            super()._set_training(training)
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Call the callbacks, and tell their wish to stop from the user's.

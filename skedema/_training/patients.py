@@ -79,7 +79,8 @@ class Patients(Dataset[Batch]):
         Returns
         -------
         inputs : dict of Tensor
-            ``clinical``, ``present``, ``weight`` and, where there are scans, ``scan``.
+            ``clinical``, ``present``, ``weight`` and, where there are scans, ``features`` or
+            ``volume``.
         target : Tensor of int of shape (B,)
             Class codes.
         """
@@ -89,13 +90,13 @@ class Patients(Dataset[Batch]):
             "weight": self.weight[rows],
         }
         if self.features is not None:
-            inputs["scan"] = self.features[rows]
+            inputs["features"] = self.features[rows]
         elif self.volume is not None and self.volume_shape is not None:
-            scan = torch.zeros((len(rows), *self.volume_shape), dtype=self.dtype)
+            volume = torch.zeros((len(rows), *self.volume_shape), dtype=self.dtype)
             for slot, row in enumerate(rows.tolist()):
                 if self.present[row]:
-                    scan[slot] = torch.tensor(self.volume(row), dtype=self.dtype)
-            inputs["scan"] = scan
+                    volume[slot] = torch.tensor(self.volume(row), dtype=self.dtype)
+            inputs["volume"] = volume
         return inputs, self.target[rows]
 
 

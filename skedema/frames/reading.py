@@ -99,8 +99,13 @@ def _from_pandas(frame: pd.DataFrame) -> Table:
     names = [str(label) for label in labels] if all(named) else None
     shell = Table([], names, len(frame), frame.index, labels=labels if names is None else None)
     for position, label in enumerate(labels):
-        series = nw.from_native(frame.iloc[:, position], series_only=True)
-        shell.columns.append(_from_series(series, repr(label), shell))
+        column = frame.iloc[:, position]
+        if isinstance(column.dtype, np.dtype) and column.dtype.char in "?bhilqBHILQefd":
+            # What it comes to in any case, in a tenth of the time.
+            shell.columns.append(Column(repr(label), column.to_numpy(dtype=np.float64)))
+        else:
+            series = nw.from_native(column, series_only=True)
+            shell.columns.append(_from_series(series, repr(label), shell))
     return shell
 
 

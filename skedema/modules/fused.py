@@ -13,11 +13,13 @@ from skedema.modules.tokens import ClinicalTokens, ScanTokens
 class FusedClassifier(nn.Module):
     """A scan and clinical variables in, one logit a class out.
 
+    The scan is given as a volume, or as features if an encoder was at work before: that of this
+    network or another.
+
     Parameters
     ----------
     encoder : Module or None
-        Volumes (B, C, X, Y, Z) to features (B, T, E); None where features come in ready made, or
-        where there are no scans.
+        Volumes (B, C, X, Y, Z) to features (B, T, E); None where it is not part of the network.
     scan_tokens : ScanTokens
         Features to T tokens of width d.
     clinical_tokens : ClinicalTokens
@@ -55,27 +57,35 @@ class FusedClassifier(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.classify = nn.Linear(dim, n_classes)
 
-    def scan_queries(self, scan: Tensor | None, present: Tensor) -> Tensor:
+    def scan_queries(
+        self, present: Tensor, features: Tensor | None = None, volume: Tensor | None = None
+    ) -> Tensor:
         """Give the tokens of the scans.
 
         Parameters
         ----------
-        scan : Tensor of shape (B, C, X, Y, Z), or (B, T, E) without an encoder, or None
-            Volumes or features.
         present : Tensor of bool of shape (B,)
             Which patients have a scan.
+        features : Tensor of shape (B, T, E), default=None
+            Features of the scans.
+        volume : Tensor of shape (B, C, X, Y, Z), default=None
+            Volumes, for a network with an encoder.
 
         Returns
         -------
         Tensor of shape (B, T, d)
             The queries of the fusion.
         """
-        if self.encoder is not None and scan is not None:
-            scan = self.encoder(scan)
-        return cast(Tensor, self.scan_tokens(scan, present))
+        if self.encoder is not None and volume is not None:
+            features = self.encoder(volume)
+        return cast(Tensor, self.scan_tokens(features, present))
 
     def fuse(
-        self, clinical: Tensor, present: Tensor, scan: Tensor | None = None
+        self,
+        clinical: Tensor,
+        present: Tensor,
+        features: Tensor | None = None,
+        volume: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Fuse, without refining.
 
@@ -85,7 +95,7 @@ class FusedClassifier(nn.Module):
             Scaled values and category codes, NaN for missing.
         present : Tensor of bool of shape (B,)
             Which patients have a scan.
-        scan : Tensor or None
+        features, volume : Tensor, default=None
             As in `scan_queries`.
 
         Returns
@@ -95,17 +105,23 @@ class FusedClassifier(nn.Module):
         weights : Tensor of shape (B, K) or None
             The attention each variable got, summing to 1 a patient, if the fusion attends.
         """
-        queries = self.scan_queries(scan, present)
+        queries = self.scan_queries(present, features, volume)
         return cast(
             tuple[Tensor, Tensor | None], self.fusion(queries, self.clinical_tokens(clinical))
         )
 
-    def forward(self, clinical: Tensor, present: Tensor, scan: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        clinical: Tensor,
+        present: Tensor,
+        features: Tensor | None = None,
+        volume: Tensor | None = None,
+    ) -> Tensor:
         """Classify.
 
         Parameters
         ----------
-        clinical, present, scan : Tensor
+        clinical, present, features, volume
             As in `fuse`.
 
         Returns
@@ -113,7 +129,7 @@ class FusedClassifier(nn.Module):
         Tensor of shape (B, n_classes)
             Logits.
         """
-        sequence, _ = self.fuse(clinical, present, scan)
+        sequence, _ = self.fuse(clinical, present, features, volume)
         pooled = self.norm(self.refiner(sequence)).mean(dim=1)
         return cast(Tensor, self.classify(self.dropout(pooled)))
 

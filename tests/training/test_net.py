@@ -10,6 +10,7 @@ from skorch.callbacks import Callback
 from skorch.utils import noop
 from torch import nn
 
+import skedema._training.net as module_of_net
 from skedema._training.net import FusionNet, WeightedCrossEntropy
 from skedema._training.patients import Patients
 
@@ -22,7 +23,7 @@ class Linear(nn.Module):
         self.layer = nn.Linear(n_values, n_classes).double()
         self.modes = []
 
-    def forward(self, clinical, present, scan=None):
+    def forward(self, clinical, present):
         self.modes.append(self.training)
         return self.layer(clinical)
 
@@ -116,7 +117,7 @@ class Explodes(nn.Module):
         self.layer = nn.Linear(3, 2).double()
         self.calls = 0
 
-    def forward(self, clinical, present, scan=None):
+    def forward(self, clinical, present):
         self.calls += 1
         return self.layer(clinical) * (1.0 if self.calls < 3 else float("nan"))
 
@@ -127,14 +128,16 @@ def test_loss_that_is_not_finite_names_the_epoch():
         net.train_epochs(group(), None, 10)
 
 
-def test_output_that_is_not_finite_is_an_error():
+def test_output_that_is_not_finite_is_an_error(monkeypatch):
+    monkeypatch.setattr(module_of_net, "_READY_ROWS", 2)
     net = make(Explodes(), batch_size=2)
     net.initialize()
     with pytest.raises(FloatingPointError, match="output is not finite"):
         net.evaluate(group(), net.module_)
 
 
-def test_evaluate_goes_through_all_batches_in_order_in_eval_mode_without_gradients():
+def test_evaluate_goes_through_all_batches_in_order_in_eval_mode_without_gradients(monkeypatch):
+    monkeypatch.setattr(module_of_net, "_READY_ROWS", 3)  # fewer than a batch
     patients, net = group(10), make(batch_size=4)
     net.train_epochs(patients, None, 1)
     assert net.module_.modes == [True] * 3
@@ -152,6 +155,39 @@ def test_evaluate_goes_through_all_batches_in_order_in_eval_mode_without_gradien
 
     assert_array_equal(net.evaluate(patients, spy), patients.clinical[:, 0])
     assert seen == [{"clinical", "present"}] * 3  # the weight is the loss's affair
+
+
+def test_what_is_ready_is_evaluated_at_once_and_volumes_in_batches_of_training():
+    net = make(batch_size=4)
+    volumes = np.zeros((10, 1, 2, 2, 2), dtype=np.float32)
+    streamed = Patients(
+        np.zeros((10, 3)),
+        np.ones(10, dtype=bool),
+        volume=volumes.__getitem__,
+        volume_shape=(1, 2, 2, 2),
+        dtype=torch.float64,
+    )
+    assert [len(target) for _, target in net.get_iterator(group(10))] == [10]
+    assert [len(target) for _, target in net.get_iterator(streamed)] == [4, 4, 2]
+
+
+class SeesThreads(Linear):
+    def forward(self, clinical, present, **scan):
+        self.modes.append(torch.get_num_threads())
+        return self.layer(clinical)
+
+
+def test_ready_tensors_are_learned_from_and_looked_at_on_one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        net = make(SeesThreads())
+        net.train_epochs(group(), group(4, seed=1), 2)
+        net.evaluate(group(), net.module_)
+        assert net.module_.modes == [1] * 5
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 class StopsIn(Callback):

@@ -41,7 +41,7 @@ def test_inputs_and_targets_belong_together():
     for inputs, target in Loader(patients, 4, seed=0):
         assert_close(inputs["clinical"][:, 0], target.double())
         assert_close(inputs["weight"], 0.5 * target.double())
-        assert_close(inputs["scan"], torch.as_tensor(volumes[target.numpy()]).double())
+        assert_close(inputs["volume"], torch.as_tensor(volumes[target.numpy()]).double())
 
 
 def test_without_a_seed_patients_keep_their_order():
@@ -87,11 +87,11 @@ def test_volumes_are_asked_for_when_their_batch_is_due_and_only_where_there_is_o
     assert asked == []
     inputs, _ = next(batches)
     assert asked == [0]
-    assert inputs["scan"].dtype == torch.float64
-    assert_array_equal(inputs["scan"].flatten(1).mean(1), [0, 0])
+    assert inputs["volume"].dtype == torch.float64
+    assert_array_equal(inputs["volume"].flatten(1).mean(1), [0, 0])
     inputs, _ = next(batches)
     assert asked == [0, 2, 3]
-    assert_array_equal(inputs["scan"].flatten(1).mean(1), [2, 3])
+    assert_array_equal(inputs["volume"].flatten(1).mean(1), [2, 3])
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -105,9 +105,9 @@ def test_everything_real_has_the_dtype_asked_for(dtype):
         "clinical": dtype,
         "present": torch.bool,
         "weight": dtype,
-        "scan": dtype,
+        "features": dtype,
     }
-    assert_array_equal(inputs["scan"], features[[1, 0]])
+    assert_array_equal(inputs["features"], features[[1, 0]])
     assert_array_equal(inputs["present"], [False, True])
     assert_array_equal(inputs["clinical"].isnan(), [[False, False], [False, True]])
     assert_array_equal(inputs["weight"], [1, 1])

@@ -1,0 +1,174 @@
+"""Features of scans, each computed once however often a model asks for it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from threading import RLock, local
+from typing import Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+from joblib import Memory
+
+from skedema._caching.bounded import BoundedCache
+from skedema._caching.store import store_beneath
+from skedema._scan_column import Scans
+from skedema.scans._content import by_content
+
+#: Bytes of features that are kept: 256 MiB, those of 700,000 scans at 96 numbers each.
+DEFAULT_MAX_BYTES = 2**28
+
+# Features on disk outlive the code that made them: raise this when an encoder gives other numbers.
+_ENCODING = 1
+_this_thread = local()
+
+
+class FeatureCache:
+    """Features that were computed, the least recently used dropped first.
+
+    The key of a feature is its scan (`scan_key`: a file that was written anew is another scan) and
+    a recipe, a text that tells all that the numbers depend on: reader, weights, precision. With a
+    `memory` features are also on disk, there by the content of the file. Safe to use from several
+    threads: what two of them ask for at once is computed once.
+
+    Parameters
+    ----------
+    max_bytes : int, default=2**28
+        Bytes of features to keep between calls. A call gives all that it is asked for, even where
+        that is more.
+
+    Attributes
+    ----------
+    n_encoded : int
+        How many scans were encoded so far (not found in memory or on disk).
+    """
+
+    def __init__(self, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
+        self.n_encoded = 0
+        self._kept: BoundedCache[np.ndarray] = BoundedCache(max_bytes)
+        self._locks: WeakValueDictionary[str, Any] = WeakValueDictionary()
+        self._choosing = RLock()
+
+    def get(
+        self,
+        scans: Scans,
+        rows: np.ndarray,
+        recipe: str | None,
+        encode: Callable[[np.ndarray], Iterable[np.ndarray]],
+        *,
+        memory: Memory | None = None,
+        verbose: int = 0,
+    ) -> np.ndarray:
+        """Give the features of scans, computing those that are not known.
+
+        Each is kept as soon as it is there, so that an interrupt loses one scan's work.
+
+        Parameters
+        ----------
+        scans : Scans
+            A group of patients.
+        rows : ndarray of int of shape (n,)
+            Which of them, at least one; they have a scan.
+        recipe : str or None
+            All that features depend on but the scan; None to compute them in any case.
+        encode : callable
+            From rows to the features of each, one after the other. They do not depend, in any
+            bit, on which others are asked for.
+        memory : joblib.Memory or None, default=None
+            Where features are also kept on disk: in the folder ``skedema/features`` of it.
+        verbose : int, default=0
+            Above 0, shows how many scans are left, on standard error.
+
+        Returns
+        -------
+        ndarray of shape (n, ...)
+            A new array.
+
+        Raises
+        ------
+        ScanError
+            If a scan cannot be read; the message names row and file.
+        """
+        if recipe is None:
+            self.n_encoded += len(rows)
+            return np.stack(list(_shown(encode(rows), len(rows), verbose)))
+        keys = [(recipe, scans.key(row)) for row in rows]
+        found = self._known(keys)
+        if len(found) < len(set(keys)):
+            with self._lock_of(recipe):
+                found |= self._known([key for key in keys if key not in found])
+                found |= self._on_disk([key for key in keys if key not in found], memory)
+                missing = {key: row for key, row in zip(keys, rows, strict=True)}
+                missing = {key: row for key, row in missing.items() if key not in found}
+                todo = np.array(list(missing.values()), dtype=int)
+                each = _shown(encode(todo), len(todo), verbose) if missing else iter(())
+                for (key, row), feature in zip(missing.items(), each, strict=True):
+                    # An encoder that keeps features itself has counted already.
+                    self.n_encoded += self._kept.peek(key) is None
+                    found[key] = feature
+                    # A file that was written anew meanwhile is not what the key tells.
+                    if scans.key(row) == key[1]:
+                        self._keep(key, feature, memory)
+        return np.stack([found[key] for key in keys])
+
+    def clear(self) -> None:
+        """Forget all features; `n_encoded` stays."""
+        self._kept.clear()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of features held now."""
+        return self._kept.nbytes
+
+    def _known(self, keys: Iterable[Any]) -> dict[Any, np.ndarray]:
+        found = {key: self._kept.peek(key) for key in keys}
+        return {key: feature for key, feature in found.items() if feature is not None}
+
+    def _on_disk(self, keys: Iterable[Any], memory: Memory | None) -> dict[Any, np.ndarray]:
+        store = store_beneath(memory, "features")
+        if store is None:
+            return {}
+        found = {}
+        for key in dict.fromkeys(keys):
+            feature = store.load(_stored_key(key))
+            if feature is not None:
+                found[key] = feature
+                self._kept.put(key, feature)
+        return found
+
+    def _keep(self, key: Any, feature: np.ndarray, memory: Memory | None) -> None:
+        self._kept.put(key, feature)
+        store = store_beneath(memory, "features")
+        if store is not None:
+            store.save(_stored_key(key), feature)
+
+    def _lock_of(self, recipe: str) -> Any:
+        with self._choosing:
+            return self._locks.setdefault(recipe, RLock())
+
+    def __reduce__(self) -> tuple[type[FeatureCache], tuple[int]]:
+        return type(self), (self._kept.max_bytes,)
+
+
+def _shown(each: Iterable[np.ndarray], n: int, verbose: int) -> Iterator[np.ndarray]:
+    """Show progress, unless an outer call does so already."""
+    if not verbose or getattr(_this_thread, "shows", False):
+        yield from each
+        return
+    from tqdm import tqdm
+
+    _this_thread.shows = True
+    try:
+        yield from tqdm(each, total=n, desc="encoding scans", unit="scan", file=sys.stderr)
+    finally:
+        _this_thread.shows = False
+
+
+def _stored_key(key: Any) -> str:
+    recipe, scan = key
+    return ascii((_ENCODING, recipe, by_content(scan)))
+
+
+#: The cache of this process.
+features = FeatureCache()

@@ -1,0 +1,223 @@
+"""How an encoder, a torch module or a transformer, turns scans into features."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from skedema._caching.identity import identity, module_identity
+from skedema._scan_column import Scans
+from skedema._training.resources import Resources
+from skedema.scans import ScanError, VolumeReader
+from skedema.scans.cache import reading
+
+_AT_ONCE = 16  # scans a call of a transformer that promises not to mix them
+
+
+class Encoding(Protocol):
+    """An encoder and what its features depend on."""
+
+    def recipe(self) -> str | None:
+        """Tell all that features depend on but the scan; None where that cannot be told."""
+
+    def encode(self, scans: Scans, rows: np.ndarray, resources: Resources) -> Iterator[np.ndarray]:
+        """Give the features of one scan after the other, each by itself."""
+
+    def as_tokens(self, features: np.ndarray) -> np.ndarray:
+        """Bring the features of n scans into the shape (n, T, E)."""
+
+
+class ModuleEncoding:
+    """A torch module that encodes volumes.
+
+    Parameters
+    ----------
+    module : Module
+        ``(1, C, X, Y, Z) -> (1, T, E)``.
+    reader : VolumeReader
+        How scans are read for it.
+    dtype : torch.dtype
+        Of volumes and features.
+    device : torch.device
+        Where to compute.
+    keep : bool
+        Whether volumes are kept in memory, since others are going to be trained on them.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        reader: VolumeReader,
+        dtype: torch.dtype,
+        device: torch.device,
+        *,
+        keep: bool,
+    ) -> None:
+        self.module = module.eval().to(device)
+        self.reader = reader
+        self.dtype = dtype
+        self.device = device
+        self.keep = keep
+
+    def recipe(self) -> str | None:
+        """Tell all that features depend on but the scan.
+
+        Returns
+        -------
+        str or None
+            None where the module cannot be pickled.
+        """
+        weights = module_identity(self.module)
+        kind = f"{self.dtype}, {self.device.type}, torch {torch.__version__}"
+        return None if weights is None else f"{weights}, {kind}, {reading(self.reader)}"
+
+    def encode(self, scans: Scans, rows: np.ndarray, resources: Resources) -> Iterator[np.ndarray]:
+        """Encode scans one by one: in a batch, the last bits would depend on the others.
+
+        Parameters
+        ----------
+        scans : Scans
+            A group of patients.
+        rows : ndarray of int
+            Which of them.
+        resources : Resources
+            What may be used.
+
+        Yields
+        ------
+        ndarray of shape (T, E)
+            The features of a scan.
+        """
+        memory, n_jobs = resources.memory, resources.n_jobs
+        for volume in scans.stream(rows, self.reader, memory, n_jobs, keep=self.keep):
+            with torch.inference_mode():
+                batch = torch.tensor(volume[None], dtype=self.dtype, device=self.device)
+                encoded = self.module(batch)[0].cpu().numpy()
+            yield encoded
+
+    def as_tokens(self, features: np.ndarray) -> np.ndarray:
+        """Give them as they are.
+
+        Parameters
+        ----------
+        features : ndarray of shape (n, T, E)
+            Of n scans.
+
+        Returns
+        -------
+        ndarray of shape (n, T, E)
+            The same.
+        """
+        return features
+
+
+class TransformerEncoding:
+    """A scikit-learn transformer from scans to features.
+
+    One with a method ``features_digest`` says thereby what its features depend on, and that those
+    of a scan are the same to the bit whichever others it is given with.
+
+    Parameters
+    ----------
+    transformer : transformer
+        Fitted.
+    keep : bool
+        Whether volumes are kept in memory, since others are going to be trained on them. For one
+        that tells by ``volume_`` how it reads scans.
+    """
+
+    def __init__(self, transformer: Any, *, keep: bool) -> None:
+        self.transformer = transformer
+        self.reader = getattr(transformer, "volume_", None) if keep else None
+        self.digest = getattr(transformer, "features_digest", None)
+
+    def recipe(self) -> str | None:
+        """Tell all that features depend on but the scan.
+
+        Returns
+        -------
+        str or None
+            None where the transformer cannot be pickled.
+        """
+        found: str | None = identity(self.transformer) if self.digest is None else self.digest()
+        return found
+
+    def encode(self, scans: Scans, rows: np.ndarray, resources: Resources) -> Iterator[np.ndarray]:
+        """Transform scans.
+
+        Parameters
+        ----------
+        scans : Scans
+            A group of patients.
+        rows : ndarray of int
+            Which of them.
+        resources : Resources
+            What may be used; a transformer has its own besides.
+
+        Yields
+        ------
+        ndarray of shape (E,)
+            The features of a scan.
+
+        Raises
+        ------
+        ScanError
+            When a scan cannot be read; the message names row and file.
+        ValueError
+            When the transformer gives something else than one row of numbers a scan.
+        """
+        at_once = 1 if self.digest is None else _AT_ONCE
+        for start in range(0, len(rows), at_once):
+            group = rows[start : start + at_once]
+            if self.reader is not None:
+                for _ in scans.stream(
+                    group, self.reader, resources.memory, resources.n_jobs, keep=True
+                ):
+                    pass
+            try:
+                yield from self._transform(scans.cells[group])
+            except ScanError:
+                for row in group:
+                    self._refuse(scans, row)
+                raise
+
+    def as_tokens(self, features: np.ndarray) -> np.ndarray:
+        """Make each scan's features one token.
+
+        Parameters
+        ----------
+        features : ndarray of shape (n, E)
+            Of n scans.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n, 1, E)
+            The same numbers.
+        """
+        return features[:, None, :].astype(np.float64)
+
+    def _transform(self, cells: np.ndarray) -> np.ndarray:
+        features = self.transformer.transform(cells)
+        if hasattr(features, "toarray"):
+            features = features.toarray()
+        matrix = np.asarray(features)
+        if matrix.ndim != 2 or len(matrix) != len(cells) or matrix.dtype.kind not in "fiub":
+            raise ValueError(
+                "An encoder that is a transformer turns n scans into numbers of shape (n, dim); "
+                f"{type(self.transformer).__name__} gave {matrix.dtype} of shape {matrix.shape} "
+                f"for {len(cells)}."
+            )
+        return matrix if matrix.dtype in (np.float32, np.float64) else matrix.astype(np.float64)
+
+    def _refuse(self, scans: Scans, row: int) -> None:
+        """Raise the error of one scan with the row that the user knows it by."""
+        try:
+            self._transform(scans.cells[row : row + 1])
+        except ScanError as error:
+            text = re.sub(r"^row 0: ", "", str(error))
+            raise ScanError(f"{scans.table.rows(np.array([row]))}: {text}") from error

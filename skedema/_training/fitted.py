@@ -1,0 +1,75 @@
+"""Encoders that were fitted, so that the same fit is not done again for other parameters."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skedema._caching.bounded import BoundedCache
+from skedema._caching.identity import identity
+from skedema._scan_column import Scans
+
+#: Bytes of fitted encoders that are kept: 256 MiB.
+DEFAULT_MAX_BYTES = 2**28
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted encoder and its size as a pickle."""
+
+    encoder: Any
+    nbytes: int
+
+
+def fit_once(encoder: Any, scans: Scans, rows: np.ndarray, y: np.ndarray) -> Any:
+    """Fit a transformer, or give a copy of one that was fitted like it before.
+
+    A search over the head fits the same encoder on the same folds for every candidate. What
+    decides is the content: parameters, scans in their order, classes, and a seed that is given.
+
+    Parameters
+    ----------
+    encoder : transformer
+        Not fitted yet.
+    scans : Scans
+        A group of patients.
+    rows : ndarray of int of shape (n,)
+        Those with a scan.
+    y : ndarray of shape (n,)
+        Their classes.
+
+    Returns
+    -------
+    transformer
+        Fitted; nobody else has it.
+
+    Raises
+    ------
+    ScanError
+        When a scan cannot be read.
+    """
+    keys = tuple(scans.key(row) for row in rows)
+    key = identity((encoder, keys, y))
+    known = None if key is None else fitted.peek(key)
+    if known is not None:
+        return copy.deepcopy(known.encoder)
+    made = encoder.fit(scans.cells[rows], y)
+    try:
+        nbytes = len(pickle.dumps(made))
+        # Always a copy, as the next one gets: a copied array may lie otherwise in memory, and that
+        # decides the last bits of a product.
+        encoder = copy.deepcopy(made)
+    except (pickle.PicklingError, TypeError, AttributeError):
+        return made
+    # A file that was written anew meanwhile is not what the key tells.
+    if key is not None and tuple(scans.key(row) for row in rows) == keys:
+        fitted.put(key, Fitted(copy.deepcopy(made), nbytes))
+    return encoder
+
+
+#: The fitted encoders of this process.
+fitted: BoundedCache[Fitted] = BoundedCache(DEFAULT_MAX_BYTES)
