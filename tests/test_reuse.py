@@ -114,6 +114,7 @@ KINDS: dict[str, Callable[[dict[str, Any]], AttentionMixerClassifier]] = {
     "pre-trained on the fold": lambda _: classifier(encoder=autoencoder(), fine_tune=False),
     "pre-trained on the fold and trained": lambda _: classifier(encoder=autoencoder()),
     "frozen": lambda frozen: classifier(encoder=frozen["autoencoder"]),
+    "frozen and trained": lambda frozen: classifier(encoder=frozen["autoencoder"], fine_tune=True),
     "components": lambda _: classifier(encoder=components()),
     "frozen components": lambda frozen: classifier(encoder=frozen["pipeline"]),
 }
@@ -136,13 +137,16 @@ def test_folds_scorers_columns_and_candidates_share_one_pass(cohort, frozen, kin
     assert found["read"] in (N_SCANS, 0)  # a pipeline of scikit-learn's reads by itself
 
 
-@pytest.mark.parametrize("kind", ["trained", "pre-trained on the fold and trained"])
+TRAINED = ["trained", "frozen and trained", "pre-trained on the fold and trained"]
+
+
+@pytest.mark.parametrize("kind", TRAINED)
 def test_a_trained_encoder_makes_one_pass_for_all_that_follows(cohort, frozen, kind):
     X, y = cohort
     with counting() as found:
         fitted = KINDS[kind](frozen).fit(X, y)
-    in_fit = found["encoded"]  # a start that is pre-trained is looked at once
-    assert in_fit == (N_SCANS if "pre" in kind else 0)
+    at_the_start = 0 if kind == "trained" else N_SCANS  # one that is pre-trained is looked at
+    assert found == {"read": N_SCANS, "encoded": at_the_start}
     with counting() as found:
         permutation_importance(fitted, X, y, n_repeats=3, random_state=0)
         fitted.predict(X.iloc[::-1]), fitted.score(X[5:], y[5:])

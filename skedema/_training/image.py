@@ -236,8 +236,8 @@ class ImageBranch:
                 encoder, self.reader, self.dtype, self.device, keep=self.trained
             )
         else:
-            frozen = isinstance(encoder, FrozenEstimator)
-            encoding = TransformerEncoding(encoder, keep=not frozen)
+            keep = self.trained or not isinstance(encoder, FrozenEstimator)
+            encoding = TransformerEncoding(encoder, keep=keep)
         known = features.get(
             scans,
             rows,

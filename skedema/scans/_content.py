@@ -10,7 +10,7 @@ from typing import Any
 
 # One file is the whole scan. Others may have their voxels in a file beside it, so that two of the
 # same content may be two scans.
-_WHOLE_SCANS = (".nii.gz", ".nii", ".npy", ".nrrd", ".mgz")
+WHOLE_SCANS = (".nii.gz", ".nii", ".npy", ".nrrd", ".mgz")
 _MOST_BYTES = 2**30  # a larger file takes longer to hash than a scan may take to be refused
 
 
@@ -29,7 +29,7 @@ def by_content(key: tuple[Any, ...]) -> tuple[Any, ...]:
     """
     match key:
         case ("file", str(path), int(), int(), *rest):
-            suffix = next((s for s in _WHOLE_SCANS if path.lower().endswith(s)), None)
+            suffix = next((s for s in WHOLE_SCANS if path.lower().endswith(s)), None)
             digest = content_digest(path) if suffix else None
             return ("content", suffix, digest, *rest) if digest else key
     return key

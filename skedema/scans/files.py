@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
+from contextlib import suppress
 from hashlib import blake2b
 from typing import Any
 
@@ -11,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skedema.scans._checks import as_volume, numeric, refused_by_system
+from skedema.scans._content import WHOLE_SCANS
 from skedema.scans._paths import existing, is_list_of_paths
 from skedema.scans.errors import ScanError
 from skedema.scans.images import image_affine, load_image, load_mgz
@@ -192,6 +195,11 @@ def scan_key(cell: object) -> tuple[Any, ...]:
     ScanError
         If the cell is missing, names no file or holds something else than a scan.
     """
+    if isinstance(cell, str) and cell.lower().endswith(WHOLE_SCANS):
+        # Most cells, and asked for whenever a model predicts. What fails goes the long way, which
+        # tells why.
+        with suppress(OSError, ValueError):
+            return ("file", *_file_key(cell))
     name = scan_name(cell)
     if isinstance(cell, np.ndarray):
         return ("array", _digest(numeric(cell, name)))
@@ -213,11 +221,17 @@ def scan_key(cell: object) -> tuple[Any, ...]:
     key: list[Any] = ["file"]
     for file in files:
         try:
-            status = os.stat(file)
+            key += _file_key(file)
         except OSError as error:
             raise refused_by_system(name, error) from error
-        key += [os.path.abspath(file), status.st_mtime_ns, status.st_size]
     return tuple(key)
+
+
+def _file_key(path: str) -> tuple[str, int, int]:
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(f"{path} is no regular file")
+    return os.path.abspath(path), status.st_mtime_ns, status.st_size
 
 
 def _has_files(folder: str) -> bool:

@@ -97,6 +97,12 @@ def test_what_a_function_of_a_script_uses_counts():
     assert identity(made(source, helper=helpers[0], scale=1.0)) in found
 
 
+def test_a_function_may_use_itself_and_attributes_of_its_name():
+    recursive = [made(f"def made(n): return made(n - {n})") for n in (1, 1, 2)]
+    assert identity(recursive[0]) == identity(recursive[1]) != identity(recursive[2])
+    assert identity(made("def made(X): return X.made()")) is not None
+
+
 def test_closures_and_defaults_count():
     def add(n):
         return lambda X, m=0: X + n + m

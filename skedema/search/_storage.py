@@ -1,0 +1,134 @@
+"""Where trials are kept, and whose they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.study import Study, StudyDirection
+
+_PARTS = "skedema_search"
+_SQLITE = {".db", ".sqlite", ".sqlite3"}
+
+
+def open_storage(storage: Any) -> BaseStorage | str:
+    """Open a storage.
+
+    Parameters
+    ----------
+    storage : optuna storage, URL, path or None
+        A path is that of a journal file, made if need be; None keeps trials in memory.
+
+    Returns
+    -------
+    BaseStorage or str
+        What Optuna takes.
+
+    Raises
+    ------
+    ValueError
+        When a path looks like one of an SQLite file, which is given by its URL.
+    TypeError
+        When it is something else.
+    """
+    if storage is None:
+        return InMemoryStorage()
+    if isinstance(storage, BaseStorage):
+        return storage
+    if isinstance(storage, str) and "://" in storage:
+        return storage
+    if not isinstance(storage, (str, os.PathLike)):
+        raise TypeError(
+            "storage must be the path of a journal file, a URL such as 'sqlite:///study.db', an "
+            f"Optuna storage, or None, got {type(storage).__name__}."
+        )
+    path = os.path.abspath(storage)  # a pickled search finds it from another working directory
+    if Path(path).suffix in _SQLITE:
+        raise ValueError(
+            f"storage={os.fspath(storage)!r} would become a journal file. For SQLite write its "
+            f"URL, 'sqlite:///{os.fspath(storage)}'; end a journal otherwise, in '.journal' say."
+        )
+    lock = JournalFileOpenLock(path)
+    _mend(path, lock)
+    return JournalStorage(JournalFileBackend(path, lock_obj=lock))
+
+
+def open_study(storage: BaseStorage | str, name: str | None, parts: dict[str, str]) -> Study:
+    """Open the study of a search, or begin it.
+
+    Parameters
+    ----------
+    storage : BaseStorage or str
+        Where it is kept.
+    name : str or None
+        Its name there.
+    parts : dict of str to str
+        Digests of what the search is; empty for one that nobody can go on with.
+
+    Returns
+    -------
+    Study
+        One that maximises.
+
+    Raises
+    ------
+    ValueError
+        When there is a study of the name that belongs to something else; the message says what
+        differs.
+    """
+    study = optuna.create_study(
+        storage=storage, study_name=name, direction="maximize", load_if_exists=True
+    )
+    if study.directions != [StudyDirection.MAXIMIZE]:
+        raise ValueError(f"The study {name!r} does not maximise one score. {_OTHER_NAME}")
+    known = study.user_attrs.get(_PARTS)
+    if known is None:
+        if study.get_trials(deepcopy=False):
+            raise ValueError(
+                f"The study {name!r} has trials that StudySearchCV did not make, so it cannot tell "
+                f"whether they are of this search. {_OTHER_NAME}"
+            )
+        study.set_user_attr(_PARTS, parts)
+    elif known != parts:
+        differing = [part for part in parts if known.get(part) != parts[part]]
+        hint = ""
+        if "cv" in differing:
+            hint = "Shuffled folds stay the same when the splitter has an integer random_state. "
+        raise ValueError(
+            f"The study {name!r} cannot go on: its trials were made with another "
+            f"{', another '.join(differing)}. {hint}{_OTHER_NAME}"
+        )
+    return study
+
+
+_OTHER_NAME = "Give another study_name, or None, which finds a search by what it is."
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep Optuna from printing a line a trial, but not from warning."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(max(before, optuna.logging.WARNING))
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+def _mend(path: str, lock: JournalFileOpenLock) -> None:
+    """Drop a last line that was cut off: the next one, written behind it, would be lost as well."""
+    if not os.path.exists(path):
+        return
+    lock.acquire()
+    try:
+        content = Path(path).read_bytes()
+        if content and not content.endswith(b"\n"):
+            os.truncate(path, content.rfind(b"\n") + 1)
+    finally:
+        lock.release()

@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from threading import Lock
+
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+from joblib import Memory
+from optuna.distributions import FloatDistribution
+from optuna.samplers import RandomSampler
+from optuna.storages import InMemoryStorage
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.datasets import make_classification
+from sklearn.exceptions import FitFailedWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_validate
+
+from skedema.search import StudySearchCV
+
+X, Y = make_classification(90, 5, flip_y=0.3, random_state=0)
+C = {"C": FloatDistribution(1e-4, 10, log=True)}
+COLUMNS = ["state", "score", "n_folds", "C"]
+
+
+class Interrupted(ClassifierMixin, BaseEstimator):
+    """Logistic regression that is interrupted in one fit."""
+
+    fits = 0
+    at = None
+
+    def __init__(self, C=1.0, verbose=0, memory=None, n_jobs=None):
+        self.C = C
+        self.verbose = verbose
+        self.memory = memory
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y):
+        cls = type(self)
+        cls.fits += 1
+        if cls.fits == cls.at:
+            raise KeyboardInterrupt
+        self.model_ = LogisticRegression(C=self.C).fit(X, y)
+        self.classes_ = self.model_.classes_
+        return self
+
+    def predict_proba(self, X):
+        return self.model_.predict_proba(X)
+
+    def predict(self, X):
+        return self.model_.predict(X)
+
+
+@pytest.fixture(autouse=True)
+def _uninterrupted(monkeypatch):
+    monkeypatch.setattr(Interrupted, "fits", 0)
+    monkeypatch.setattr(Interrupted, "at", None)
+
+
+def search(storage, **parameters):
+    given = {
+        "n_trials": 14,
+        "cv": 5,
+        "scoring": "neg_log_loss",
+        "random_state": 0,
+        "storage": storage,
+    } | parameters
+    return StudySearchCV(given.pop("estimator", Interrupted()), given.pop("space", C), **given)
+
+
+@pytest.fixture(params=["journal", pytest.param("sqlite", marks=pytest.mark.slow), "memory"])
+def storage(request, tmp_path):
+    return {
+        "journal": tmp_path / "study.journal",
+        "sqlite": f"sqlite:///{tmp_path / 'study.db'}",
+        "memory": InMemoryStorage(),
+    }[request.param]
+
+
+def test_interrupted_search_goes_on_to_what_it_would_have_been(storage):
+    whole = search(None).fit(X, Y)
+    assert "pruned" in set(whole.trials_["state"])
+    Interrupted.fits, Interrupted.at = 0, 38
+    with pytest.raises(KeyboardInterrupt):
+        search(storage).fit(X, Y)
+    Interrupted.at = None
+    resumed = search(storage).fit(X, Y)
+    assert (resumed.trials_["state"] == "fail").sum() == 1  # the one that was interrupted
+    kept = resumed.trials_[resumed.trials_["state"] != "fail"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept[COLUMNS], whole.trials_[COLUMNS])
+    assert resumed.best_params_ == whole.best_params_
+    assert resumed.best_score_ == whole.best_score_
+
+
+def test_trial_of_a_killed_process_is_drawn_again():
+    store = InMemoryStorage()
+    search(store, study_name="killed", n_trials=3).fit(X, Y)
+    optuna.load_study(storage=store, study_name="killed").ask()  # and never told
+    found = search(store, study_name="killed", n_trials=5).fit(X, Y)
+    assert found.trials_["state"].tolist()[3] == "running"
+    whole = search(None, n_trials=5).fit(X, Y)
+    assert found.trials_["C"].dropna().tolist() == whole.trials_["C"].tolist()
+    assert found.best_params_ == whole.best_params_
+
+
+def test_finished_search_is_only_refitted(storage):
+    first = search(storage, n_trials=3).fit(X, Y)
+    Interrupted.fits = 0
+    again = search(storage, n_trials=3).fit(X, Y)
+    assert Interrupted.fits == 1
+    assert again.best_params_ == first.best_params_
+    fewer = search(storage, n_trials=2).fit(X, Y)
+    assert len(fewer.trials_) == 3
+    more = search(storage, n_trials=5).fit(X, Y)
+    assert len(more.trials_) == 5
+    assert more.trials_["C"].nunique() == 5
+
+
+def test_trials_of_failed_fits_are_made_up_for(tmp_path):
+    class Fragile(Interrupted):
+        broken = True
+
+        def fit(self, X, y):
+            if self.broken:
+                raise RuntimeError("a disk is full")
+            return super().fit(X, y)
+
+    path = tmp_path / "study.journal"
+    with pytest.raises(RuntimeError, match="a disk is full"):
+        search(path, estimator=Fragile(), n_trials=2).fit(X, Y)
+    Fragile.broken = False
+    with pytest.warns(FitFailedWarning, match="2 of 4 trials failed"):
+        found = search(path, estimator=Fragile(), n_trials=2).fit(X, Y)
+    assert found.trials_["state"].tolist() == ["fail"] * 2 + ["complete"] * 2
+    assert found.trials_["C"].nunique() == 4  # other draws than those that failed
+
+
+def test_what_does_not_change_a_score_may_change(tmp_path):
+    path = tmp_path / "study.journal"
+    search(path, study_name="one", n_trials=2).fit(X, Y)
+    estimator = Interrupted(verbose=1, memory=Memory(None, verbose=0), n_jobs=3)
+    found = search(path, study_name="one", n_trials=3, estimator=estimator, random_state=5)
+    assert len(found.fit(pd.DataFrame(X).to_numpy(), Y).trials_) == 3
+
+
+@pytest.mark.parametrize(
+    ("changed", "X_", "y_", "parts"),
+    [
+        ({"estimator": LogisticRegression()}, X, Y, "another estimator"),
+        ({"estimator": Interrupted(C=3.0)}, X, Y, "another estimator"),
+        ({"space": {"C": FloatDistribution(1e-4, 20)}}, X, Y, "another space"),
+        ({"scoring": "roc_auc"}, X, Y, "another scoring"),
+        ({"cv": 4}, X, Y, "another cv. Shuffled folds"),
+        ({}, X + 1e-12, Y, "another X"),
+        ({}, X[:-1], Y[:-1], "another cv, another X, another y"),
+        ({"cv": [(np.arange(45), np.arange(45, 90))]}, X, 1 - Y, "another cv, another y"),
+    ],
+)
+def test_going_on_with_something_else_is_refused_by_name(tmp_path, changed, X_, y_, parts):
+    path = tmp_path / "study.journal"
+    search(path, study_name="edema", n_trials=1).fit(X, Y)
+    with pytest.raises(ValueError, match=f"'edema' cannot go on.*{parts}.*another study_name"):
+        search(path, study_name="edema", n_trials=1, **changed).fit(X_, y_)
+
+
+def test_without_a_name_different_searches_in_one_storage_keep_apart(tmp_path):
+    path = tmp_path / "study.journal"
+    for changed in ({}, {"random_state": 1}, {"sampler": RandomSampler(seed=0)}, {"cv": 3}, {}):
+        assert len(search(path, n_trials=2, **changed).fit(X, Y).trials_) == 2
+    stored = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
+    names = optuna.get_all_study_names(stored)
+    assert len(names) == 4
+    assert all(name.startswith("skedema-") for name in names)
+
+
+def test_nested_cross_validation_resumes_fold_by_fold(tmp_path):
+    outer = StratifiedKFold(3, shuffle=True, random_state=0)
+    whole = cross_validate(search(None, n_trials=3, cv=3), X, Y, cv=outer)
+    resumable = search(tmp_path / "nested.journal", n_trials=3, cv=3)
+    Interrupted.fits, Interrupted.at = 0, 15
+    with pytest.raises(KeyboardInterrupt):
+        cross_validate(resumable, X, Y, cv=outer)
+    Interrupted.fits, Interrupted.at = 0, None
+    resumed = cross_validate(resumable, X, Y, cv=outer)
+    np.testing.assert_array_equal(resumed["test_score"], whole["test_score"])
+    assert Interrupted.fits < 3 * (3 * 3 + 1)
+
+
+def test_studies_that_are_not_ours_are_refused(tmp_path):
+    store = InMemoryStorage()
+    for name, direction in (("theirs", "maximize"), ("losses", "minimize")):
+        study = optuna.create_study(storage=store, study_name=name, direction=direction)
+        study.add_trial(optuna.trial.create_trial(value=1.0))
+    with pytest.raises(ValueError, match="'theirs' has trials that StudySearchCV did not make"):
+        search(store, study_name="theirs").fit(X, Y)
+    with pytest.raises(ValueError, match="'losses' does not maximise"):
+        search(store, study_name="losses").fit(X, Y)
+
+
+def test_storages_of_other_kinds_are_refused_with_the_remedy(tmp_path):
+    with pytest.raises(ValueError, match="sqlite:///"):
+        search(str(tmp_path / "study.db")).fit(X, Y)
+    with pytest.raises(TypeError, match="path of a journal file"):
+        search(3).fit(X, Y)
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        search(tmp_path / "nowhere" / "study.journal").fit(X, Y)
+
+
+def test_journal_whose_last_line_was_cut_off_is_read_and_goes_on(tmp_path):
+    path = tmp_path / "study.journal"
+    search(path, n_trials=2).fit(X, Y)
+    with path.open("ab") as journal:
+        journal.write(b'{"op_code":4,"worker_id":"x')
+    assert len(search(path, n_trials=4).fit(X, Y).trials_) == 4
+    assert len(search(path, n_trials=4).fit(X, Y).trials_) == 4
+
+
+def test_pickled_search_predicts_without_its_storage(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = search("study.journal", n_trials=2, estimator=LogisticRegression()).fit(X, Y)
+    content = pickle.dumps(found)
+    monkeypatch.chdir("/")
+    assert len(pickle.loads(content).study_.trials) == 2
+    (tmp_path / "study.journal").unlink()
+    again = pickle.loads(content)
+    np.testing.assert_array_equal(again.predict(X), found.predict(X))
+    assert len(again.trials_) == 2
+
+
+def test_objects_that_cannot_be_digested_are_named():
+    class Scorer:
+        def __init__(self):
+            self.lock = Lock()
+
+        def __call__(self, estimator, X, y):
+            return 0.5
+
+    with pytest.raises(TypeError, match="scoring cannot be told from others"):
+        search(InMemoryStorage(), scoring=Scorer()).fit(X, Y)
+
+
+_SCRIPT = """
+import sys
+
+from sklearn.datasets import make_classification
+from sklearn.exceptions import FitFailedWarning
+from sklearn.linear_model import LogisticRegression
+from optuna.distributions import FloatDistribution
+
+from skedema.search import StudySearchCV
+
+X, y = make_classification(60, 4, random_state=0)
+
+
+def score(estimator, X, y):
+    return estimator.score(X, y)
+
+
+space = {"C": FloatDistribution(0.1, 1.0)}
+search = StudySearchCV(
+    LogisticRegression(), space, n_trials=int(sys.argv[2]), cv=2, storage=sys.argv[1], scoring=score
+)
+print(len(search.fit(X, y).trials_), search.study_.study_name)
+"""
+
+
+@pytest.mark.slow
+def test_script_that_runs_again_in_a_new_process_finds_its_study(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(_SCRIPT)
+    said = [
+        subprocess.run(
+            [sys.executable, script, tmp_path / "study.journal", str(n_trials)],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+        for n_trials in (2, 3)
+    ]
+    assert [n for n, _ in said] == ["2", "3"]
+    assert said[0][1] == said[1][1]

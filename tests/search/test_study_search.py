@@ -1,0 +1,337 @@
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import optuna
+import pandas as pd
+import polars as pl
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.pruners import BasePruner, NopPruner
+from optuna.samplers import GridSampler, RandomSampler
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone, is_classifier
+from sklearn.cluster import KMeans
+from sklearn.datasets import make_classification
+from sklearn.decomposition import PCA
+from sklearn.exceptions import FitFailedWarning, NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    StratifiedKFold,
+    cross_val_predict,
+    cross_validate,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skedema import AttentionMixerClassifier, VolumeReader
+from skedema._features import features
+from skedema.encoders import CNN
+from skedema.search import StudySearchCV, head_space
+
+X, Y = make_classification(90, 5, flip_y=0.3, random_state=0)
+C = {"C": FloatDistribution(1e-4, 10, log=True)}
+
+
+def search(**parameters):
+    given = {"n_trials": 5, "cv": 3, "random_state": 0} | parameters
+    return StudySearchCV(
+        given.pop("estimator", LogisticRegression()), given.pop("space", C), **given
+    )
+
+
+@parametrize_with_checks(
+    [
+        search(n_trials=2, cv=2),
+        search(n_trials=2, cv=2, estimator=Ridge(), space={"alpha": C["C"]}),
+        search(
+            n_trials=2,
+            cv=2,
+            estimator=make_pipeline(StandardScaler(), LogisticRegression()),
+            space={"logisticregression__C": C["C"]},
+        ),
+    ]
+)
+def test_passes_every_check_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+def test_best_trial_is_refitted_on_all_samples():
+    found = search().fit(X, Y)
+    expected = LogisticRegression(**found.best_params_).fit(X, Y)
+    np.testing.assert_array_equal(found.predict_proba(X), expected.predict_proba(X))
+    np.testing.assert_array_equal(found.predict(X), expected.predict(X))
+    np.testing.assert_array_equal(found.decision_function(X), expected.decision_function(X))
+    np.testing.assert_array_equal(found.predict_log_proba(X), expected.predict_log_proba(X))
+    assert found.score(X, Y) == expected.score(X, Y)
+    assert found.classes_.tolist() == [0, 1]
+    assert found.n_features_in_ == 5
+    assert found.refit_time_ > 0
+    assert is_classifier(found)
+
+
+def test_best_score_is_that_of_cross_validation_with_the_best_parameters():
+    found = search(scoring="roc_auc", n_trials=8).fit(X, Y)
+    best = LogisticRegression(**found.best_params_)
+    scores = cross_validate(best, X, Y, cv=3, scoring="roc_auc")["test_score"]
+    assert found.best_score_ == pytest.approx(scores.mean(), abs=0)
+    assert found.best_score_ == found.study_.best_value
+    assert found.n_splits_ == 3
+    assert found.score(X, Y) == found.scorer_(found.best_estimator_, X, Y)
+
+
+def test_columns_of_cv_results_are_those_of_grid_search():
+    found = search(pruner=NopPruner(), n_trials=4).fit(X, Y)
+    grid = GridSearchCV(LogisticRegression(), {"C": [t["C"] for t in found.cv_results_["params"]]})
+    grid.set_params(cv=3).fit(X, Y)
+    assert list(found.cv_results_) == list(grid.cv_results_)
+    for name in ("params", "split2_test_score", "mean_test_score", "rank_test_score"):
+        np.testing.assert_array_equal(found.cv_results_[name], grid.cv_results_[name])
+    np.testing.assert_allclose(
+        found.cv_results_["std_test_score"], grid.cv_results_["std_test_score"], rtol=1e-12
+    )
+    assert found.best_index_ == grid.best_index_
+    assert pd.DataFrame(found.cv_results_).shape[0] == 4
+
+
+class Means(TransformerMixin, BaseEstimator):
+    def fit(self, X, y=None):
+        self.fitted_ = True
+        return self
+
+    def transform(self, X):
+        return np.array([[scan.mean(), scan.std()] for scan in X])
+
+
+class AfterFirstFold(BasePruner):
+    def prune(self, study, trial):
+        return trial.number > 0
+
+
+def test_trials_tell_what_was_given_up():
+    found = search(n_trials=3, pruner=AfterFirstFold()).fit(X, Y)
+    assert found.trials_["state"].tolist() == ["complete", "pruned", "pruned"]
+    assert found.trials_["n_folds"].tolist() == [3, 1, 1]
+    assert list(found.trials_)[-1] == "C"
+    assert found.cv_results_["rank_test_score"].tolist() == [1, 2, 2]
+    assert np.isnan(found.cv_results_["mean_test_score"][1:]).all()
+    assert np.isnan(found.cv_results_["split2_test_score"][1:]).all()
+    assert found.cv_results_["mean_fit_time"].min() > 0
+
+
+def test_default_pruner_gives_up_bad_trials_but_waits_for_the_second_fold():
+    found = search(n_trials=20, cv=5, scoring="neg_log_loss", sampler=RandomSampler(seed=0))
+    trials = found.fit(X, Y).trials_
+    pruned = trials[trials["state"] == "pruned"]
+    assert len(pruned) >= 3
+    assert pruned["n_folds"].between(2, 4).all()
+    assert (trials["state"][:5] == "complete").all()
+
+
+def test_two_searches_with_one_random_state_are_equal():
+    first, second = (search(n_trials=12).fit(X, Y) for _ in range(2))
+    assert first.cv_results_["params"] == second.cv_results_["params"]
+    third = search(n_trials=12, random_state=1).fit(X, Y)
+    assert first.cv_results_["params"] != third.cv_results_["params"]
+
+
+@pytest.mark.slow
+def test_searches_are_equal_for_every_number_of_processes():
+    first, second = (
+        search(n_trials=12, cv=5, scoring="neg_log_loss", n_jobs=n).fit(X, Y) for n in (1, 2)
+    )
+    columns = ["state", "score", "n_folds", "C"]
+    pd.testing.assert_frame_equal(first.trials_[columns], second.trials_[columns])
+
+
+def test_global_random_state_and_optunas_logging_stay_as_they_were():
+    state = np.random.get_state()[1].tolist()  # noqa: NPY002
+    verbosity = optuna.logging.get_verbosity()
+    search(sampler=RandomSampler()).fit(X, Y)
+    assert np.random.get_state()[1].tolist() == state  # noqa: NPY002
+    assert optuna.logging.get_verbosity() == verbosity
+
+
+def test_nothing_is_printed_unless_asked_for(capfd):
+    search().fit(X, Y)
+    assert capfd.readouterr() == ("", "")
+    search(verbose=1).fit(X, Y)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "5/5" in err
+    assert "best=0." in err
+
+
+def test_nested_cross_validation_is_a_line():
+    outer = StratifiedKFold(3, shuffle=True, random_state=0)
+    scores = cross_validate(search(n_trials=3), X, Y, cv=outer, scoring=["roc_auc", "f1"])
+    assert scores["test_roc_auc"].shape == (3,)
+    assert cross_val_predict(search(n_trials=2), X, Y, method="predict_proba").shape == (90, 2)
+
+
+def test_groups_reach_the_folds_of_both_levels():
+    groups = np.arange(90) // 3
+
+    class NeverSplit(GroupKFold):
+        seen = 0
+
+        def split(self, X, y=None, groups=None):
+            for train, test in super().split(X, y, groups):
+                assert not set(groups[train]) & set(groups[test])
+                type(self).seen += 1
+                yield train, test
+
+    inner = search(n_trials=2, cv=NeverSplit(3))
+    cross_validate(
+        inner,
+        X,
+        Y,
+        cv=list(GroupKFold(2).split(X, Y, groups)),
+        params={"groups": groups},
+        error_score="raise",
+    )
+    assert NeverSplit.seen == 2 * 3
+
+
+def test_searches_within_searches_work():
+    outer = GridSearchCV(search(n_trials=2), {"estimator__fit_intercept": [True, False]}, cv=2)
+    assert outer.fit(X, Y).best_estimator_.best_estimator_.coef_.shape == (1, 5)
+
+
+def test_tables_and_string_labels():
+    labels = np.where(Y == 1, "edema", "none")
+    frame = pd.DataFrame(X, columns=list("abcde"))
+    for table in (frame, pl.from_pandas(frame)):
+        clf = AttentionMixerClassifier(max_epochs=2, random_state=0)
+        space = head_space() | {"max_epochs": IntDistribution(1, 2)}
+        found = search(estimator=clf, space=space, n_trials=2, cv=2).fit(table, labels)
+        assert set(found.predict(table)) <= {"edema", "none"}
+        assert found.feature_names_in_.tolist() == list("abcde")
+
+
+def test_transformers_and_clusterers_without_labels():
+    pca = search(estimator=PCA(), space={"n_components": IntDistribution(1, 4)}).fit(X)
+    assert pca.transform(X).shape == (90, pca.best_params_["n_components"])
+    assert not hasattr(pca, "predict")
+    means = search(
+        estimator=KMeans(n_init=1, random_state=0), space={"n_clusters": IntDistribution(2, 4)}
+    )
+    assert means.fit(X).predict(X).shape == (90,)
+
+
+def test_without_refit_there_are_parameters_but_no_estimator():
+    found = search(refit=False).fit(X, Y)
+    assert set(found.best_params_) == {"C"}
+    with pytest.raises(AttributeError, match="predict"):
+        found.predict(X)
+    with pytest.raises(AttributeError, match="refit=False"):
+        found.score(X, Y)
+    assert not hasattr(found, "best_estimator_")
+    assert not hasattr(found, "n_features_in_")
+
+
+def test_before_fit_there_is_nothing():
+    unfitted = search()
+    with pytest.raises(NotFittedError):
+        unfitted.predict(X)
+    with pytest.raises(NotFittedError):
+        unfitted.score(X, Y)
+    assert not hasattr(unfitted, "classes_")
+    assert not hasattr(unfitted, "n_features_in_")
+
+
+def test_function_spaces_give_parameters_that_can_be_set():
+    scalers = {"none": "passthrough", "standard": StandardScaler()}
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression())
+
+    def space(trial):
+        scaler = trial.suggest_categorical("scaler", list(scalers))
+        return {"standardscaler": scalers[scaler], "logisticregression__C": 1.0}
+
+    found = search(estimator=pipeline, space=space, n_trials=2).fit(X, Y)
+    clone(pipeline).set_params(**found.best_params_).fit(X, Y)
+    assert "param_standardscaler" in found.cv_results_
+
+
+def test_samplers_and_pruners_of_the_user_are_used_and_not_changed():
+    sampler = GridSampler({"C": [0.1, 1.0, 10.0]}, seed=0)
+    found = search(sampler=sampler, n_trials=3, pruner=NopPruner()).fit(X, Y)
+    assert sorted(found.trials_["C"]) == [0.1, 1.0, 10.0]
+    assert found.sampler is sampler
+    seeded = search(sampler=RandomSampler(seed=0))
+    assert seeded.fit(X, Y).best_params_ == seeded.fit(X, Y).best_params_
+
+
+class Fragile(ClassifierMixin, BaseEstimator):
+    def __init__(self, breaks=False):
+        self.breaks = breaks
+
+    def fit(self, X, y):
+        if self.breaks:
+            raise RuntimeError("out of patience")
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.classes_[0])
+
+
+BREAKS = {"breaks": CategoricalDistribution([False, True])}
+
+
+def test_failed_trials_are_counted_in_one_warning():
+    with pytest.warns(FitFailedWarning, match=r"of 10 trials failed.*nan\. Trial \d.*patience"):
+        found = search(estimator=Fragile(), space=BREAKS, n_trials=10).fit(X, Y)
+    assert found.best_params_ == {"breaks": False}
+    assert "fail" in set(found.trials_["state"])
+    assert len(found.cv_results_["params"]) == 10
+
+
+def test_when_all_trials_fail_the_first_failure_is_raised():
+    always = {"breaks": CategoricalDistribution([True])}
+    with pytest.raises(RuntimeError, match="out of patience") as caught:
+        search(estimator=Fragile(), space=always, n_trials=3).fit(X, Y)
+    (note,) = caught.value.__notes__
+    assert "of 3, 3 failed. Trial 0: fold 1 of 3" in note
+
+
+def test_timeout_begins_no_further_trial():
+    with pytest.raises(ValueError, match="no time for one"):
+        search(timeout=1e-9).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"n_trials": 0}, {"timeout": -1.0}, {"pruner": "median"}, {"verbose": -1}]
+)
+def test_parameters_are_checked(parameters):
+    with pytest.raises(ValueError, match=next(iter(parameters))):
+        search(**parameters).fit(X, Y)
+
+
+def test_fitted_search_can_be_pickled():
+    found = search().fit(X, Y)
+    again = pickle.loads(pickle.dumps(found))
+    np.testing.assert_array_equal(again.predict_proba(X), found.predict_proba(X))
+    assert again.study_.best_params == found.best_params_
+
+
+@pytest.mark.parametrize("encoder", [CNN(width=2, depth=2), FrozenEstimator(Means().fit([]))])
+def test_search_over_the_head_encodes_each_scan_once(encoder):
+    table = pd.DataFrame({"sodium": X[:24, 0]})
+    table["scan"] = [np.random.default_rng(i).normal(35, 5, (8, 8, 8)) for i in range(24)]
+    clf = AttentionMixerClassifier(
+        image="scan",
+        encoder=encoder,
+        fine_tune=False,
+        volume=VolumeReader(spacing=None, shape=8),
+        max_epochs=1,
+        random_state=0,
+    )
+    before = features.n_encoded
+    space = {"dropout": FloatDistribution(0, 0.5), "depth": IntDistribution(1, 2)}
+    search(estimator=clf, space=space, n_trials=3).fit(table, np.tile([0, 1], 12))
+    assert features.n_encoded - before == 24
