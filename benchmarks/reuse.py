@@ -45,6 +45,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.reading import ONE_THREAD
+
 SEED, N_VARIABLES, N_FOLDS, BATCH, TOLERANCE = 0, 20, 5, 16, 1e-6
 SCORERS = ("accuracy", "precision", "f1", "roc_auc")
 ROWS = {
@@ -71,7 +73,6 @@ IMPORTS = (
     "skorch._doctor",
     "torch._dynamo",
 )
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Setup(NamedTuple):

@@ -33,3 +33,14 @@ def test_real_exams_are_cross_validated_with_two_jobs(real_data):
     ]
     # Four figures with their spread a row; what they are is reported, not asserted.
     assert all(line.count("+-") == 4 for line in rows)
+
+
+@pytest.mark.slow
+def test_a_search_goes_on_when_the_example_is_run_again(tmp_path):
+    command = [sys.executable, EXAMPLES / "tune.py", "--folder", tmp_path, "--n-trials"]
+    for n_trials, shown in (("1", "1/1"), ("2", "2/2")):
+        done = subprocess.run([*command, n_trials], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith(f"{n_trials} trials completed, 0 given up early")
+        assert shown in done.stderr
+    assert "50%" in done.stderr  # the trial of the first run
