@@ -163,7 +163,7 @@ class ImageBranch:
         self.encoder = self.start = None
         return module
 
-    def volumes(self, scans: Scans, resources: Resources) -> dict[str, Any]:
+    def streamed(self, scans: Scans, resources: Resources) -> dict[str, Any]:
         """Give patients their volumes, for an encoder that is being trained.
 
         Parameters
@@ -186,7 +186,7 @@ class ImageBranch:
             "volume_shape": (self.reader.n_channels, *self.reader.settings().shape),
         }
 
-    def features(
+    def encoded(
         self, scans: Scans, resources: Resources, trained: nn.Module | None = None
     ) -> np.ndarray:
         """Encode scans, each one once; zeros where there is none.

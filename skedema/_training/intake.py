@@ -165,9 +165,9 @@ class Intake:
         scans = self.scans(table)
         known: dict[str, Any] = {}
         if self.branch is not None and self.branch.trained:
-            known = self.branch.volumes(scans, resources)
+            known = self.branch.streamed(scans, resources)
         elif self.branch is not None:
-            known = {"features": self.branch.features(scans, resources)}
+            known = {"features": self.branch.encoded(scans, resources)}
         values = self._values(table)
         return Patients(
             values, scans.present, dtype=self.dtype, target=target, weight=weight, **known
@@ -195,7 +195,7 @@ class Intake:
         scans = self.scans(table)
         known: dict[str, Any] = {}
         if self.branch is not None:
-            known = {"features": self.branch.features(scans, resources, encoder)}
+            known = {"features": self.branch.encoded(scans, resources, encoder)}
         return Patients(self._values(table), scans.present, dtype=self.dtype, **known)
 
     @property
