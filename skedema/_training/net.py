@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 from skedema._threads import one_thread
 from skedema._training.patients import Loader, Patients
 
-_READY_ROWS = 1024  # patients a batch where nothing is learned and nothing has to be read
+_READY_ROWS = 256  # patients a batch where nothing is learned and nothing has to be read
 
 
 class _StoppedByCallback(Exception):
