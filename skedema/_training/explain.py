@@ -46,7 +46,8 @@ def attention_frame(
         _, attended = net.module_.fuse(**inputs)
         if attended is None:
             raise ValueError(
-                f"{type(net.module_.fusion).__name__.lstrip('_')} does not attend; use "
+                f"{type(net.module_.fusion).__name__.lstrip('_')} has no attention of "
+                "the scan to the variables to report; use "
                 "sklearn.inspection.permutation_importance, which works with every fusion."
             )
         return cast(torch.Tensor, attended)

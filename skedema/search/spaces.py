@@ -18,7 +18,6 @@ from sklearn.frozen import FrozenEstimator
 
 from skedema.autoencoder import ViTAutoencoder
 from skedema.encoders import CNN, ViT
-from skedema.fusion import list_fusions
 from skedema.refiners import list_refiners
 
 Distributions: TypeAlias = dict[str, BaseDistribution]
@@ -50,7 +49,8 @@ def head_space(prefix: str = "") -> Distributions:
     - ``dim`` 16, 32, 64, 128 and ``n_heads`` 1, 2, 4, 8: powers of two, so that heads always divide
       the width. Cohorts of some hundred patients do not carry more.
     - ``refiner`` out of the registered ones and None, ``depth`` from 1 to 3 of its layers (without
-      a refiner it does nothing), ``fusion`` out of the registered ones.
+      a refiner it does nothing). The fusion is not in it, since the others are there to compare
+      with; a search over them takes ``CategoricalDistribution(list_fusions())``.
     - ``max_epochs`` from 20 to 150, logarithmic. In small cohorts nothing else stops a fit (see
       `early_stopping`), and the time of a trial grows with it.
 
@@ -58,7 +58,7 @@ def head_space(prefix: str = "") -> Distributions:
     --------
     >>> from skedema.search import head_space
     >>> space = head_space()
-    >>> del space["fusion"], space["refiner"]
+    >>> del space["refiner"]
     >>> sorted(space)
     ['depth', 'dim', 'dropout', 'lr', 'max_epochs', 'n_heads', 'weight_decay']
     """
@@ -70,7 +70,6 @@ def head_space(prefix: str = "") -> Distributions:
             "dropout": FloatDistribution(0.0, 0.5),
             "dim": CategoricalDistribution([16, 32, 64, 128]),
             "n_heads": CategoricalDistribution([1, 2, 4, 8]),
-            "fusion": CategoricalDistribution(list_fusions()),
             "refiner": CategoricalDistribution([None, *list_refiners()]),
             "depth": IntDistribution(1, 3),
             "max_epochs": IntDistribution(20, 150, log=True),

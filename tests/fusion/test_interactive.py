@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.testing import assert_allclose
+
+from skedema.fusion import Interactive
+
+
+def test_it_is_the_formula_of_the_paper(small):
+    module = small.build(Interactive())
+    queries, tokens = small.draw()
+    sequence, weights = module(queries, tokens)
+    w = small.arrays(module)
+    for i in range(len(queries)):
+        hidden = np.maximum(small.linear(w, "generate.0", tokens[i].numpy().ravel()), 0)
+        factors = 1 + small.linear(w, "generate.3", hidden)
+        assert_allclose(sequence[i].detach(), queries[i].numpy() * factors, rtol=1e-12)
+    assert weights is None
+    assert module.n_tokens == 3
+
+
+def test_a_scan_of_zeros_stays_one(small):
+    queries, tokens = small.draw()
+    assert not small.build(Interactive())(torch.zeros_like(queries), tokens)[0].any()
+
+
+def test_without_variables_the_scan_stays_as_it_is(small):
+    queries, tokens = small.draw(n_variables=0)
+    assert torch.equal(small.build(Interactive(), n_variables=0)(queries, tokens)[0], queries)
