@@ -20,7 +20,8 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skedema.search._digest import digest, search_parts
+from skedema._caching.meaning import digest
+from skedema.search._digest import search_parts
 from skedema.search._drawing import Space, configured
 from skedema.search._progress import progress
 from skedema.search._report import report_failures

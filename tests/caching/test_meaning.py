@@ -17,8 +17,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader
+from skedema._caching.meaning import digest
 from skedema.encoders import CNN
-from skedema.search._digest import digest
 
 
 def of(thing):
@@ -115,7 +115,7 @@ _SCRIPT = """
 import numpy as np, pandas as pd
 from skedema import AttentionMixerClassifier
 from skedema.encoders import CNN
-from skedema.search._digest import digest
+from skedema._caching.meaning import digest
 from sklearn.metrics import make_scorer, f1_score
 
 frame = pd.DataFrame({"age": [60, None, 71.0], "sex": ["f", None, "m"], "n": [1, 2, 3]})
@@ -123,6 +123,15 @@ clf = AttentionMixerClassifier(encoder=CNN(), callbacks=[], class_weight={"b": 1
 things = [frame, clf, make_scorer(f1_score), {"b", "a", "c"}, lambda trial: {"a": 1} | {"b": 2}]
 print(*(digest(thing, "thing") for thing in things))
 """
+
+
+def test_class_whose_code_was_edited_is_another():
+    def kind(code):
+        names = {"LogisticRegression": LogisticRegression, "__name__": "models"}
+        exec(f"class Model(LogisticRegression):\n    def fit(self, X, y):\n        {code}", names)
+        return names["Model"]
+
+    assert of(kind("return self")()) == of(kind("return self")()) != of(kind("return 1")())
 
 
 @pytest.mark.slow

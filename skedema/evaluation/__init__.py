@@ -1,0 +1,13 @@
+"""Evaluation: several classifiers on the same folds, with intervals and tests.
+
+`evaluate` gives an `Evaluation`: predictions out of fold, figures with intervals over patients,
+paired comparisons, and tables of subgroups. What they are computed by is in
+`skedema.evaluation.metrics` and `skedema.evaluation.statistics`.
+"""
+
+from __future__ import annotations
+
+from skedema.evaluation._evaluate import evaluate
+from skedema.evaluation.result import Evaluation
+
+__all__ = ["Evaluation", "evaluate"]

@@ -1,0 +1,200 @@
+"""One estimator on one fold: fitted, asked, and kept."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.utils import _safe_indexing
+
+from skedema._caching.meaning import digest
+from skedema._caching.store import ArrayStore
+from skedema.evaluation._splits import Split
+from skedema.scans._processes import in_processes, n_processes
+
+# Raise this when what is kept of a fold changes: it is then computed anew.
+_LAYOUT = 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an estimator came to on a fold.
+
+    Attributes
+    ----------
+    probability : ndarray of float of shape (n_test,)
+        Of the positive class.
+    predicted : ndarray of bool of shape (n_test,)
+        Whether the estimator's own ``predict`` says the positive class.
+    fit_seconds, predict_seconds : float
+        How long it took.
+    """
+
+    probability: NDArray[np.float64]
+    predicted: NDArray[np.bool_]
+    fit_seconds: float
+    predict_seconds: float
+
+
+@dataclass(frozen=True)
+class Task:
+    """An estimator and a fold, with the key under which its outcome is kept."""
+
+    name: str
+    estimator: Any
+    split: Split
+    key: str | None
+
+
+def make_tasks(
+    estimators: dict[str, Any], splits: Sequence[Split], X: Any, y: Any, *, kept: bool
+) -> list[Task]:
+    """List what is to be done, estimator by estimator.
+
+    Parameters
+    ----------
+    estimators : dict of str to estimator
+        By name; the name is not part of a key.
+    splits : sequence of Split
+        The folds.
+    X, y : table and labels
+        The rows.
+    kept : bool
+        Whether keys are needed.
+
+    Returns
+    -------
+    list of Task
+        A key holds digests of the estimator, X, y and the rows of the fold.
+
+    Raises
+    ------
+    TypeError
+        When something cannot be digested.
+    """
+    if not kept:
+        return [Task(n, e, split, None) for n, e in estimators.items() for split in splits]
+    data = {"evaluation": str(_LAYOUT), "X": digest(X, "X"), "y": digest(y, "y")}
+    rows = [digest((split.train, split.test), "A fold") for split in splits]
+    tasks = []
+    for name, estimator in estimators.items():
+        known = data | {"estimator": digest(estimator, f"Estimator {name!r}")}
+        for split, of_split in zip(splits, rows, strict=True):
+            key = json.dumps(known | {"rows": of_split}, sort_keys=True)
+            tasks.append(Task(name, estimator, split, key))
+    return tasks
+
+
+def outcomes(
+    tasks: Sequence[Task],
+    X: Any,
+    y: Any,
+    positive: Any,
+    store: ArrayStore | None,
+    n_jobs: int | None,
+    verbose: int,
+) -> list[Outcome]:
+    """Do the tasks, or take what is kept of them.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+        In any order.
+    X, y : table and labels
+        The rows.
+    positive : object
+        The label of the positive class.
+    store : ArrayStore or None
+        Where outcomes are kept; the process that computes one keeps it at once.
+    n_jobs : int or None
+        Tasks at the same time, in processes.
+    verbose : int
+        Above 0 a bar is shown on standard error.
+
+    Returns
+    -------
+    list of Outcome
+        One a task, in their order.
+    """
+    found: list[Outcome | None] = [_load(store, task) for task in tasks]
+    due = [number for number, outcome in enumerate(found) if outcome is None]
+    arguments = [(tasks[number], X, y, positive, store) for number in due]
+    with _progress(len(tasks), len(tasks) - len(due), verbose) as bar:
+        for number, outcome in zip(due, _computed(arguments, n_jobs), strict=True):
+            found[number] = outcome
+            bar.set_postfix_str(tasks[number].name, refresh=False)
+            bar.update()
+    return [outcome for outcome in found if outcome is not None]
+
+
+def _computed(arguments: list[tuple[Any, ...]], n_jobs: int | None) -> Iterator[Outcome]:
+    n_workers = n_processes(n_jobs, len(arguments)) if arguments else 1
+    if n_workers > 1:
+        yield from in_processes(_do, arguments, n_workers)
+    else:
+        for each in arguments:
+            yield _do(*each)
+
+
+def _do(task: Task, X: Any, y: Any, positive: Any, store: ArrayStore | None) -> Outcome:
+    try:
+        outcome = _fit_and_ask(task, X, y, positive)
+    except Exception as error:
+        error.add_note(f"This was estimator {task.name!r} on {task.split.name}.")
+        raise
+    if store is not None and task.key is not None:
+        seconds = (outcome.fit_seconds, outcome.predict_seconds)
+        rows = np.column_stack([outcome.probability, outcome.predicted])
+        store.save(task.key, np.vstack([seconds, rows]).astype(np.float64))
+    return outcome
+
+
+def _load(store: ArrayStore | None, task: Task) -> Outcome | None:
+    if store is None or task.key is None:
+        return None
+    array = store.load(task.key)
+    if array is None or array.shape != (len(task.split.test) + 1, 2):
+        return None
+    return Outcome(array[1:, 0], array[1:, 1] == 1, float(array[0, 0]), float(array[0, 1]))
+
+
+def _fit_and_ask(task: Task, X: Any, y: Any, positive: Any) -> Outcome:
+    train, test = task.split.train, task.split.test
+    started = time.perf_counter()
+    fitted = clone(task.estimator)
+    fitted.fit(_safe_indexing(X, train), _safe_indexing(y, train))
+    trained = time.perf_counter()
+    unseen = _safe_indexing(X, test)
+    probabilities = np.asarray(fitted.predict_proba(unseen), dtype=np.float64)
+    predicted = np.asarray(fitted.predict(unseen)) == positive
+    asked = time.perf_counter()
+    column = np.flatnonzero(np.asarray(fitted.classes_) == positive)
+    if probabilities.shape != (len(test), 2) or len(column) != 1:
+        raise ValueError(
+            f"predict_proba gave shape {probabilities.shape} for classes {fitted.classes_}; "
+            f"({len(test)}, 2) and the class {positive!r} among them are needed."
+        )
+    probability = probabilities[:, column[0]]
+    if not ((probability >= 0) & (probability <= 1)).all():
+        raise ValueError("predict_proba gave something else than numbers between 0 and 1.")
+    return Outcome(probability, predicted, trained - started, asked - trained)
+
+
+def _progress(n_tasks: int, n_done: int, verbose: int) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(
+        total=n_tasks,
+        initial=n_done,
+        desc="evaluate",
+        unit="fit",
+        file=sys.stderr,
+        disable=not verbose,
+    )

@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, brier_score_loss, roc_auc_score
+from sklearn.model_selection import (
+    LeaveOneOut,
+    RepeatedStratifiedKFold,
+    StratifiedShuffleSplit,
+)
+
+from skedema.evaluation import evaluate
+from skedema.evaluation.metrics import METRICS, net_benefit
+from skedema.evaluation.statistics import delong_test, holm
+
+N = 90
+RNG = np.random.default_rng(0)
+X = pd.DataFrame(RNG.normal(size=(N, 3)), columns=["sodium", "glucose", "age"])
+X["age"] = 40 + 30 * RNG.random(N)
+Y = (X["sodium"] + RNG.normal(size=N) > 0.2).astype(int)
+PATIENTS = np.r_[np.arange(60), np.arange(30)]
+SITE = np.array(["A", "B", "C"])[RNG.integers(0, 3, N)]
+FOLDS = RepeatedStratifiedKFold(n_splits=3, n_repeats=2, random_state=0)
+
+
+class OnColumn(LogisticRegression):
+    def __init__(self, column=0):
+        super().__init__()
+        self.column = column
+
+    def fit(self, X, y):
+        return super().fit(np.asarray(X)[:, [self.column]], y)
+
+    def predict_proba(self, X):
+        return super().predict_proba(np.asarray(X)[:, [self.column]])
+
+    def predict(self, X):
+        return (self.predict_proba(X)[:, 1] >= 0.5).astype(int)
+
+
+MODELS = {"good": OnColumn(0), "bad": OnColumn(1), "prevalence": DummyClassifier()}
+
+
+@pytest.fixture(scope="module")
+def result():
+    covariates = {"site": SITE, "age": X["age"]}
+    return evaluate(MODELS, X, Y, cv=FOLDS, subgroups=covariates, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def grouped():
+    return evaluate(MODELS, X, Y, cv=4, groups=PATIENTS, random_state=0)
+
+
+def arrays(result, name):
+    """Probabilities of shape (repeats, rows)."""
+    table = result.predictions
+    table = table[table["estimator"] == name]
+    return table.pivot(index="repeat", columns="row", values="probability").to_numpy()
+
+
+def auc_by_pairs(label, probability):
+    difference = probability[label == 1][:, None] - probability[label == 0]
+    return ((difference > 0) + (difference == 0) / 2).mean()
+
+
+def test_folds_have_the_figures_of_their_predictions(result):
+    assert len(result.per_fold) == 3 * 6
+    assert set(METRICS) <= set(result.per_fold.columns)
+    for _, row in result.per_fold.iterrows():
+        keys = ["estimator", "repeat", "fold"]
+        part = result.predictions[(result.predictions[keys] == row[keys]).all(axis=1)]
+        assert row["n_test"] == len(part) == N / 3
+        assert row["n_train"] == 2 * N / 3
+        assert row["roc_auc"] == roc_auc_score(part["label"], part["probability"])
+        assert row["accuracy"] == accuracy_score(part["label"], part["predicted"])
+        assert row["fit_seconds"] > 0
+
+
+def test_pooled_figures_are_means_over_repeats_of_all_rows(result):
+    table = result.summary(n_resamples=20).set_index(["estimator", "metric"])
+    for name in MODELS:
+        aucs = [roc_auc_score(Y, each) for each in arrays(result, name)]
+        briers = [brier_score_loss(Y, each) for each in arrays(result, name)]
+        assert table.loc[(name, "roc_auc"), "pooled"] == pytest.approx(np.mean(aucs))
+        assert table.loc[(name, "brier"), "pooled"] == pytest.approx(np.mean(briers))
+    folds = result.per_fold.groupby("estimator")["roc_auc"]
+    assert table.loc[("good", "roc_auc"), "fold_mean"] == pytest.approx(folds.mean()["good"])
+    assert table.loc[("good", "roc_auc"), "fold_sd"] == pytest.approx(folds.std()["good"])
+    assert len(table) == 3 * len(METRICS)
+
+
+@pytest.mark.parametrize("which", ["result", "grouped"])
+def test_interval_is_that_of_drawing_patients_and_taking_their_rows(which, request):
+    """Draw patients by hand, another time, and compare what comes out."""
+    found = request.getfixturevalue(which)
+    patients = found.groups
+    rows_of = [np.flatnonzero(patients == each) for each in np.unique(patients)]
+    rng = np.random.default_rng(5)
+    probabilities, label = arrays(found, "good"), Y.to_numpy()
+    draws = []
+    for _ in range(1500):
+        rows = np.concatenate([rows_of[i] for i in rng.integers(len(rows_of), size=len(rows_of))])
+        draws.append(np.mean([auc_by_pairs(label[rows], p[rows]) for p in probabilities]))
+    table = found.summary(["roc_auc"], n_resamples=4000).set_index("estimator")
+    low, high = table.loc["good", ["low", "high"]]
+    np.testing.assert_allclose([low, high], np.quantile(draws, [0.025, 0.975]), atol=0.015)
+    assert low < table.loc["good", "pooled"] < high
+
+
+def test_interval_of_the_accuracy_is_near_walds(result):
+    table = result.summary(["accuracy"], n_resamples=4000).set_index("estimator")
+    row = table.loc["prevalence"]  # the same in both repeats
+    error = np.sqrt(row["pooled"] * (1 - row["pooled"]) / N)
+    np.testing.assert_allclose(
+        [row["low"], row["high"]], row["pooled"] + 1.96 * error * np.array([-1, 1]), atol=0.02
+    )
+
+
+def test_more_confidence_is_a_wider_interval_and_equal_seeds_equal_tables(result):
+    narrow = result.summary(["brier"], n_resamples=200, confidence=0.8)
+    wide = result.summary(["brier"], n_resamples=200, confidence=0.99)
+    assert ((wide["high"] - wide["low"]) > (narrow["high"] - narrow["low"])).all()
+    pd.testing.assert_frame_equal(wide, result.summary(["brier"], n_resamples=200, confidence=0.99))
+
+
+def test_figures_that_are_never_defined_are_nan_in_the_table(result):
+    table = result.summary(["precision", "calibration_slope"], n_resamples=50)
+    row = table[(table["estimator"] == "prevalence") & (table["metric"] == "precision")]
+    always = result.predictions.query("estimator == 'prevalence'")["predicted"]
+    assert (always == 0).all()
+    assert row[["pooled", "low", "high", "fold_mean", "fold_sd"]].isna().all(axis=None)
+    assert row["n_folds"].item() == 0
+
+
+def test_differences_are_paired(result):
+    table = result.compare("bad", n_resamples=2000).set_index("estimator")
+    assert list(table.index) == ["good", "prevalence"]
+    good, bad = arrays(result, "good"), arrays(result, "bad")
+    row = table.loc["good"]
+    wanted = np.mean([roc_auc_score(Y, g) - roc_auc_score(Y, b) for g, b in zip(good, bad)])  # noqa: B905
+    assert row["difference"] == pytest.approx(wanted)
+    rng, label, draws = np.random.default_rng(3), Y.to_numpy(), []
+    for _ in range(1500):
+        rows = rng.integers(N, size=N)
+        aucs = [[auc_by_pairs(label[rows], p[rows]) for p in each] for each in (good, bad)]
+        draws.append(np.mean(aucs[0]) - np.mean(aucs[1]))
+    np.testing.assert_allclose(
+        row[["low", "high"]].astype(float), np.quantile(draws, [0.025, 0.975]), atol=0.02
+    )
+    back = result.compare("good").set_index("estimator").loc["bad"]
+    assert back["difference"] == pytest.approx(-row["difference"])
+    assert back["low"] == pytest.approx(-row["high"])
+
+
+def test_p_values_are_those_of_delong_and_of_the_corrected_t(result):
+    table = result.compare("bad", n_resamples=20).set_index("estimator")
+    row = table.loc["good"]
+    wanted = delong_test(Y, arrays(result, "good"), arrays(result, "bad")).p_value
+    assert row["delong_p"] == wanted
+    by_fold = result.per_fold.pivot(index=["repeat", "fold"], columns="estimator", values="roc_auc")
+    difference = by_fold["good"] - by_fold["bad"]
+    t = difference.mean() / np.sqrt((1 / 6 + 1 / 2) * difference.var())
+    assert row["fold_difference"] == pytest.approx(difference.mean())
+    assert row["fold_p"] == pytest.approx(2 * stats.t.sf(abs(t), 5))
+    for column in ("delong_p", "fold_p"):
+        np.testing.assert_array_equal(table[f"{column}_holm"], holm(table[column]))
+    assert (table["n_comparisons"] == 2).all()
+
+
+def test_groups_widen_what_delong_says(grouped):
+    p = grouped.compare("bad", n_resamples=20).set_index("estimator").loc["good", "delong_p"]
+    label = Y.to_numpy()
+    first, second = arrays(grouped, "good"), arrays(grouped, "bad")
+    assert p == delong_test(label, first, second, groups=PATIENTS).p_value
+    assert p != delong_test(label, first, second).p_value
+
+
+def test_other_metrics_have_no_delong(result):
+    table = result.compare("good", "brier", n_resamples=20)
+    assert table["delong_p"].isna().all()
+    assert table["fold_p"].notna().all()
+    assert (table["difference"] > 0).all()
+
+
+def test_repeats_on_other_rows_have_no_delong():
+    cv = StratifiedShuffleSplit(4, test_size=0.3, random_state=0)
+    found = evaluate(MODELS, X, Y, cv=cv).compare("good", n_resamples=50)
+    assert found["delong_p"].isna().all()
+    assert found[["difference", "low", "high", "fold_p"]].notna().all(axis=None)
+
+
+def test_leaving_one_out_has_pooled_figures_and_no_auc_of_folds():
+    result = evaluate({"good": OnColumn(0)}, X[:40], Y[:40], cv=LeaveOneOut())
+    row = result.summary(["roc_auc"], n_resamples=100).iloc[0]
+    assert row["pooled"] > 0.5
+    assert row["n_folds"] == 0
+    assert np.isnan(row["fold_mean"])
+
+
+def test_comparison_errors_are_named(result):
+    with pytest.raises(ValueError, match="Did you mean 'good'"):
+        result.compare("god")
+    with pytest.raises(ValueError, match="no metric 'auc'"):
+        result.compare("good", "auc")
+    with pytest.raises(ValueError, match="nothing to compare"):
+        evaluate({"good": OnColumn(0)}, X, Y, cv=2).compare("good")
+
+
+def test_subgroups_have_their_sizes_and_figures(result):
+    table = result.subgroups("site", n_resamples=50)
+    assert len(table) == 3 * 3 * 4
+    for site in "ABC":
+        mine = site == SITE
+        rows = table[(table["subgroup"] == site) & (table["estimator"] == "good")]
+        assert (rows["n_rows"] == mine.sum()).all()
+        assert (rows["n_positive"] == Y[mine].sum()).all()
+        auc = rows.set_index("metric").loc["roc_auc"]
+        wanted = np.mean([roc_auc_score(Y[mine], p[mine]) for p in arrays(result, "good")])
+        assert auc["pooled"] == pytest.approx(wanted)
+        assert auc["low"] <= auc["pooled"] <= auc["high"]
+
+
+def test_all_patients_in_one_subgroup_are_the_summary(result):
+    whole = result.subgroups(np.ones(N), metrics=METRICS, n_resamples=100)
+    summary = result.summary(n_resamples=100)
+    for column in ("pooled", "low", "high"):
+        np.testing.assert_array_equal(whole[column], summary[column])
+
+
+def test_ages_fall_into_bands(result):
+    table = result.subgroups("age", bins=[40, 50, 60, np.inf], n_resamples=20)
+    assert table["subgroup"].unique().tolist() == ["[40, 50)", "[50, 60)", "[60, inf)"]
+    sizes = table.groupby("subgroup")["n_rows"].first()
+    assert sizes["[40, 50)"] == ((X["age"] >= 40) & (X["age"] < 50)).sum()
+    assert sizes.sum() == N
+    with pytest.raises(ValueError, match=r"lie outside of the bins.*-np.inf"):
+        result.subgroups("age", bins=[40, 50])
+    with pytest.raises(ValueError, match="that increase"):
+        result.subgroups("age", bins=[50, 40])
+
+
+def test_small_and_one_sided_subgroups_say_so(result):
+    by = np.where(np.arange(N) < 5, "few", np.where(Y == 1, "ill", "well")).astype(object)
+    by[-1] = None
+    table = result.subgroups(by, n_resamples=20)
+    few = table[table["subgroup"] == "few"]
+    assert (few["n_patients"] == 5).all()
+    assert few[["pooled", "low", "high"]].isna().all(axis=None)
+    assert (few["note"] == "fewer than 10 patients: no figures").all()
+    ill = table[(table["subgroup"] == "ill") & (table["estimator"] == "good")]
+    ill = ill.set_index("metric")
+    assert np.isnan(ill.loc["roc_auc", "pooled"])
+    assert np.isfinite(ill.loc[["recall", "brier"], ["pooled", "low", "high"]]).all(axis=None)
+    assert ill["note"].str.startswith("one class only").all()
+    assert table["subgroup"].iloc[-1] == "missing"
+
+
+def test_subgroup_errors_are_named(result):
+    with pytest.raises(ValueError, match="Did you mean 'site'"):
+        result.subgroups("sites")
+    with pytest.raises(ValueError, match="one value a row"):
+        result.subgroups([1, 2])
+
+
+def test_columns_of_the_table_can_be_subgroups():
+    result = evaluate(MODELS, X, Y, cv=2, subgroups=["age"])
+    np.testing.assert_array_equal(result.covariates["age"], X["age"])
+
+
+def test_decision_curve_is_the_net_benefit(result):
+    table = result.decision_curve([0.1, 0.3])
+    assert list(table.columns) == [*MODELS, "treat all", "treat none"]
+    wanted = np.mean([net_benefit(Y, p, 0.3) for p in arrays(result, "good")])
+    assert table.loc[0.3, "good"] == pytest.approx(wanted)
+    assert table.loc[0.1, "treat all"] == pytest.approx(Y.mean() - (1 - Y.mean()) / 9)
+    assert (table["treat none"] == 0).all()
