@@ -9,12 +9,17 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
+import torch
 from joblib import Memory
+from torch import nn
 
 from skedema._caching.bounded import BoundedCache
+from skedema._caching.identity import module_identity
 from skedema._caching.store import store_beneath
 from skedema._scan_column import Scans
+from skedema.scans import VolumeReader
 from skedema.scans._content import by_content
+from skedema.scans.cache import reading
 
 #: Bytes of features that are kept: 256 MiB, those of 700,000 scans at 96 numbers each.
 DEFAULT_MAX_BYTES = 2**28
@@ -163,6 +168,34 @@ def _shown(each: Iterable[np.ndarray], n: int, verbose: int) -> Iterator[np.ndar
         yield from tqdm(each, total=n, desc="encoding scans", unit="scan", file=sys.stderr)
     finally:
         _this_thread.shows = False
+
+
+def recipe_of(
+    module: nn.Module, reader: VolumeReader, device: torch.device, *settings: object
+) -> str | None:
+    """Tell all that the features of a torch module depend on besides the scan.
+
+    Parameters
+    ----------
+    module : Module
+        In evaluation mode.
+    reader : VolumeReader
+        How scans are read for it.
+    device : torch.device
+        Where it computes; kinds of device differ in last bits, and so may versions of torch.
+    *settings : object
+        What else decides, each told by its text.
+
+    Returns
+    -------
+    str or None
+        None where the module cannot be pickled.
+    """
+    weights = module_identity(module)
+    if weights is None:
+        return None
+    parts = [weights, *settings, device.type, f"torch {torch.__version__}", reading(reader)]
+    return ", ".join(map(str, parts))
 
 
 def _stored_key(key: Any) -> str:

@@ -20,9 +20,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, check_memory, validate_data
 from torch import Tensor
 
-from skedema._caching.identity import module_identity
 from skedema._device import find_device
-from skedema._features import features
+from skedema._features import features, recipe_of
 from skedema._pretraining.checkpoints import Checkpoints, folder_of_run
 from skedema._pretraining.cost import Cost, measure
 from skedema._pretraining.fingerprint import fingerprint
@@ -38,7 +37,6 @@ from skedema.modules.masked_autoencoder import MaskedAutoencoder
 from skedema.modules.pooled_encoder import PooledEncoder
 from skedema.modules.reference_weights import WeightsReport, load_reference_weights
 from skedema.scans import VolumeReader
-from skedema.scans.cache import reading
 
 __all__ = ["ViTAutoencoder", "ViewAugmentation"]
 
@@ -444,12 +442,8 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             Equal for estimators that give equal features; None where it cannot be told.
         """
         check_is_fitted(self)
-        weights = module_identity(self.module_)
-        kind = f"{self.pool}, {self._features_dtype()}, {find_device(self.device).type}"
-        versions = f"torch {torch.__version__}"
-        return (
-            None if weights is None else f"{weights}, {kind}, {versions}, {reading(self.volume_)}"
-        )
+        device = find_device(self.device)
+        return recipe_of(self.module_, self.volume_, device, self.pool, self._features_dtype())
 
     def reconstruct(self, X: Any, *, random_state: int = 0) -> NDArray[np.float32]:
         """Hide patches of each scan and rebuild them.

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from skedema._caching.identity import identity, module_identity
+from skedema._caching.identity import identity
+from skedema._features import recipe_of
 from skedema._scan_column import Scans
 from skedema._training.resources import Resources
 from skedema.scans import ScanError, VolumeReader
-from skedema.scans.cache import reading
 
 _AT_ONCE = 16  # scans a call of a transformer that promises not to mix them
 
@@ -72,9 +72,7 @@ class ModuleEncoding:
         str or None
             None where the module cannot be pickled.
         """
-        weights = module_identity(self.module)
-        kind = f"{self.dtype}, {self.device.type}, torch {torch.__version__}"
-        return None if weights is None else f"{weights}, {kind}, {reading(self.reader)}"
+        return recipe_of(self.module, self.reader, self.device, self.dtype)
 
     def encode(self, scans: Scans, rows: np.ndarray, resources: Resources) -> Iterator[np.ndarray]:
         """Encode scans one by one: in a batch, the last bits would depend on the others.

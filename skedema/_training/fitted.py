@@ -59,16 +59,31 @@ def fit_once(encoder: Any, scans: Scans, rows: np.ndarray, y: np.ndarray) -> Any
         return copy.deepcopy(known.encoder)
     made = encoder.fit(scans.cells[rows], y)
     try:
-        nbytes = len(pickle.dumps(made))
         # Always a copy, as the next one gets: a copied array may lie otherwise in memory, and that
         # decides the last bits of a product.
-        encoder = copy.deepcopy(made)
+        given, nbytes = copy.deepcopy(made), _size_of_pickle(made)
     except (pickle.PicklingError, TypeError, AttributeError):
         return made
     # A file that was written anew meanwhile is not what the key tells.
     if key is not None and tuple(scans.key(row) for row in rows) == keys:
-        fitted.put(key, Fitted(copy.deepcopy(made), nbytes))
-    return encoder
+        fitted.put(key, Fitted(made, nbytes))
+    return given
+
+
+def _size_of_pickle(thing: object) -> int:
+    counted = _Counted()
+    pickle.Pickler(counted).dump(thing)
+    return counted.nbytes
+
+
+class _Counted:
+    """A file that counts what is written to it, and keeps nothing."""
+
+    nbytes = 0
+
+    def write(self, data: Any) -> int:
+        self.nbytes += len(data)
+        return len(data)
 
 
 #: The fitted encoders of this process.

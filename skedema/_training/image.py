@@ -74,7 +74,8 @@ class ImageBranch:
                 f"{type(self.given).__name__} is a scikit-learn transformer without a method "
                 "network() that gives a torch module. Use fine_tune=False."
             )
-        as_it_comes = reachable and not isinstance(self.given, FrozenEstimator)
+        self.frozen = isinstance(self.given, FrozenEstimator)
+        as_it_comes = reachable and not self.frozen
         self.trained = as_it_comes if fine_tune == "auto" else bool(fine_tune)
         self.encoder: Any = None
         self.start: np.ndarray | None = None
@@ -103,10 +104,10 @@ class ImageBranch:
         """
         if self.is_transformer:
             rows = np.flatnonzero(scans.present)
-            transformer = self._transformer(seed, resources)
-            if isinstance(transformer, FrozenEstimator):
-                self.encoder = transformer
+            if self.frozen:
+                self.encoder = clone(self.given)
             else:
+                transformer = self._transformer(seed, resources)
                 self.encoder = fit_once(transformer, scans, rows, y[rows])
             if self.trained:
                 self.reader = self.encoder.volume_
@@ -130,10 +131,8 @@ class ImageBranch:
         )
 
     def _transformer(self, seed: int, resources: Resources) -> Any:
-        """Clone the transformer and hand it what it leaves open, or nothing where it is frozen."""
+        """Clone the transformer and hand it what it leaves open."""
         transformer = clone(self.given)
-        if isinstance(transformer, FrozenEstimator):
-            return transformer
         known = transformer.get_params()
         context = {
             "memory": resources.memory,
@@ -236,8 +235,7 @@ class ImageBranch:
                 encoder, self.reader, self.dtype, self.device, keep=self.trained
             )
         else:
-            keep = self.trained or not isinstance(encoder, FrozenEstimator)
-            encoding = TransformerEncoding(encoder, keep=keep)
+            encoding = TransformerEncoding(encoder, keep=self.trained or not self.frozen)
         known = features.get(
             scans,
             rows,

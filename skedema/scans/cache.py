@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import islice
 from threading import Lock
@@ -136,13 +136,7 @@ class VolumeCache:
         room = self.max_bytes // (4 * math.prod(_shape(reader)))
         wanted = dict(islice({_key(reader, cell): cell for cell in cells}.items(), room))
         wanted = {key: cell for key, cell in wanted.items() if self._held.peek(key) is None}
-        n_workers = n_processes(n_jobs, len(wanted))
-        if n_workers == 1:
-            for cell in wanted.values():
-                self.get(reader, cell, memory)
-            return
-        for key, volume in self._read_all(reader, wanted, memory, n_workers):
-            self._held.put(key, volume)
+        self._fetch(reader, wanted, memory, n_jobs, keep=True)
 
     def get_all(
         self,
@@ -175,25 +169,32 @@ class VolumeCache:
         keys = [_key(reader, cell) for cell in cells]
         found = {key: self._held.peek(key) for key in keys}
         wanted = {k: cell for k, cell in zip(keys, cells, strict=True) if found[k] is None}
-        n_workers = n_processes(n_jobs, len(wanted))
-        if n_workers == 1:
-            found |= {k: self.get(reader, cell, memory, keep=keep) for k, cell in wanted.items()}
-        else:
-            for key, read in self._read_all(reader, wanted, memory, n_workers):
-                found[key] = read
-                if keep:
-                    self._held.put(key, read)
+        found |= self._fetch(reader, wanted, memory, n_jobs, keep=keep)
         return [volume for key in keys if (volume := found[key]) is not None]
 
-    def _read_all(
-        self, reader: VolumeReader, wanted: dict[Any, Any], memory: Memory | None, n_workers: int
-    ) -> Iterator[tuple[Any, NDArray[np.float32]]]:
+    def _fetch(
+        self,
+        reader: VolumeReader,
+        wanted: dict[Any, Any],
+        memory: Memory | None,
+        n_jobs: int | None,
+        *,
+        keep: bool,
+    ) -> dict[Any, NDArray[np.float32]]:
+        """Read the scans of keys that are not held."""
+        n_workers = n_processes(n_jobs, len(wanted))
+        if n_workers == 1:
+            return {k: self.get(reader, cell, memory, keep=keep) for k, cell in wanted.items()}
+        found = {}
         tasks = ((reader, cell, memory, key) for key, cell in wanted.items())
         results = in_processes(_read_apart, tasks, n_workers)
         for key, (volume, n_reads) in zip(wanted, results, strict=True):
             volume.flags.writeable = False
             self._count(n_reads)
-            yield key, volume
+            if keep:
+                self._held.put(key, volume)
+            found[key] = volume
+        return found
 
     def clear(self) -> None:
         """Forget all volumes; `n_reads` stays."""
