@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from skedema.datasets._cohort import make_head_ct_cohort
+from skedema.datasets._implant import ImplantedEdema, implant_edema
 
-__all__ = ["make_head_ct_cohort"]
+__all__ = ["ImplantedEdema", "implant_edema", "make_head_ct_cohort"]

@@ -12,37 +12,47 @@ import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.utils import Bunch, check_random_state
 
-from skedema.datasets._edema import finding_from_severity
-from skedema.datasets._patients import PREVALENCE, draw_patients
-from skedema.datasets._scan import Shape, Spacing, simulate_file
+from skedema.datasets._patients import draw_patients
+from skedema.datasets._scan import Shape, Slices, Spacing, simulate_file
+from skedema.datasets._subject import Subject
+from skedema.datasets._variables import PREVALENCE
 
 _MOST_MISSING = 0.9
 
 _DESCR = f"""\
 A simulated cohort of head CT scans: does the patient have brain edema?
 
-A patient has edema with probability {PREVALENCE}. The scan shows a finding whose severity is normal
-with unit variance and a mean that depends on edema; net water uptake, lesion volume, effacement and
-midline shift all follow from it. The clinical variables are drawn independently of the finding
-given the label, so the two kinds of evidence multiply.
+A patient has edema with probability {PREVALENCE}. The scan shows one of four patterns: none (25 %
+of patients, 18 % of them with edema), infarct (40 %, 55 %), haemorrhage (20 %, 55 %) or diffuse
+swelling (15 %, 60 %). The severity of what it shows is normal with unit variance and a mean that
+depends on pattern and edema; a clean scan tells nothing beyond being clean. The clinical variables
+depend on edema in a way that depends on the pattern, and some on the severity, so that the scan
+says which of them matter, and they say what the scan's finding is worth. How ill a patient is makes
+them depend on each other, but not on edema.
 
-scan               path of the patient's .nii.gz: int16 HU, RAS
+scan               path of the patient's .nii.gz: int16 HU
 age                years; always recorded; no effect of its own; widens ventricles and sulci
 sex                female, male; always recorded; no effect; sets the head's size
+site               A, B, C; always recorded; no effect; sites differ in scanner and missing values
 admission          direct, transfer, in-hospital; a weak effect
-hours_since_onset  h; longer with edema
-gcs                Glasgow coma scale, 3 to 15; lower with edema
-systolic_bp        mmHg; a weak effect
+hours_since_onset  h; missing in those who woke up with it (14.3 %); longer with edema, and the
+                   longer the more severe the finding, but shorter with edema on a clean scan
+gcs                Glasgow coma scale, 3 to 15; lower with edema, least so in infarcts
+nihss              NIH stroke scale, 0 to 42; higher with edema; not scored with diffuse swelling,
+                   in half of those with a clean scan, and less often in the sickest
+systolic_bp        mmHg; high in haemorrhage, low in diffuse swelling with edema
 glucose            mmol/l; higher with edema
-sodium             mmol/l; lower with edema
-osmolality         mOsm/kg; higher with edema; ordered more often with edema
+sodium             mmol/l; lower with edema where swelling is diffuse or the scan clean
+osmolality         mOsm/kg; higher with edema after a stroke, lower where swelling is diffuse;
+                   ordered more often for the sick and with edema
 platelets          10^9/l; pure noise
-anticoagulated     True, False; always recorded; a weak effect
+anticoagulated     True, False; always recorded; more often with edema in haemorrhage
+anti_xa            ng/ml, only under anticoagulants; higher with edema in haemorrhage
 
-`oracle` holds P(edema | what is known) under this model, exactly: `image` given the scan's finding,
-`clinical` given the clinical variables as reported (rounded, and with what is missing), `both`
-given all of it. No classifier can do better on average. Effects are chosen, not estimated from
-patients: nothing here is medical evidence.
+`oracle` holds P(edema | what is known) under this model, exactly: `image` given the scan's pattern
+and severity, `clinical` given the clinical variables as reported (rounded, and with what is
+missing), `both` given all of it. No classifier can do better on average. Some centres, spreads and
+differences are published ones, most effects are chosen: nothing here is medical evidence.
 """
 
 
@@ -52,6 +62,7 @@ def make_head_ct_cohort(
     *,
     shape: Sequence[int] = (64, 64, 64),
     spacing: Sequence[float] = (3.25, 3.25, 3.25),
+    slices: Slices = "grid",
     missing: float = 0.15,
     n_jobs: int | None = None,
     random_state: int | np.random.RandomState | None = None,
@@ -59,11 +70,12 @@ def make_head_ct_cohort(
 ) -> Bunch:
     """Simulate a cohort of head CT scans with clinical variables and the exact posterior.
 
-    Writes one NIfTI file a patient and returns the table that goes with them. Edema shows on the
-    scan as hypodensity with mass effect and in the clinical variables as shifted means; the two
-    are independent given the label, so that each patient's best possible prediction is known. With
-    the defaults its AUC is about 0.88 from the scan, 0.92 from the clinical variables and 0.96 from
-    both.
+    Writes one NIfTI file a patient and returns the table that goes with them. The scan shows
+    nothing, an infarct, a haemorrhage or diffuse swelling, and edema changes its severity; what a
+    clinical variable says about edema depends on that. Each patient's best possible prediction is
+    known. With the defaults its AUC is about 0.88 from the scan, 0.92 from the clinical variables
+    and 0.97 from both, but 0.95 for who multiplies the first two as if they were independent given
+    the label.
 
     Parameters
     ----------
@@ -77,11 +89,19 @@ def make_head_ct_cohort(
         Voxels along x (to the patient's right), y (front) and z (up).
     spacing : sequence of 3 float, default=(3.25, 3.25, 3.25)
         Voxel size in mm. A head needs about 208 mm along each axis; a smaller field cuts it off.
+    slices : {"grid", "scanner"}, default="grid"
+        With "grid" every scan has these voxels and straight axes. With "scanner" it covers the same
+        field with the slices of its site's scanner: another number of them, another thickness, and
+        sheared where the gantry was tilted.
     missing : float, default=0.15
-        Share of values missing completely at random in admission, hours_since_onset, gcs,
-        systolic_bp, glucose, sodium and platelets, 0 to 0.9. Osmolality is missing with probability
-        ``1 - (1 - missing) ** 1.5`` with edema and ``1 - (1 - missing) ** 5`` without. Age, sex and
-        anticoagulated are always there, and every patient has a scan.
+        How much is missing, 0 to 0.9. Values of admission, hours_since_onset, gcs, nihss,
+        systolic_bp, glucose, sodium, platelets and anti_xa are lost with probability
+        ``1 - (1 - missing) ** power``, where the power is 0.7 at site A, 1 at B and 1.75 at C. It
+        is larger for the nihss of who is very ill, and for osmolality it is about 5 without edema
+        and 1.5 with it, less for who is very ill. What does not exist is missing even at 0: the
+        hours of who woke up with symptoms, the nihss where there is no stroke, anti_xa without
+        anticoagulants. Age, sex, site and anticoagulated are always there, and every patient has a
+        scan.
     n_jobs : int or None, default=None
         Processes that draw scans, as in joblib. The result does not depend on it.
     random_state : int, RandomState or None, default=None
@@ -94,7 +114,7 @@ def make_head_ct_cohort(
     Bunch
         With the attributes
 
-        frame : DataFrame of shape (n_samples, 12)
+        frame : DataFrame of shape (n_samples, 15)
             ``scan``, the path of the file under ``directory`` as that was given ("~" expanded), and
             the clinical variables. The index holds the patients' names.
         target : Series of int
@@ -103,8 +123,10 @@ def make_head_ct_cohort(
             Columns ``image``, ``clinical`` and ``both``: P(edema | the image finding), P(edema |
             the clinical variables as reported, missing ones included), P(edema | both).
         findings : DataFrame
-            The truth about each scan: ``severity`` (standard deviations), ``volume`` (ml),
-            ``water_uptake`` and ``effacement`` (shares), ``midline_shift`` (mm). Not for training.
+            The truth about each scan: ``pattern``, ``severity`` (standard deviations), ``volume``
+            (ml), ``water_uptake`` and ``effacement`` (shares), ``midline_shift`` (mm), ``blood``
+            (ml) and ``contrast_loss`` (share of the difference between grey and white matter); 0
+            where the pattern has none. Not for training.
         DESCR : str
             The variables and the model in words.
 
@@ -119,11 +141,13 @@ def make_head_ct_cohort(
 
     Notes
     -----
-    Tissue has the textbook's HU, edema the net water uptake of Broocks et al., Stroke 2018,
-    49:1906-1912, and prevalence is the 46.5 % that the AttentionMixer paper's pooled metrics imply.
-    The image oracle knows the severity itself; a scan shows it through noise, a few voxels wide.
-    Age and sex bend the anatomy but are recorded for everyone and have the same distribution with
-    edema and without, so that what the scan says about them adds nothing to any of the posteriors.
+    Net water uptake in infarcts is that of Broocks et al., Stroke 2018, 49:1906-1912, and
+    prevalence the 46.5 % that the AttentionMixer paper's pooled metrics imply; sources of the rest
+    stand beside the numbers in the source code.
+    The image oracle knows pattern and severity themselves; a scan shows them through noise, a few
+    voxels wide. Age, sex and site bend anatomy and scanner but are recorded for everyone and have
+    the same distribution with edema and without, so that what the scan says about them adds nothing
+    to any of the posteriors.
 
     Examples
     --------
@@ -134,7 +158,7 @@ def make_head_ct_cohort(
     ...         4, folder, shape=(16, 16, 16), spacing=(13, 13, 13), random_state=0
     ...     )
     >>> cohort.frame.shape
-    (4, 12)
+    (4, 15)
     >>> list(cohort.oracle)
     ['image', 'clinical', 'both']
     """
@@ -151,6 +175,8 @@ def make_head_ct_cohort(
         _positive("spacing", steps[1]),
         _positive("spacing", steps[2]),
     )
+    if slices not in ("grid", "scanner"):
+        raise ValueError(f"slices must be 'grid' or 'scanner', got {slices!r}.")
     rate = _share("missing", missing)
     generator = check_random_state(random_state)
     folder = _folder(directory)
@@ -160,24 +186,25 @@ def make_head_ct_cohort(
     patients = draw_patients(n_samples, rate, for_table)
     names = [f"patient-{number:04d}" for number in range(1, n_samples + 1)]
     paths = [folder / f"{name}.nii.gz" for name in names]
-    Parallel(n_jobs=n_jobs, verbose=verbose)(
-        delayed(simulate_file)(path, severity, age, sex, seed, grid, size)
-        for path, severity, age, sex, seed in zip(
-            paths,
-            patients.severity.tolist(),
-            patients.clinical["age"].tolist(),
-            patients.clinical["sex"].tolist(),
-            for_scans.spawn(n_samples),
-            strict=True,
-        )
+    subjects = map(
+        Subject,
+        patients.pattern.tolist(),
+        patients.severity.tolist(),
+        patients.clinical["age"].astype(float).tolist(),
+        patients.clinical["sex"].tolist(),
+        patients.clinical["site"].tolist(),
+    )
+    found = Parallel(n_jobs=n_jobs, verbose=verbose)(
+        delayed(simulate_file)(path, subject, seed, grid, size, slices)
+        for path, subject, seed in zip(paths, subjects, for_scans.spawn(n_samples), strict=True)
     )
 
     index = pd.Index(names, name="patient")
     frame = patients.clinical.set_index(index)
     frame.insert(0, "scan", [str(path) for path in paths])
-    found = [finding_from_severity(severity)._asdict() for severity in patients.severity.tolist()]
-    findings = pd.DataFrame(found, index=index).rename(columns={"shift": "midline_shift"})
-    findings.insert(0, "severity", patients.severity)
+    findings = pd.DataFrame(
+        {"pattern": patients.pattern.tolist(), "severity": patients.severity}, index=index
+    ).join(pd.DataFrame(found, index=index).rename(columns={"shift": "midline_shift"}))
     return Bunch(
         frame=frame,
         target=pd.Series(patients.target, index=index, name="edema"),

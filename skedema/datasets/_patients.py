@@ -2,118 +2,49 @@
 
 The model, in the order in which a patient is drawn:
 
-1. ``y ~ Bernoulli(PREVALENCE)``: edema or not.
-2. The image finding: a severity ``u | y ~ N(+-SEPARATION / 2, 1)``. Everything the scan shows of
-   the edema is a deterministic function of it (see :mod:`skedema.datasets._edema`).
-3. Independently of ``u`` given ``y``, the clinical variables. The measured ones share one factor
-   ``f ~ N(0, 1)`` (how ill the patient is): ``z_j = effect_j (y - 1/2) + loading_j f +
-   sqrt(1 - loading_j^2) e_j``, so that ``z | y`` is a multivariate normal with unit variances and
-   correlations ``loading_i loading_j``. A monotone map brings ``z_j`` to its unit, where it is
-   rounded and clipped the way a chart would show it. The categorical ones are tables P(value | y).
-4. Missing values: completely at random, but for osmolality, which is ordered for the sick, so that
-   its absence informs about ``y``.
+1. What the scan shows and whether there is edema: ``(pattern, y)`` from a table. Patterns are none,
+   infarct, haemorrhage and diffuse swelling.
+2. The image finding's severity ``u = d (y - 1/2) + r`` with ``r ~ N(0, 1)`` and a separation ``d``
+   of the pattern. Everything the scan shows of the finding is decided by the pattern, ``u`` and
+   chance that knows nothing of the label; where the pattern is none, nothing is shown and
+   ``d = 0``.
+3. How ill the patient is, ``f ~ N(0, 1)``, independent of all that.
+4. The measured clinical variables. Given pattern and label,
+   ``z_j = effect_j (y - 1/2) + shift_j + loading_j f + link_j r + noise`` with variance 1, where
+   effect, shift and link depend on the pattern. So the scan says which variable matters and in
+   which direction, and through ``r`` what its finding is worth: the water uptake of an infarct
+   grows with the hours since onset, so that the same uptake tells more at 3 h than at 40 h. A
+   monotone map brings ``z_j`` to its unit, where it is rounded and clipped the way a chart would
+   show it. The categorical variables are tables P(value | pattern, y).
+5. Missing values: by chance, at a rate that depends on the site; osmolality is ordered for the
+   sick and the stroke scale not scored in the sickest, so that their absence tells of ``f`` and, of
+   osmolality, of ``y``; the scale does not exist for who had no stroke, the anticoagulant's level
+   for who takes none, and the time of onset for who woke up with it.
 
-Rounded values are intervals of ``z``, and intervals are independent given ``f`` and ``y``: the
-likelihood of a whole row is a one-dimensional integral over ``f``, done by Gauss-Hermite
-quadrature. The posterior is therefore that of the table as reported, to the quadrature's error.
+Age, sex and site, on which anatomy and scanner depend, depend on nothing but ``f``.
+
+The numbers are in :mod:`skedema.datasets._variables`, the posterior of all this in
+:mod:`skedema.datasets._posterior`.
 """
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit, log_ndtr, logit, logsumexp, ndtri
 
-FloatArray = NDArray[np.float64]
-
-PREVALENCE = 0.465
-"""P(edema). The value that the paper's pooled positive-class metrics would imply."""
-
-IMAGE_AUC = 0.88
-SEPARATION = float(np.sqrt(2) * ndtri(IMAGE_AUC))
-"""Distance of the two means of the severity, in its standard deviations: two normals of equal
-variance ``d`` apart have the AUC ``Phi(d / sqrt(2))``."""
-
-
-class Measure(NamedTuple):
-    """A measured clinical variable: its latent model and how the chart shows it."""
-
-    name: str
-    scale: Literal["linear", "log"]
-    center: float
-    spread: float
-    step: float
-    low: float
-    high: float
-    effect: float
-    loading: float
-    always: bool = False
-
-    def report(self, z: FloatArray) -> FloatArray:
-        """Bring latent values to the unit, rounded to the step and clipped to the range."""
-        if self.scale == "linear":
-            value = self.center + self.spread * z
-        else:
-            value = self.center * np.exp(self.spread * z)
-        steps = np.clip(np.rint(value / self.step), self.low / self.step, self.high / self.step)
-        return np.round(steps * self.step, 3)
-
-    def latent(self, value: FloatArray) -> FloatArray:
-        """Bring values in the unit to the latent scale."""
-        if self.scale == "linear":
-            return (value - self.center) / self.spread
-        return np.log(value / self.center) / self.spread
-
-    def interval(self, reported: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Bounds of the latent values that are reported as ``reported``, shape (n,) each."""
-        a = self.latent(reported - self.step / 2)
-        b = self.latent(reported + self.step / 2)
-        sign = np.sign(self.spread)
-        a = np.where(reported <= self.low + self.step / 4, -sign * np.inf, a)
-        b = np.where(reported >= self.high - self.step / 4, sign * np.inf, b)
-        return np.minimum(a, b), np.maximum(a, b)
-
-
-# Age bends the anatomy (ventricles and sulci widen) and sex the head's size: both are always
-# recorded and neither has an effect of its own, so that what a scan betrays of them tells nothing
-# about the label that `oracle` does not already count.
-MEASURES = (
-    Measure("age", "linear", 67, 13, 1, 18, 98, effect=0.0, loading=0.35, always=True),
-    Measure("hours_since_onset", "log", 9, 0.7, 0.1, 0.5, 72, effect=0.65, loading=0.0),
-    Measure("gcs", "linear", 12, -2.6, 1, 3, 15, effect=1.4, loading=0.5),
-    Measure("systolic_bp", "linear", 152, 24, 1, 80, 240, effect=0.3, loading=0.35),
-    Measure("glucose", "log", 7.2, 0.28, 0.1, 2.5, 30, effect=1.05, loading=0.4),
-    Measure("sodium", "linear", 138.5, -3.6, 1, 115, 165, effect=0.9, loading=0.3),
-    Measure("osmolality", "linear", 293, 8, 1, 255, 360, effect=0.85, loading=0.4),
-    Measure("platelets", "linear", 235, 62, 1, 40, 520, effect=0.0, loading=0.0),
+from skedema.datasets._measures import Category, FloatArray, Measure
+from skedema.datasets._posterior import posteriors
+from skedema.datasets._subject import PATTERNS
+from skedema.datasets._variables import (
+    PATTERN_AND_LABEL,
+    SEPARATION,
+    SITE,
+    SITE_POWER,
+    VARIABLES,
 )
-
-# Value, P(value | no edema), P(value | edema); whether it is always recorded.
-TABLES: dict[str, tuple[tuple[object, float, float], ...]] = {
-    "sex": (("female", 0.48, 0.48), ("male", 0.52, 0.52)),
-    "admission": (("direct", 0.62, 0.50), ("transfer", 0.28, 0.39), ("in-hospital", 0.10, 0.11)),
-    "anticoagulated": ((True, 0.18, 0.24), (False, 0.82, 0.76)),
-}
-ALWAYS_RECORDED = ("age", "sex", "anticoagulated")
-COLUMNS = (
-    "age",
-    "sex",
-    "admission",
-    "hours_since_onset",
-    "gcs",
-    "systolic_bp",
-    "glucose",
-    "sodium",
-    "osmolality",
-    "platelets",
-    "anticoagulated",
-)
-_OSMOLALITY_POWER = (5.0, 1.5)
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(48)
-_LOG_WEIGHTS = np.log(_WEIGHTS / _WEIGHTS.sum())
 
 
 class Patients(NamedTuple):
@@ -121,107 +52,80 @@ class Patients(NamedTuple):
 
     clinical: pd.DataFrame
     target: NDArray[np.int64]
+    pattern: NDArray[np.str_]
     severity: FloatArray
     oracle: pd.DataFrame
 
 
-def missing_rates(name: str, missing: float) -> tuple[float, float]:
-    """P(missing | no edema), P(missing | edema) of one variable."""
-    if name in ALWAYS_RECORDED:
-        return 0.0, 0.0
-    if name == "osmolality":
-        without, with_edema = -np.expm1(np.array(_OSMOLALITY_POWER) * np.log1p(-missing))
-        return float(without), float(with_edema)
-    return missing, missing
+class _Causes(NamedTuple):
+    """What a patient's variables depend on, shape (n,) each."""
+
+    pattern: NDArray[np.intp]
+    y: NDArray[np.int64]
+    residual: FloatArray
+    factor: FloatArray
 
 
 def draw_patients(n_samples: int, missing: float, seed: np.random.SeedSequence) -> Patients:
-    """Draw label, severity and clinical variables, and work out the exact posteriors.
+    """Draw label, finding and clinical variables, and work out the exact posteriors.
 
     Every variable has a stream of its own and takes its numbers in the order of the patients:
     a larger cohort begins with the smaller one.
     """
-    streams = iter([np.random.default_rng(child) for child in seed.spawn(3 + 2 * len(COLUMNS))])
-    y = (next(streams).random(n_samples) < PREVALENCE).astype(np.int64)
-    severity = SEPARATION * (y - 0.5) + next(streams).standard_normal(n_samples)
-    factor = next(streams).standard_normal(n_samples)
-    measures = {measure.name: measure for measure in MEASURES}
-    columns: dict[str, object] = {}
-    for name in COLUMNS:
-        values, gaps = next(streams), next(streams)
-        absent = gaps.random(n_samples) < np.take(missing_rates(name, missing), y)
-        if name in measures:
-            measure = measures[name]
-            noise = values.standard_normal(n_samples)
-            z = measure.effect * (y - 0.5) + measure.loading * factor
-            reported = measure.report(z + np.sqrt(1 - measure.loading**2) * noise)
-            whole = measure.always and measure.step == 1
-            columns[name] = (
-                reported.astype(np.int64) if whole else np.where(absent, np.nan, reported)
-            )
-        else:
-            columns[name] = _draw_category(name, y, values.random(n_samples), absent)
-    clinical = pd.DataFrame(columns)
-    image_ratio = SEPARATION * severity
-    clinical_ratio = log_likelihood_ratio(clinical, missing)
-    prior = float(logit(PREVALENCE))
-    oracle = pd.DataFrame(
-        {
-            "image": expit(prior + image_ratio),
-            "clinical": expit(prior + clinical_ratio),
-            "both": expit(prior + image_ratio + clinical_ratio),
-        }
+    streams = iter([np.random.default_rng(child) for child in seed.spawn(3 + 2 * len(VARIABLES))])
+    bounds = np.cumsum(PATTERN_AND_LABEL)[:-1]
+    cell = np.searchsorted(bounds, next(streams).random(n_samples), side="right")
+    causes = _Causes(
+        pattern=cell // 2,
+        y=(cell % 2).astype(np.int64),
+        residual=next(streams).standard_normal(n_samples),
+        factor=next(streams).standard_normal(n_samples),
     )
-    return Patients(clinical, y, severity, oracle)
+    severity = np.take(SEPARATION, causes.pattern) * (causes.y - 0.5) + causes.residual
+    site_power = np.ones(n_samples)
+    columns: dict[str, NDArray[np.generic] | pd.Series] = {}
+    for variable in VARIABLES:
+        values, gaps = next(streams), next(streams)
+        absent = np.zeros(n_samples, dtype=bool)
+        if variable.gaps is not None:
+            rate = variable.gaps.absence(
+                missing, site_power, causes.pattern, causes.y, causes.factor
+            )
+            absent = gaps.random(n_samples) < rate
+        if isinstance(variable, Measure):
+            if variable.only_if is not None:
+                absent |= ~columns[variable.only_if].astype(bool)
+            columns[variable.name] = _draw_measure(variable, causes, values, absent)
+        else:
+            code = _draw_category(variable, causes, values)
+            columns[variable.name] = _name_category(variable, code, absent)
+            if variable is SITE:
+                site_power = np.take(SITE_POWER, code)
+    clinical = pd.DataFrame(columns)
+    oracle = posteriors(clinical, causes.pattern, severity, missing)
+    return Patients(clinical, causes.y, np.array(PATTERNS)[causes.pattern], severity, oracle)
+
+
+def _draw_measure(
+    measure: Measure, causes: _Causes, rng: np.random.Generator, absent: NDArray[np.bool_]
+) -> NDArray[np.generic]:
+    noise = measure.noise(causes.pattern) * rng.standard_normal(len(absent))
+    reported = measure.report(measure.mean(*causes) + noise)
+    if measure.gaps is None and measure.step == 1:
+        return reported.astype(np.int64)
+    return np.where(absent, np.nan, reported)
 
 
 def _draw_category(
-    name: str, y: NDArray[np.int64], uniform: FloatArray, absent: NDArray[np.bool_]
+    category: Category, causes: _Causes, rng: np.random.Generator
+) -> NDArray[np.intp]:
+    bounds = np.cumsum(category.share, axis=0)[:-1, causes.pattern, causes.y]
+    return np.asarray((rng.random(len(causes.y)) >= bounds).sum(axis=0), dtype=np.intp)
+
+
+def _name_category(
+    category: Category, code: NDArray[np.intp], absent: NDArray[np.bool_]
 ) -> NDArray[np.bool_] | pd.Series:
-    labels = [row[0] for row in TABLES[name]]
-    bounds = np.cumsum([row[1:] for row in TABLES[name]], axis=0)[:-1]
-    index = (uniform[:, None] > bounds[:, y].T).sum(axis=1)
-    if name in ALWAYS_RECORDED and all(isinstance(label, bool) for label in labels):
-        return np.array(labels, dtype=bool)[index]
-    text = pd.Series([str(labels[i]) for i in index])
-    return text.mask(absent)
-
-
-def log_likelihood_ratio(clinical: pd.DataFrame, missing: float) -> FloatArray:
-    """Log P(row | edema) - log P(row | no edema) of clinical rows as reported, shape (n,)."""
-    per_class = [_log_likelihood(clinical, y, missing) for y in (0, 1)]
-    return per_class[1] - per_class[0]
-
-
-def _log_likelihood(clinical: pd.DataFrame, y: int, missing: float) -> FloatArray:
-    n_samples = len(clinical)
-    total = np.zeros(n_samples)
-    given_factor = np.broadcast_to(_LOG_WEIGHTS, (n_samples, len(_NODES))).copy()
-    for measure in MEASURES:
-        reported = clinical[measure.name].to_numpy(dtype=np.float64)
-        seen = ~np.isnan(reported)
-        low, high = measure.interval(reported[seen])
-        mean = measure.effect * (y - 0.5) + measure.loading * _NODES
-        sd = np.sqrt(1 - measure.loading**2)
-        given_factor[seen] += _log_normal_mass(
-            (low[:, None] - mean) / sd, (high[:, None] - mean) / sd
-        )
-    total += logsumexp(given_factor, axis=1)
-    for name, rows in TABLES.items():
-        table = {label: np.log(row[y]) for label, *row in rows}
-        total += clinical[name].map(table).fillna(0.0).to_numpy(dtype=np.float64)
-    if missing > 0:
-        for name in COLUMNS:
-            if name not in ALWAYS_RECORDED:
-                rate = missing_rates(name, missing)[y]
-                total += np.where(clinical[name].isna(), np.log(rate), np.log1p(-rate))
-    return total
-
-
-def _log_normal_mass(low: FloatArray, high: FloatArray) -> FloatArray:
-    """log(Phi(high) - Phi(low)) without cancellation in either tail; low < high."""
-    flip = low > 0
-    a = np.where(flip, -high, low)
-    b = np.where(flip, -low, high)
-    top = log_ndtr(b)
-    return np.asarray(top + np.log1p(-np.exp(log_ndtr(a) - top)), dtype=np.float64)
+    if isinstance(category.values[0], bool):
+        return np.array(category.values, dtype=bool)[code]
+    return pd.Series([category.values[i] for i in code]).mask(absent)

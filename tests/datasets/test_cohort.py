@@ -24,9 +24,20 @@ def cohort(tmp_path_factory):
     return make_head_ct_cohort(6, tmp_path_factory.mktemp("cohort"), random_state=3, **SMALL)
 
 
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    return make_head_ct_cohort(
+        60,
+        tmp_path_factory.mktemp("many"),
+        random_state=0,
+        shape=(12, 12, 12),
+        spacing=(17, 17, 17),
+    )
+
+
 def test_the_bunch_holds_one_row_a_patient_everywhere(cohort):
     assert isinstance(cohort, Bunch)
-    assert cohort.frame.shape == (6, 12)
+    assert cohort.frame.shape == (6, 15)
     assert cohort.frame.columns[0] == "scan"
     assert "edema" not in cohort.frame
     assert cohort.target.name == "edema"
@@ -37,15 +48,29 @@ def test_the_bunch_holds_one_row_a_patient_everywhere(cohort):
     assert list(cohort.frame.index[:2]) == ["patient-0001", "patient-0002"]
 
 
-def test_findings_grow_with_the_severity(cohort):
-    ordered = cohort.findings.sort_values("severity")
-    assert list(ordered) == ["severity", "volume", "water_uptake", "effacement", "midline_shift"]
-    assert (ordered.diff().iloc[1:] > 0).all(axis=None)
+def test_findings_grow_with_the_severity_of_what_the_scan_shows(many):
+    kinds = ["volume", "water_uptake", "effacement", "midline_shift", "blood", "contrast_loss"]
+    assert list(many.findings) == ["pattern", "severity", *kinds]
+    assert set(many.findings["pattern"]) == {"none", "infarct", "haemorrhage", "diffuse"}
+    ordered = many.findings.sort_values("severity")
+    growing = {
+        "none": [],
+        "infarct": ["volume", "water_uptake", "effacement", "midline_shift"],
+        "haemorrhage": ["water_uptake"],  # the other sizes follow from the blood as well
+        "diffuse": ["water_uptake", "effacement", "contrast_loss"],
+    }
+    for pattern, names in growing.items():
+        rows = ordered[ordered["pattern"] == pattern]
+        assert (rows[names].diff().iloc[1:] > 0).all(axis=None)
+    assert (ordered.loc[ordered["pattern"] == "none", kinds] == 0).all(axis=None)
+    assert ((ordered["blood"] > 0) == (ordered["pattern"] == "haemorrhage")).all()
 
 
-def test_the_image_oracle_follows_the_severity(cohort):
-    by_severity = cohort.oracle["image"][cohort.findings["severity"].sort_values().index]
-    assert by_severity.is_monotonic_increasing
+def test_the_image_oracle_follows_pattern_and_severity(many):
+    for pattern, rows in many.findings.groupby("pattern"):
+        image = many.oracle["image"][rows.sort_values("severity").index]
+        assert image.is_monotonic_increasing
+        assert (image.nunique() == 1) == (pattern == "none")
 
 
 def test_every_file_is_a_nifti_in_hu_with_the_grid_asked_for(tmp_path):
@@ -63,7 +88,7 @@ def test_every_file_is_a_nifti_in_hu_with_the_grid_asked_for(tmp_path):
         np.testing.assert_array_equal(image.get_sform(), image.affine)
         np.testing.assert_allclose(image.get_qform(), image.affine, atol=1e-5)
         hu = np.asarray(image.dataobj)
-        assert hu.min() >= -1024
+        assert hu.min() >= -2000
         assert hu.max() <= 3071
         assert np.asarray(image.dataobj).dtype == np.int16
 
@@ -148,9 +173,23 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_is_missing_when_none_is_asked_for(tmp_path):
+def test_only_what_may_not_exist_is_missing_when_none_is_asked_for(tmp_path):
     cohort = make_head_ct_cohort(5, tmp_path, missing=0, random_state=0, **SMALL)
-    assert not cohort.frame.isna().any(axis=None)
+    may_not_exist = ["hours_since_onset", "nihss", "anti_xa"]
+    assert not cohort.frame.drop(columns=may_not_exist).isna().any(axis=None)
+    assert cohort.frame.loc[~cohort.frame["anticoagulated"], "anti_xa"].isna().all()
+
+
+def test_the_scanner_decides_on_its_own_slices_when_asked_to(tmp_path):
+    field = {"shape": (16, 16, 40), "spacing": (13, 13, 5)}
+    on_grid = make_head_ct_cohort(6, tmp_path / "grid", random_state=0, **field)
+    own = make_head_ct_cohort(6, tmp_path / "own", slices="scanner", random_state=0, **field)
+    pd.testing.assert_frame_equal(own.oracle, on_grid.oracle)
+    pd.testing.assert_frame_equal(own.findings, on_grid.findings)
+    assert {nib.load(path).shape for path in on_grid.frame["scan"]} == {(16, 16, 40)}
+    shapes = [nib.load(path).shape for path in own.frame["scan"]]
+    assert {shape[:2] for shape in shapes} == {(16, 16)}
+    assert len({shape[2] for shape in shapes}) > 1
 
 
 def test_the_description_names_every_column(cohort):
@@ -160,7 +199,7 @@ def test_the_description_names_every_column(cohort):
 
 def test_options_are_keywords():
     kinds = [p.kind for p in inspect.signature(make_head_ct_cohort).parameters.values()]
-    assert kinds[2:] == [inspect.Parameter.KEYWORD_ONLY] * 6
+    assert kinds[2:] == [inspect.Parameter.KEYWORD_ONLY] * 7
 
 
 @pytest.mark.parametrize(
@@ -180,6 +219,8 @@ def test_options_are_keywords():
         ({"spacing": (1, 1, 0)}, ValueError, "spacing must be positive"),
         ({"spacing": (1, 1, np.inf)}, ValueError, "spacing must be positive"),
         ({"spacing": (1, 1, "1")}, TypeError, "spacing must be a number"),
+        ({"slices": "thin"}, ValueError, "slices must be 'grid' or 'scanner'"),
+        ({"slices": None}, ValueError, "slices must be 'grid' or 'scanner'"),
         ({"missing": -0.1}, ValueError, "missing must lie between"),
         ({"missing": 1.0}, ValueError, "missing must lie between"),
         ({"missing": float("nan")}, ValueError, "missing must lie between"),

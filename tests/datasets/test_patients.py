@@ -3,202 +3,196 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.integrate import trapezoid
-from scipy.special import logit
-from scipy.stats import multivariate_normal, norm
 from sklearn.metrics import roc_auc_score
 
-from skedema.datasets._patients import (
-    ALWAYS_RECORDED,
+from skedema.datasets._patients import draw_patients
+from skedema.datasets._subject import PATTERNS, SITES
+from skedema.datasets._variables import (
     COLUMNS,
     MEASURES,
+    PATTERN_AND_LABEL,
     PREVALENCE,
     SEPARATION,
-    TABLES,
-    draw_patients,
-    log_likelihood_ratio,
-    missing_rates,
+    SITE_POWER,
 )
+
+LOST_BY_CHANCE = ("admission", "gcs", "systolic_bp", "glucose", "sodium", "platelets")
 
 
 @pytest.fixture(scope="module")
-def patients():
-    return draw_patients(20_000, 0.15, np.random.SeedSequence(11))
+def complete():
+    return draw_patients(20_000, 0.0, np.random.SeedSequence(3))
 
 
-def likelihood_by_integration(row, y, missing):
-    factors = np.linspace(-9, 9, 2001)
-
-    def given_factor(f):
-        total = norm.pdf(f)
-        for measure in MEASURES:
-            value = row[measure.name]
-            if pd.isna(value):
-                continue
-            sd = np.sqrt(1 - measure.loading**2)
-            mean = measure.effect * (y - 0.5) + measure.loading * f
-            edges = []
-            for edge in (value - measure.step / 2, value + measure.step / 2):
-                if measure.scale == "log":
-                    edges.append(np.log(edge / measure.center) / measure.spread)
-                else:
-                    edges.append((edge - measure.center) / measure.spread)
-            low, high = sorted(edges)
-            beyond = np.inf * np.sign(measure.spread)
-            if value == measure.low:
-                low, high = (-np.inf, high) if beyond > 0 else (low, np.inf)
-            if value == measure.high:
-                low, high = (low, np.inf) if beyond > 0 else (-np.inf, high)
-            total *= norm.cdf(high, mean, sd) - norm.cdf(low, mean, sd)
-        return total
-
-    # The trapezoid rule is exact to round-off for a smooth integrand that dies out at both ends.
-    likelihood = trapezoid(given_factor(factors), factors)
-    for name, rows in TABLES.items():
-        for label, *probabilities in rows:
-            if row[name] == label:
-                likelihood *= probabilities[y]
-    for name in COLUMNS:
-        rate = missing_rates(name, missing)[y]
-        likelihood *= rate if pd.isna(row[name]) else 1 - rate
-    return likelihood
+def group(patients, pattern, y=None):
+    here = patients.pattern == pattern
+    return patients.clinical[here if y is None else here & (patients.target == y)]
 
 
-def test_the_quadrature_equals_numerical_integration_of_the_stated_model():
-    clinical = draw_patients(25, 0.3, np.random.SeedSequence(5)).clinical
-    clinical.loc[0, ["gcs", "sodium"]] = [15, 115]
-    clinical.loc[1, ["gcs", "glucose"]] = [3, 2.5]
-    expected = [
-        np.log(likelihood_by_integration(row, 1, 0.3) / likelihood_by_integration(row, 0, 0.3))
-        for _, row in clinical.iterrows()
-    ]
-    np.testing.assert_allclose(log_likelihood_ratio(clinical, 0.3), expected, rtol=1e-6, atol=1e-6)
-
-
-def test_fine_intervals_give_the_multivariate_normal_density_ratio():
-    names = ["systolic_bp", "osmolality"]
-    chosen = [measure for measure in MEASURES if measure.name in names]
-    clinical = draw_patients(50, 0.0, np.random.SeedSequence(1)).clinical
-    for measure in MEASURES:
-        clinical[measure.name] = clinical[measure.name].astype(float)
-        if measure.name not in names:
-            clinical[measure.name] = np.nan
-    clinical["admission"] = np.nan
-    z = np.column_stack([m.latent(clinical[m.name].to_numpy()) for m in chosen])
-    loading = np.array([m.loading for m in chosen])
-    covariance = np.outer(loading, loading) + np.diag(1 - loading**2)
-    shift = np.array([m.effect for m in chosen]) / 2
-    density = [multivariate_normal(sign * shift, covariance) for sign in (-1, 1)]
-    expected = density[1].logpdf(z) - density[0].logpdf(z)
-    table = {label: np.log(p1 / p0) for label, p0, p1 in TABLES["anticoagulated"]}
-    expected = expected + clinical["anticoagulated"].map(table).to_numpy(dtype=float)
-    np.testing.assert_allclose(log_likelihood_ratio(clinical, 0.0), expected, atol=0.01)
-
-
-@pytest.mark.parametrize("name", ["image", "clinical", "both"])
-def test_the_oracle_is_calibrated(patients, name):
-    predicted = patients.oracle[name].to_numpy()
-    bins = np.digitize(predicted, np.linspace(0, 1, 11)[1:-1])
-    for i in range(10):
-        here = bins == i
-        spread = np.sqrt((predicted[here] * (1 - predicted[here])).sum()) / here.sum()
-        assert abs(patients.target[here].mean() - predicted[here].mean()) < 4 * spread
-
-
-def test_the_oracles_rank_as_stated():
-    patients = draw_patients(4000, 0.15, np.random.SeedSequence(0))
-    auc = {name: roc_auc_score(patients.target, patients.oracle[name]) for name in patients.oracle}
-    assert auc["image"] == pytest.approx(0.88, abs=0.015)
-    assert auc["clinical"] == pytest.approx(0.915, abs=0.015)
-    assert auc["both"] == pytest.approx(0.964, abs=0.01)
-
-
-def test_evidence_multiplies(patients):
-    image, clinical, both = (logit(patients.oracle[name]) for name in patients.oracle)
-    np.testing.assert_allclose(both, image + clinical - logit(PREVALENCE), atol=1e-6)
-
-
-def test_the_finding_and_the_clinic_are_independent_given_the_label(patients):
-    for y in (0, 1):
-        rows = patients.target == y
-        measured = patients.clinical.loc[rows, [measure.name for measure in MEASURES]]
-        correlation = measured.corrwith(pd.Series(patients.severity[rows], index=measured.index))
-        assert correlation.abs().max() < 0.06
-
-
-def test_prevalence_and_severity_are_as_stated(patients):
+def test_patterns_labels_and_severities_are_as_stated(patients):
     assert patients.target.mean() == pytest.approx(PREVALENCE, abs=0.015)
-    for y in (0, 1):
-        severity = patients.severity[patients.target == y]
-        assert severity.mean() == pytest.approx(SEPARATION * (y - 0.5), abs=0.05)
-        assert severity.std() == pytest.approx(1, abs=0.03)
+    for p, pattern in enumerate(PATTERNS):
+        for y in (0, 1):
+            here = (patients.pattern == pattern) & (patients.target == y)
+            assert here.mean() == pytest.approx(PATTERN_AND_LABEL[p, y], abs=0.012)
+            severity = patients.severity[here]
+            assert severity.mean() == pytest.approx(SEPARATION[p] * (y - 0.5), abs=0.14)
+            assert severity.std() == pytest.approx(1, abs=0.1)
 
 
-def test_values_stay_in_range_on_their_step(patients):
-    for measure in MEASURES:
-        values = patients.clinical[measure.name].dropna()
-        assert values.between(measure.low, measure.high).all()
-        np.testing.assert_allclose(values, np.round(values / measure.step) * measure.step)
-        np.testing.assert_array_equal(values, np.round(values, 3))
+def test_a_larger_cohort_begins_with_the_smaller_one(patients):
+    fewer = draw_patients(150, 0.15, np.random.SeedSequence(11))
+    pd.testing.assert_frame_equal(fewer.clinical, patients.clinical.iloc[:150], check_exact=True)
+    np.testing.assert_array_equal(fewer.target, patients.target[:150])
+    np.testing.assert_array_equal(fewer.pattern, patients.pattern[:150])
+    np.testing.assert_array_equal(fewer.severity, patients.severity[:150])
+    np.testing.assert_allclose(fewer.oracle, patients.oracle.iloc[:150], rtol=1e-12)
+
+
+def test_the_same_seed_gives_the_same_bits():
+    first, second = (draw_patients(60, 0.15, np.random.SeedSequence(4)) for _ in range(2))
+    pd.testing.assert_frame_equal(first.clinical, second.clinical, check_exact=True)
+    pd.testing.assert_frame_equal(first.oracle, second.oracle, check_exact=True)
+    other = draw_patients(60, 0.15, np.random.SeedSequence(5))
+    assert not other.clinical.equals(first.clinical)
+
+
+def test_how_much_is_missing_changes_no_value(complete):
+    sparse = draw_patients(150, 0.5, np.random.SeedSequence(3)).clinical
+    full = complete.clinical.iloc[:150]
+    for name in COLUMNS:
+        seen = sparse[name].notna()
+        pd.testing.assert_series_equal(sparse[name][seen], full[name][seen], check_exact=True)
+
+
+def test_one_patient_is_enough():
+    single = draw_patients(1, 0.15, np.random.SeedSequence(0))
+    assert single.clinical.shape == (1, len(COLUMNS))
+    assert single.oracle.notna().all(axis=None)
 
 
 def test_kinds_of_columns(patients):
     kinds = patients.clinical.dtypes
+    assert tuple(patients.clinical) == COLUMNS
     assert kinds["age"] == np.int64
     assert kinds["anticoagulated"] == np.bool_
-    assert kinds["gcs"] == np.float64
+    for name in ("gcs", "nihss", "anti_xa"):
+        assert kinds[name] == np.float64
     assert set(patients.clinical["sex"]) == {"female", "male"}
+    assert set(patients.clinical["site"]) == set(SITES)
     assert set(patients.clinical["admission"].dropna()) == {"direct", "transfer", "in-hospital"}
-    assert tuple(patients.clinical) == COLUMNS
+    assert set(patients.pattern) == set(PATTERNS)
+    assert list(patients.oracle) == ["image", "clinical", "both"]
 
 
-def test_values_are_missing_at_the_rates_asked_for(patients):
-    gaps = patients.clinical.isna()
-    for name in COLUMNS:
-        for y in (0, 1):
-            rate = missing_rates(name, 0.15)[y]
-            assert gaps.loc[patients.target == y, name].mean() == pytest.approx(rate, abs=0.015)
-        if name in ALWAYS_RECORDED:
-            assert not gaps[name].any()
+@pytest.mark.parametrize("measure", MEASURES, ids=lambda measure: measure.name)
+def test_values_stay_in_range_on_their_step(patients, measure):
+    values = patients.clinical[measure.name].dropna()
+    assert values.between(measure.low, measure.high).all()
+    np.testing.assert_allclose(values, np.round(values / measure.step) * measure.step)
+    np.testing.assert_array_equal(values, np.round(values, 3))
 
 
-def test_the_absence_of_osmolality_speaks_against_edema(patients):
-    gaps = patients.clinical["osmolality"].isna()
-    assert patients.target[gaps].mean() < patients.target[~gaps].mean() - 0.15
-    present = patients.clinical.iloc[:1].copy()
-    present["osmolality"] = np.nan
-    ignoring = log_likelihood_ratio(present, 0.15) - log_likelihood_ratio(present, 0.0)
-    assert ignoring[0] < 0
+def test_values_are_lost_by_chance_at_the_rate_of_the_site(patients):
+    for site, power in zip(SITES, SITE_POWER, strict=True):
+        here = patients.clinical["site"] == site
+        rates = patients.clinical.loc[here, list(LOST_BY_CHANCE)].isna().mean()
+        np.testing.assert_allclose(rates, 1 - 0.85**power, atol=0.025)
+    rates = patients.clinical[list(LOST_BY_CHANCE)].isna().mean()
+    np.testing.assert_allclose(rates, 0.15, atol=0.015)
 
 
-@pytest.mark.parametrize("name", ["age", "sex", "platelets"])
-def test_null_variables_do_not_differ_with_the_label(patients, name):
-    values = patients.clinical[name]
-    values = (values == "male").astype(float) if name == "sex" else values
-    seen = values.notna()
-    assert roc_auc_score(patients.target[seen], values[seen]) == pytest.approx(0.5, abs=0.015)
+def test_what_anatomy_and_scanner_depend_on_is_always_there(patients):
+    for name in ("age", "sex", "site", "anticoagulated"):
+        assert patients.clinical[name].notna().all()
 
 
-def test_platelets_never_move_the_posterior(patients):
-    rows = patients.clinical.iloc[:50]
-    changed = rows.assign(platelets=rows["platelets"].fillna(200) + 1)
-    unmoved = rows["platelets"].notna().to_numpy()
-    np.testing.assert_allclose(
-        log_likelihood_ratio(changed, 0.15)[unmoved],
-        log_likelihood_ratio(rows, 0.15)[unmoved],
-        atol=1e-12,
+def test_only_what_does_not_exist_is_missing_when_none_is_asked_for(complete):
+    absent = complete.clinical.isna()
+    assert not absent[[*LOST_BY_CHANCE, "osmolality"]].any(axis=None)
+    assert absent["nihss"][complete.pattern == "diffuse"].all()
+    assert absent["nihss"][complete.pattern == "none"].mean() == pytest.approx(0.5, abs=0.03)
+    assert not absent["nihss"][np.isin(complete.pattern, ["infarct", "haemorrhage"])].any()
+    pd.testing.assert_series_equal(
+        absent["anti_xa"], ~complete.clinical["anticoagulated"], check_names=False
     )
+    # Mackey et al. 2011: 14.3 % of ischaemic strokes were found on waking up
+    assert absent["hours_since_onset"].mean() == pytest.approx(0.143, abs=0.01)
 
 
-def test_extreme_values_have_finite_posteriors():
-    clinical = draw_patients(2, 0.0, np.random.SeedSequence(0)).clinical
-    for measure, value in [(m, v) for m in MEASURES for v in (m.low, m.high)]:
-        clinical[measure.name] = value
-        assert np.isfinite(log_likelihood_ratio(clinical, 0.15)).all()
+def test_osmolality_is_ordered_for_the_sick_and_with_edema(patients):
+    absent = patients.clinical["osmolality"].isna()
+    assert absent[patients.target == 0].mean() == pytest.approx(0.54, abs=0.03)
+    assert absent[patients.target == 1].mean() == pytest.approx(0.24, abs=0.03)
+    infarct = (patients.pattern == "infarct") & (patients.target == 0)
+    gcs = patients.clinical["gcs"][infarct]
+    assert gcs[absent[infarct]].mean() > gcs[~absent[infarct]].mean() + 0.3
 
 
-@pytest.mark.parametrize("missing", [0.0, 1e-12, 0.9])
-def test_any_rate_of_missing_values_has_finite_posteriors(missing):
-    patients = draw_patients(500, missing, np.random.SeedSequence(0))
-    assert patients.oracle.gt(0).all(axis=None)
-    assert patients.oracle.lt(1).all(axis=None)
+def test_the_stroke_scale_is_not_scored_in_the_sickest(patients):
+    stroke = np.isin(patients.pattern, ["infarct", "haemorrhage"])
+    gcs = patients.clinical["gcs"][stroke]
+    absent = patients.clinical["nihss"][stroke].isna()
+    assert gcs[absent].mean() < gcs[~absent].mean() - 0.3
+
+
+@pytest.mark.parametrize("name", ["age", "sex", "site", "platelets"])
+def test_null_variables_do_not_differ_with_label_or_pattern(patients, name):
+    values = patients.clinical[name]
+    values = values if name in ("age", "platelets") else pd.Series(pd.factorize(values)[0])
+    seen = values.notna()
+    assert roc_auc_score(patients.target[seen], values[seen]) == pytest.approx(0.5, abs=0.017)
+    for pattern in PATTERNS:
+        here = patients.pattern[seen] == pattern
+        assert roc_auc_score(here, values[seen]) == pytest.approx(0.5, abs=0.022)
+
+
+def test_published_figures_of_haemorrhage_are_reproduced(complete):
+    mild, grave = (group(complete, "haemorrhage", y) for y in (0, 1))
+    # Lv et al. 2021
+    assert mild["gcs"].median() == pytest.approx(14, abs=1)
+    assert grave["gcs"].median() == pytest.approx(10, abs=1)
+    assert mild["systolic_bp"].mean() == pytest.approx(167.5, abs=3)
+    assert grave["systolic_bp"].mean() == pytest.approx(176.6, abs=3)
+    assert mild["systolic_bp"].std() == pytest.approx(26, abs=2)
+    everyone = group(complete, "haemorrhage")
+    # Dusenbury et al. 2023; Inohara et al. 2018
+    assert everyone["nihss"].median() == pytest.approx(8, abs=1.5)
+    assert everyone["nihss"].corr(everyone["gcs"], method="spearman") == pytest.approx(
+        -0.773, abs=0.1
+    )
+    assert everyone["anticoagulated"].mean() == pytest.approx(0.106 + 0.035, abs=0.02)
+
+
+def test_published_figures_of_infarcts_are_reproduced(complete):
+    everyone = group(complete, "infarct")
+    # Mallavarapu et al. 2025; Kharitonova et al. 2009
+    np.testing.assert_allclose(everyone["nihss"].quantile([0.25, 0.5, 0.75]), [5, 11, 19], atol=1.5)
+    assert everyone["systolic_bp"].mean() == pytest.approx(148, abs=2)
+    assert everyone["glucose"].mean() == pytest.approx(7.1, abs=0.3)
+    assert 2.4 < everyone["glucose"].std() < 3.1
+    # Bhalla et al. 2000
+    assert group(complete, "infarct", 0)["osmolality"].mean() == pytest.approx(293.1, abs=1)
+    assert group(complete, "infarct", 1)["osmolality"].mean() == pytest.approx(300.0, abs=1)
+
+
+def test_published_figures_of_diffuse_swelling_are_reproduced(complete):
+    # Liotta et al. 2018
+    assert group(complete, "diffuse")["sodium"].median() == pytest.approx(137, abs=1)
+
+
+def test_an_infarct_takes_up_water_with_time(complete):
+    for y in (0, 1):
+        here = (complete.pattern == "infarct") & (complete.target == y)
+        hours = np.log(complete.clinical["hours_since_onset"][here])
+        seen = hours.notna().to_numpy()
+        assert np.corrcoef(hours[seen], complete.severity[here][seen])[0, 1] == pytest.approx(
+            0.74, abs=0.05
+        )
+
+
+def test_how_ill_a_patient_is_makes_variables_agree(complete):
+    for y in (0, 1):
+        rows = group(complete, "infarct", y)
+        assert rows["gcs"].corr(rows["nihss"]) < -0.3
+        assert rows["glucose"].corr(rows["osmolality"]) == pytest.approx(0.2, abs=0.06)

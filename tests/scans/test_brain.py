@@ -5,9 +5,12 @@ import numpy as np
 import pytest
 
 from skedema.datasets import make_head_ct_cohort
-from skedema.datasets._edema import place_edema
-from skedema.datasets._grid import grid_axes, project
-from skedema.datasets._phantom import _CAVITY_OFFSET, _inner_table, draw_head, render_head
+from skedema.datasets._acquisition import draw_acquisition, head_points, scan
+from skedema.datasets._confounders import draw_confounders
+from skedema.datasets._grid import straight_grid
+from skedema.datasets._lesions import place_lesion
+from skedema.datasets._phantom import draw_head, in_cavity
+from skedema.datasets._scan import Drawn, render
 from skedema.scans.brain import brain_mask, keep_brain
 from skedema.scans.errors import ScanError
 from skedema.scans.files import load_scan
@@ -15,7 +18,7 @@ from skedema.scans.files import load_scan
 
 def head(shape=(80, 90, 36), spacing=(2.5, 2.5, 5.0)):
     """An ellipsoid of brain in bone, skin and air over a table; the brain, and the HU."""
-    grids = np.meshgrid(*grid_axes(shape, spacing), indexing="ij", sparse=True)
+    grids = straight_grid(shape, spacing).points().reshape(3, *shape)
 
     def within(mm):
         radii = zip(grids, np.array([62, 78, 60]) + mm, strict=True)
@@ -82,13 +85,16 @@ def test_the_mask_is_the_cavity_of_simulated_heads(spacing):
     shape = tuple(round(208 / step) for step in spacing)
     for seed in (0, 1):
         rng = np.random.default_rng(seed)
-        drawn = draw_head(60, "female", rng)
-        hu = render_head(drawn, place_edema(1.0, rng), shape, spacing, rng)
-        mesh = np.meshgrid(*grid_axes(shape, spacing), indexing="ij")
-        middle = drawn.shift + np.array([0, 0, _CAVITY_OFFSET], dtype=np.float32)
-        points = project(drawn.turn.T, np.stack([axis.ravel() for axis in mesh]) - middle[:, None])
-        points[0] /= 1 - np.float32(0.09) * np.clip(points[1] / drawn.cavity[1], -1, 1)
-        cavity = (_inner_table(drawn, points) < 0).reshape(shape)
+        drawn = Drawn(
+            head=draw_head(60, "female", rng),
+            lesion=place_lesion("infarct", 1.0, rng),
+            confounders=draw_confounders(60, rng),
+            acquisition=draw_acquisition("A", rng),
+        )
+        grid = straight_grid(shape, spacing)
+        hu = scan(render(drawn, grid), drawn.acquisition, grid, rng)
+        points = head_points(drawn.acquisition, grid)
+        cavity = (in_cavity(drawn.head, points) < 0).reshape(shape)
         mask = brain_mask(hu, spacing)
         # Partial volume blurs the rim by a voxel; nothing beyond is taken in.
         assert dice(mask, cavity) > 0.94
