@@ -21,7 +21,7 @@ from torch.testing import assert_close
 from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader
 from skedema.encoders import CNN, Encoder, MonaiEncoder, list_encoders
 from skedema.frames import read_table
-from skedema.fusion import CrossAttention, Fusion, list_fusions
+from skedema.fusion import CrossAttention, Fusion, Perceiver, SelfAttention, list_fusions
 from skedema.modules.attention import MultiHeadCrossAttention
 from skedema.refiners import Refiner, list_refiners
 
@@ -30,8 +30,16 @@ COMPLETE, NO_SODIUM, NO_SCAN, NOTHING = range(4)
 # Rounding depends on the shape of a batch; anything beyond that is another patient.
 CLOSE = {"rtol": 1e-9, "atol": 1e-10}
 
-FUSIONS = [*list_fusions(), CrossAttention(query="tokens")]
+FUSIONS = [*list_fusions(), CrossAttention(query="tokens"), CrossAttention(keys="table")]
 REFINERS = [*list_refiners(), None]
+# Those that leave out what is missing; which encoder gave the scan's tokens is the same to them.
+MASKED = [
+    CrossAttention(missing="mask"),
+    CrossAttention(query="tokens", missing="mask"),
+    CrossAttention(keys="table", missing="mask"),
+    SelfAttention(missing="mask"),
+    Perceiver(missing="mask"),
+]
 # Every fusion and every refiner, but not each with each, which would take twice as long.
 HEADS = [(fusion, "mixer") for fusion in FUSIONS]
 HEADS += [("cross_attention", refiner) for refiner in REFINERS if refiner != "mixer"]
@@ -213,6 +221,16 @@ def test_patients_are_independent_with_networks_of_monai(encoder, fine_tune, fus
     assert_patients_are_independent(classifier, X)
 
 
+@pytest.mark.parametrize("fusion", MASKED, ids=str)
+@pytest.mark.parametrize("left_out", [None, "scan", "clinical"], ids="without {}".format)
+def test_patients_are_independent_where_what_is_missing_is_left_out(left_out, fusion):
+    X, y = cohort(SHAPE)
+    if left_out is not None:
+        X = X.drop(columns="scan") if left_out == "scan" else X[["scan"]]
+    classifier = fit(X, y, encoder=CNN(width=4, depth=2), fusion=fusion)
+    assert_patients_are_independent(classifier, X)
+
+
 @pytest.mark.slow
 def test_patients_are_independent_with_a_deep_network_that_had_batch_norm():
     pytest.importorskip("monai")
@@ -250,7 +268,7 @@ class _AttentionOverTheBatch(nn.Module):
         super().__init__()
         self.attend = MultiHeadCrossAttention(dim, n_heads, 0.0)
 
-    def forward(self, queries, tokens):
+    def forward(self, queries, tokens, present):
         queries = queries.mean(dim=1, keepdim=True)
         attended, _ = self.attend(queries.transpose(0, 1), tokens.mean(dim=1).unsqueeze(0))
         return queries + attended.transpose(0, 1), None

@@ -53,6 +53,7 @@ class Intake:
         self.metadata: Any = None
         self.branch: ImageBranch | None = None
         self.variables: list[str] = []
+        self._dtypes: dict[Any, Any] = {}
 
     def match(self, table: Table) -> Table:
         """Bring a table into the column order of `fit`.
@@ -129,7 +130,11 @@ class Intake:
                 if has_fit_parameter(self.metadata, "sample_weight")
                 else {}
             )
-            self.metadata.fit(self._for_metadata(part), labels, **weights)
+            self._dtypes = {}
+            given = self._for_metadata(part)
+            if not isinstance(given, Table):
+                self._dtypes = dict(given.dtypes)
+            self.metadata.fit(given, labels, **weights)
             self.variables = self._name_variables(part)
         if branch is not None:
             scans = self.scans(table)
@@ -212,7 +217,12 @@ class Intake:
         return _as_values(self.metadata.transform(part), self.metadata, len(table))
 
     def _for_metadata(self, part: Table) -> Any:
-        return part if isinstance(self.metadata, ClinicalTokenizer) else part.to_pandas()
+        if isinstance(self.metadata, ClinicalTokenizer):
+            return part
+        frame = part.to_pandas()
+        # A column without any value has lost its kind, and a transformer of texts refuses numbers.
+        lost = [name for name in frame if frame[name].isna().all() and name in self._dtypes]
+        return frame.astype({name: self._dtypes[name] for name in lost})
 
     def _name_variables(self, part: Table) -> list[str]:
         if isinstance(self.metadata, ClinicalTokenizer):
@@ -226,7 +236,7 @@ class Intake:
 def _as_values(output: Any, metadata: Any, n: int) -> np.ndarray:
     if hasattr(output, "toarray"):
         output = output.toarray()
-    values = np.asarray(output, dtype=np.float64)
+    values = np.array(output, dtype=np.float64)  # a copy: pandas hands out what cannot be written
     if values.ndim != 2 or len(values) != n or np.isinf(values).any():
         raise ValueError(
             f"metadata={type(metadata).__name__} must give one row of finite numbers (or NaN for "

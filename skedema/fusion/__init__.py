@@ -12,6 +12,7 @@ from skedema.fusion.hyperfusion import HyperFusion
 from skedema.fusion.interactive import Interactive
 from skedema.fusion.low_rank_tensor import LowRankTensor
 from skedema.fusion.perceiver import Perceiver
+from skedema.fusion.product_of_experts import ProductOfExperts
 from skedema.fusion.self_attention import SelfAttention
 
 register_fusion("cross_attention", CrossAttention)
@@ -24,6 +25,7 @@ register_fusion("hyperfusion", HyperFusion)
 register_fusion("low_rank_tensor", LowRankTensor)
 register_fusion("self_attention", SelfAttention)
 register_fusion("perceiver", Perceiver)
+register_fusion("product_of_experts", ProductOfExperts)
 
 __all__ = [
     "DAFT",
@@ -36,6 +38,7 @@ __all__ = [
     "Interactive",
     "LowRankTensor",
     "Perceiver",
+    "ProductOfExperts",
     "SelfAttention",
     "list_fusions",
     "make_fusion",

@@ -44,10 +44,21 @@ class Fusion(BaseEstimator, ABC):
         Returns
         -------
         Module
-            ``forward(queries, tokens)`` takes (B, T, d) and (B, K, d) and returns the fused
-            sequence (B, S, d) and the attention a variable got (B, K), summing to 1 a patient, or
-            None where the fusion does not attend or K is 0. No patient may influence another. The
-            module has an attribute ``n_tokens``, the length S.
+            ``forward(queries, tokens, present)`` takes the scan's tokens (B, T, d), the variables'
+            (B, K, d), and what there is (B, 1 + K), of bool: the first column says whether the
+            patient has a scan, the others whether each variable has a value. In a model without
+            scans the first column is False.
+
+            It returns the fused sequence (B, S, d) and the attention a variable got (B, K), summing
+            to 1 a patient (or 0 where nothing was attended to), or None where there is none to
+            report, as with K = 0. No patient may influence another. The module has an attribute
+            ``n_tokens``, the length S.
+
+        Notes
+        -----
+        What is missing comes as a token like any other, a learnable vector of the scan's or of the
+        variable's own. Most fusions take it as such and need not look at `present`; one that leaves
+        out what is missing goes by `present`.
         """
 
 

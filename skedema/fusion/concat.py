@@ -42,6 +42,6 @@ class _Concat(nn.Module):
             nn.Linear(dim * (1 + n_variables), dim), nn.GELU(), nn.Dropout(dropout)
         )
 
-    def forward(self, queries: Tensor, tokens: Tensor) -> tuple[Tensor, None]:
+    def forward(self, queries: Tensor, tokens: Tensor, present: Tensor) -> tuple[Tensor, None]:
         joint = torch.cat([queries.mean(dim=1, keepdim=True), tokens], dim=1)
         return self.layers(joint.flatten(1)).unsqueeze(1), None

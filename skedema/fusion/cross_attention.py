@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from skedema.fusion._missing import check_choice, without_missing
 from skedema.fusion.base import Fusion
 from skedema.modules.attention import MultiHeadCrossAttention
 
@@ -21,6 +22,17 @@ class CrossAttention(Fusion):
         ``"pooled"``: the mean of the scan's tokens asks once. ``"tokens"``: every token of the
         scan asks, so that regions may look at different variables. The two are the same for an
         encoder that gives one token a scan.
+    keys : {"variables", "table"}, default="variables"
+        ``"variables"``: a key and a value a variable, as in the paper. ``"table"``: one for the
+        whole table, the sum of the variables' tokens, which is a linear embedding of the table. The
+        sequence is then ``[F; t]``, and as all attention is on one key, none is reported. It is
+        there to measure what a token a variable is worth.
+    missing : {"token", "mask"}, default="token"
+        What stands for a missing scan or value. ``"token"``: its learnable vector, which is
+        attended to as any other token. ``"mask"``: nothing. A missing variable has the weight 0,
+        and its place in the sequence holds zeros; a missing scan asks with zeros, so that the
+        question is the bias of the queries' projection, the same for all who have none. Where a
+        patient has no clinical value at all, nothing is added to z, and all weights are 0.
 
     Notes
     -----
@@ -45,8 +57,12 @@ class CrossAttention(Fusion):
     'tokens'
     """
 
-    def __init__(self, *, query: str = "pooled") -> None:
+    def __init__(
+        self, *, query: str = "pooled", keys: str = "variables", missing: str = "token"
+    ) -> None:
         self.query = query
+        self.keys = keys
+        self.missing = missing
 
     def build(
         self, *, dim: int, n_heads: int, n_queries: int, n_variables: int, dropout: float
@@ -66,34 +82,48 @@ class CrossAttention(Fusion):
         Raises
         ------
         ValueError
-            When `query` is neither "pooled" nor "tokens".
+            When `query`, `keys` or `missing` is none of its choices.
         """
-        if self.query not in ("pooled", "tokens"):
-            raise ValueError(f"query must be 'pooled' or 'tokens', got {self.query!r}.")
-        pooled = self.query == "pooled"
-        n_tokens = (1 if pooled else n_queries) + n_variables
-        return _CrossAttention(dim, n_heads, n_variables, dropout, pooled, n_tokens)
+        check_choice("query", self.query, ("pooled", "tokens"))
+        check_choice("keys", self.keys, ("variables", "table"))
+        check_choice("missing", self.missing, ("token", "mask"))
+        pooled, table = self.query == "pooled", self.keys == "table"
+        n_keys = min(1, n_variables) if table else n_variables
+        n_tokens = (1 if pooled else n_queries) + n_keys
+        attend = MultiHeadCrossAttention(dim, n_heads, dropout) if n_keys else None
+        return _CrossAttention(attend, n_tokens, pooled, table, masked=self.missing == "mask")
 
 
 class _CrossAttention(nn.Module):
     def __init__(
         self,
-        dim: int,
-        n_heads: int,
-        n_variables: int,
-        dropout: float,
-        pooled: bool,
+        attend: MultiHeadCrossAttention | None,
         n_tokens: int,
+        pooled: bool,
+        table: bool,
+        masked: bool,
     ) -> None:
         super().__init__()
-        self.pooled = pooled
+        self.attend = attend
         self.n_tokens = n_tokens
-        self.attend = MultiHeadCrossAttention(dim, n_heads, dropout) if n_variables else None
+        self.pooled = pooled
+        self.table = table
+        self.masked = masked
 
-    def forward(self, queries: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor | None]:
+    def forward(
+        self, queries: Tensor, tokens: Tensor, present: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
         if self.pooled:
             queries = queries.mean(dim=1, keepdim=True)
+        known = None
+        if self.masked:
+            queries, tokens, _ = without_missing(queries, tokens, present)
+            known = present[:, 1:]
         if self.attend is None:
             return queries, None
-        attended, weights = self.attend(queries, tokens)
-        return torch.cat([queries + attended, tokens], dim=1), weights.mean(dim=(1, 2))
+        if self.table:
+            tokens = tokens.sum(dim=1, keepdim=True)
+            known = None if known is None else known.any(dim=1, keepdim=True)
+        attended, weights = self.attend(queries, tokens, known)
+        sequence = torch.cat([queries + attended, tokens], dim=1)
+        return sequence, None if self.table else weights.mean(dim=(1, 2))

@@ -74,7 +74,7 @@ class _DAFT(nn.Module):
                 nn.Linear(bottleneck, 2 * dim, bias=False),
             )
 
-    def forward(self, queries: Tensor, tokens: Tensor) -> tuple[Tensor, None]:
+    def forward(self, queries: Tensor, tokens: Tensor, present: Tensor) -> tuple[Tensor, None]:
         if self.generate is None:
             return queries, None
         seen = torch.cat([queries.mean(dim=1), tokens.flatten(1)], dim=1)

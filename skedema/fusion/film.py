@@ -55,7 +55,7 @@ class _FiLM(nn.Module):
                 nn.Linear(dim, 2 * dim),
             )
 
-    def forward(self, queries: Tensor, tokens: Tensor) -> tuple[Tensor, None]:
+    def forward(self, queries: Tensor, tokens: Tensor, present: Tensor) -> tuple[Tensor, None]:
         if self.generate is None:
             return queries, None
         scale, shift = self.generate(tokens.flatten(1)).unsqueeze(1).chunk(2, dim=-1)

@@ -51,7 +51,7 @@ class _Gated(nn.Module):
             self.table = nn.Linear(dim * n_variables, dim, bias=False)
             self.gate = nn.Linear(dim * (1 + n_variables), dim, bias=False)
 
-    def forward(self, queries: Tensor, tokens: Tensor) -> tuple[Tensor, None]:
+    def forward(self, queries: Tensor, tokens: Tensor, present: Tensor) -> tuple[Tensor, None]:
         scan = queries.mean(dim=1)
         fused = torch.tanh(self.scan(scan))
         if self.table is not None:

@@ -77,7 +77,7 @@ class _HyperFusion(nn.Module):
             bound = (3 / (embedding * dim)) ** 0.5  # a uniform variable has the variance bound^2/3
             nn.init.uniform_(self.weight.weight, -bound, bound)
 
-    def forward(self, queries: Tensor, tokens: Tensor) -> tuple[Tensor, None]:
+    def forward(self, queries: Tensor, tokens: Tensor, present: Tensor) -> tuple[Tensor, None]:
         if self.embed is None:
             return queries, None
         embedded = self.embed(tokens.flatten(1))

@@ -55,7 +55,7 @@ class _Interactive(nn.Module):
                 nn.Linear(dim, dim),
             )
 
-    def forward(self, queries: Tensor, tokens: Tensor) -> tuple[Tensor, None]:
+    def forward(self, queries: Tensor, tokens: Tensor, present: Tensor) -> tuple[Tensor, None]:
         if self.generate is None:
             return queries, None
         return (1 + self.generate(tokens.flatten(1)).unsqueeze(1)) * queries, None

@@ -65,7 +65,7 @@ class _LowRankTensor(nn.Module):
         self.scan = _factor(dim, rank * dim)
         self.table = _factor(dim * n_variables, rank * dim) if n_variables else None
 
-    def forward(self, queries: Tensor, tokens: Tensor) -> tuple[Tensor, None]:
+    def forward(self, queries: Tensor, tokens: Tensor, present: Tensor) -> tuple[Tensor, None]:
         products = self.scan(queries.mean(dim=1))
         if self.table is not None:
             products = products * self.table(tokens.flatten(1))

@@ -7,6 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from skedema.fusion._missing import check_choice, without_missing
 from skedema.fusion.base import Fusion
 from skedema.modules.attention import MultiHeadCrossAttention
 from skedema.modules.mixer import mlp
@@ -31,6 +32,10 @@ class Perceiver(Fusion):
         Vectors in the latent array. At least 1.
     depth : int, default=1
         Blocks of self-attention over them. At least 1.
+    missing : {"token", "mask"}, default="token"
+        What stands for a missing scan or value. ``"token"``: its learnable vector, which is
+        attended to as any other token. ``"mask"``: nothing. The latents do not read it. Where
+        nothing is known of a patient, reading adds nothing to them.
 
     Notes
     -----
@@ -40,9 +45,10 @@ class Perceiver(Fusion):
     the query attends to latents, not to variables.
     """
 
-    def __init__(self, *, n_latents: int = 8, depth: int = 1) -> None:
+    def __init__(self, *, n_latents: int = 8, depth: int = 1, missing: str = "token") -> None:
         self.n_latents = n_latents
         self.depth = depth
+        self.missing = missing
 
     def build(
         self, *, dim: int, n_heads: int, n_queries: int, n_variables: int, dropout: float
@@ -62,19 +68,24 @@ class Perceiver(Fusion):
         Raises
         ------
         ValueError
-            When `n_latents` or `depth` is below 1.
+            When `n_latents` or `depth` is below 1, or `missing` is neither "token" nor "mask".
         """
+        check_choice("missing", self.missing, ("token", "mask"))
         for name in ("n_latents", "depth"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)!r}.")
-        return _Perceiver(dim, n_heads, dropout, self.n_latents, self.depth)
+        masked = self.missing == "mask"
+        return _Perceiver(dim, n_heads, dropout, self.n_latents, self.depth, masked)
 
 
 class _Perceiver(nn.Module):
     n_tokens = 1
 
-    def __init__(self, dim: int, n_heads: int, dropout: float, n_latents: int, depth: int) -> None:
+    def __init__(
+        self, dim: int, n_heads: int, dropout: float, n_latents: int, depth: int, masked: bool
+    ) -> None:
         super().__init__()
+        self.masked = masked
         self.modality = nn.Parameter(torch.empty(2, dim).uniform_(-(dim**-0.5), dim**-0.5))
         self.latents = nn.Parameter(nn.init.trunc_normal_(torch.empty(n_latents, dim), std=0.02))
         self.query = nn.Parameter(nn.init.trunc_normal_(torch.empty(1, dim), std=0.02))
@@ -83,9 +94,12 @@ class _Perceiver(nn.Module):
         self.process = nn.Sequential(*blocks)
         self.decode = _CrossBlock(dim, n_heads, dropout)
 
-    def forward(self, queries: Tensor, tokens: Tensor) -> tuple[Tensor, None]:
+    def forward(self, queries: Tensor, tokens: Tensor, present: Tensor) -> tuple[Tensor, None]:
+        mask = None
+        if self.masked:
+            queries, tokens, mask = without_missing(queries, tokens, present)
         joint = torch.cat([queries + self.modality[0], tokens + self.modality[1]], dim=1)
-        latents = self.process(self.encode(self.latents.expand(len(joint), -1, -1), joint))
+        latents = self.process(self.encode(self.latents.expand(len(joint), -1, -1), joint, mask))
         return self.decode(self.query.expand(len(joint), -1, -1), latents), None
 
 
@@ -100,7 +114,7 @@ class _CrossBlock(nn.Module):
         self.mlp_norm = nn.LayerNorm(dim)
         self.mlp = mlp(dim, _EXPANSION * dim, dropout)
 
-    def forward(self, queries: Tensor, tokens: Tensor) -> Tensor:
-        attended, _ = self.attend(self.query_norm(queries), self.token_norm(tokens))
+    def forward(self, queries: Tensor, tokens: Tensor, present: Tensor | None = None) -> Tensor:
+        attended, _ = self.attend(self.query_norm(queries), self.token_norm(tokens), present)
         queries = queries + attended
         return cast(Tensor, queries + self.mlp(self.mlp_norm(queries)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from skedema.fusion._missing import check_choice, without_missing
 from skedema.fusion.base import Fusion
 from skedema.modules.transformer import TransformerBlock
 
@@ -24,6 +25,10 @@ class SelfAttention(Fusion):
     ----------
     depth : int, default=1
         Number of blocks. At least 1.
+    missing : {"token", "mask"}, default="token"
+        What stands for a missing scan or value. ``"token"``: its learnable vector, which is
+        attended to as any other token. ``"mask"``: nothing. No token attends to it, and its place
+        in the sequence holds zeros. Where nothing is known of a patient, all of it does.
 
     Notes
     -----
@@ -34,8 +39,9 @@ class SelfAttention(Fusion):
     reported: it is among all tokens, and none of it is that of the scan to the variables alone.
     """
 
-    def __init__(self, *, depth: int = 1) -> None:
+    def __init__(self, *, depth: int = 1, missing: str = "token") -> None:
         self.depth = depth
+        self.missing = missing
 
     def build(
         self, *, dim: int, n_heads: int, n_queries: int, n_variables: int, dropout: float
@@ -55,21 +61,31 @@ class SelfAttention(Fusion):
         Raises
         ------
         ValueError
-            When `depth` is below 1.
+            When `depth` is below 1, or `missing` is neither "token" nor "mask".
         """
+        check_choice("missing", self.missing, ("token", "mask"))
         if self.depth < 1:
             raise ValueError(f"depth must be at least 1, got {self.depth!r}.")
-        return _SelfAttention(dim, n_heads, n_queries + n_variables, dropout, self.depth)
+        masked, n_tokens = self.missing == "mask", n_queries + n_variables
+        return _SelfAttention(dim, n_heads, n_tokens, dropout, self.depth, masked)
 
 
 class _SelfAttention(nn.Module):
-    def __init__(self, dim: int, n_heads: int, n_tokens: int, dropout: float, depth: int) -> None:
+    def __init__(
+        self, dim: int, n_heads: int, n_tokens: int, dropout: float, depth: int, masked: bool
+    ) -> None:
         super().__init__()
         self.n_tokens = n_tokens
+        self.masked = masked
         self.modality = nn.Parameter(torch.empty(2, dim).uniform_(-(dim**-0.5), dim**-0.5))
         blocks = (TransformerBlock(dim, n_heads, _EXPANSION, dropout) for _ in range(depth))
         self.blocks = nn.Sequential(*blocks)
 
-    def forward(self, queries: Tensor, tokens: Tensor) -> tuple[Tensor, None]:
+    def forward(self, queries: Tensor, tokens: Tensor, present: Tensor) -> tuple[Tensor, None]:
+        mask = None
+        if self.masked:
+            queries, tokens, mask = without_missing(queries, tokens, present)
         joint = torch.cat([queries + self.modality[0], tokens + self.modality[1]], dim=1)
-        return self.blocks(joint), None
+        for block in self.blocks:
+            joint = block(joint, mask)
+        return (joint if mask is None else joint.masked_fill(~mask.unsqueeze(-1), 0.0)), None

@@ -6,6 +6,26 @@ import torch
 from torch import Tensor, nn
 
 
+def keys_to_show(present: Tensor) -> tuple[Tensor, Tensor]:
+    """Mark the keys that a softmax may see, which needs at least one of each patient.
+
+    Parameters
+    ----------
+    present : Tensor of bool of shape (B, K)
+        Which keys there are.
+
+    Returns
+    -------
+    shown : Tensor of bool of shape (B, K)
+        Those, or all keys of a patient who has none: a softmax over nothing is not a number, and
+        neither is its gradient.
+    anything : Tensor of bool of shape (B,)
+        Who has any; what comes out for the others is to be put to 0.
+    """
+    anything = present.any(dim=1)
+    return present | ~anything.unsqueeze(1), anything
+
+
 class MultiHeadCrossAttention(nn.Module):
     """Multi-head attention of queries over keys and values.
 
@@ -31,7 +51,9 @@ class MultiHeadCrossAttention(nn.Module):
         self.output = nn.Linear(dim, dim)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, queries: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, queries: Tensor, tokens: Tensor, present: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Attend.
 
         Parameters
@@ -40,20 +62,30 @@ class MultiHeadCrossAttention(nn.Module):
             What asks.
         tokens : Tensor of shape (B, K, d)
             What is asked: keys and values.
+        present : Tensor of bool of shape (B, K), default=None
+            Which of them there are; the others get the weight 0. None: all.
 
         Returns
         -------
         attended : Tensor of shape (B, T, d)
-            The answer to each query.
+            The answer to each query; 0 where there is nothing to ask.
         weights : Tensor of shape (B, H, T, K)
-            Where each query looked, before dropout; sums to 1 over K.
+            Where each query looked, before dropout; sums to 1 over K, or is 0 where there is
+            nothing to ask.
         """
         query = self._split(self.query(queries))
         key, value = (self._split(part) for part in self.key_value(tokens).chunk(2, dim=-1))
         scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
+        if present is not None:
+            shown, anything = keys_to_show(present)
+            scores = scores.masked_fill(~shown[:, None, None], -torch.inf)
         weights = torch.softmax(scores, dim=-1)
         attended = self.dropout(weights) @ value
-        return self.output(attended.transpose(1, 2).flatten(2)), weights
+        answer = self.output(attended.transpose(1, 2).flatten(2))
+        if present is not None:
+            answer = answer.masked_fill(~anything[:, None, None], 0.0)
+            weights = weights.masked_fill(~anything[:, None, None, None], 0.0)
+        return answer, weights
 
     def _split(self, x: Tensor) -> Tensor:
         batch, length, _ = x.shape

@@ -25,7 +25,7 @@ class FusedClassifier(nn.Module):
     clinical_tokens : ClinicalTokens
         K variables to K tokens of width d.
     fusion : Module
-        ``(B, T, d), (B, K, d) -> (B, S, d), weights``; see `skedema.fusion.Fusion`.
+        ``(B, T, d), (B, K, d), (B, 1 + K) -> (B, S, d), weights``; see `skedema.fusion.Fusion`.
     refiner : Module
         ``(B, S, d) -> (B, S, d)``.
     dim : int
@@ -34,6 +34,9 @@ class FusedClassifier(nn.Module):
         Number of logits.
     dropout : float
         Probability of dropping a pooled feature in training.
+    modality_dropout : float, default=0.0
+        Probability with which a modality of a patient counts as missing in training; see
+        `drop_modalities`.
     """
 
     def __init__(
@@ -46,12 +49,14 @@ class FusedClassifier(nn.Module):
         dim: int,
         n_classes: int,
         dropout: float,
+        modality_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.scan_tokens = scan_tokens
         self.clinical_tokens = clinical_tokens
         self.fusion = fusion
+        self.modality_dropout = modality_dropout
         self.refiner = refiner
         self.norm = nn.LayerNorm(dim)
         self.dropout = nn.Dropout(dropout)
@@ -103,12 +108,12 @@ class FusedClassifier(nn.Module):
         sequence : Tensor of shape (B, S, d)
             The fused tokens.
         weights : Tensor of shape (B, K) or None
-            The attention each variable got, summing to 1 a patient, if the fusion attends.
+            The attention each variable got, if the fusion attends.
         """
         queries = self.scan_queries(present, features, volume)
-        return cast(
-            tuple[Tensor, Tensor | None], self.fusion(queries, self.clinical_tokens(clinical))
-        )
+        known = torch.cat([present.unsqueeze(1), ~torch.isnan(clinical)], dim=1)
+        tokens = self.clinical_tokens(clinical)
+        return cast(tuple[Tensor, Tensor | None], self.fusion(queries, tokens, known))
 
     def forward(
         self,
@@ -129,9 +134,41 @@ class FusedClassifier(nn.Module):
         Tensor of shape (B, n_classes)
             Logits.
         """
+        if self.training and self.modality_dropout:
+            clinical, present = drop_modalities(clinical, present, self.modality_dropout)
         sequence, _ = self.fuse(clinical, present, features, volume)
         pooled = self.norm(self.refiner(sequence)).mean(dim=1)
         return cast(Tensor, self.classify(self.dropout(pooled)))
+
+
+def drop_modalities(clinical: Tensor, present: Tensor, rate: float) -> tuple[Tensor, Tensor]:
+    """Let scans, or all clinical values of a patient, count as missing at random.
+
+    Only patients who have both lose one; where both are drawn, a fair coin keeps one. What a
+    patient loses does not depend on the others.
+
+    Parameters
+    ----------
+    clinical : Tensor of shape (B, K)
+        Scaled values and category codes, NaN for missing.
+    present : Tensor of bool of shape (B,)
+        Which patients have a scan.
+    rate : float
+        Probability with which each modality is drawn, in [0, 1).
+
+    Returns
+    -------
+    clinical, present : Tensor
+        As given, less what was dropped.
+    """
+    both = present & ~torch.isnan(clinical).all(dim=1)
+    if not both.any():
+        return clinical, present  # and nothing is drawn, as without dropping
+    scan, table, coin = torch.rand(len(clinical), 3, device=clinical.device).unbind(dim=1)
+    scan_drawn, table_drawn, keep_scan = scan < rate, table < rate, coin < 0.5
+    scan_lost = both & scan_drawn & ~(table_drawn & keep_scan)
+    table_lost = both & table_drawn & ~(scan_drawn & ~keep_scan)
+    return clinical.masked_fill(table_lost.unsqueeze(1), torch.nan), present & ~scan_lost
 
 
 def probe(encoder: nn.Module, in_channels: int, shape: tuple[int, int, int]) -> tuple[int, int]:

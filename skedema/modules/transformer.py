@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from skedema.modules.attention import keys_to_show
 from skedema.modules.mixer import mlp
 
 NORM_EPS = 1e-6  # of every LayerNorm in ViT-AE++
@@ -17,7 +18,7 @@ NORM_EPS = 1e-6  # of every LayerNorm in ViT-AE++
 _PLAIN_BELOW = 130
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+def attend(query: Tensor, key: Tensor, value: Tensor, shown: Tensor | None = None) -> Tensor:
     """Scaled dot-product attention by whichever kernel is faster.
 
     ``softmax(Q K^T / sqrt(d)) V`` (Vaswani et al., "Attention is all you need", NeurIPS 2017,
@@ -27,16 +28,21 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     ----------
     query, key, value : Tensor of shape (B, H, T, d)
         Heads apart.
+    shown : Tensor of bool of shape (B, T), default=None
+        Which keys may be looked at, at least one of each patient. None: all.
 
     Returns
     -------
     Tensor of shape (B, H, T, d)
         The answer to each query.
     """
+    mask = None if shown is None else shown[:, None, None]
     if query.device.type == "cpu" and query.shape[-2] < _PLAIN_BELOW:
         scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
+        if mask is not None:
+            scores = scores.masked_fill(~mask, -torch.inf)
         return torch.softmax(scores, dim=-1, dtype=value.dtype) @ value
-    return scaled_dot_product_attention(query, key, value)
+    return scaled_dot_product_attention(query, key, value, attn_mask=mask)
 
 
 class TransformerBlock(nn.Module):
@@ -66,13 +72,16 @@ class TransformerBlock(nn.Module):
         self.mlp_norm = nn.LayerNorm(dim, eps=NORM_EPS)
         self.mlp = mlp(dim, int(expansion * dim), dropout)
 
-    def forward(self, tokens: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, present: Tensor | None = None) -> Tensor:
         """Transform.
 
         Parameters
         ----------
         tokens : Tensor of shape (B, T, D)
             The sequence.
+        present : Tensor of bool of shape (B, T), default=None
+            Which tokens there are: no other is looked at, though each looks at those. Where there
+            is none, attention adds nothing. None: all.
 
         Returns
         -------
@@ -82,6 +91,10 @@ class TransformerBlock(nn.Module):
         batch, length, dim = tokens.shape
         joint = self.query_key_value(self.attention_norm(tokens))
         query, key, value = joint.reshape(batch, length, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)
-        attended = attend(query, key, value).transpose(1, 2).reshape(batch, length, dim)
-        tokens = tokens + self.project(attended)
+        shown, anything = (None, None) if present is None else keys_to_show(present)
+        attended = attend(query, key, value, shown).transpose(1, 2).reshape(batch, length, dim)
+        added = self.project(attended)
+        if anything is not None:
+            added = added.masked_fill(~anything[:, None, None], 0.0)
+        tokens = tokens + added
         return cast(Tensor, tokens + self.mlp(self.mlp_norm(tokens)))

@@ -24,7 +24,10 @@ def build(fusion, n_queries=3, n_variables=2, dim=6, n_heads=2):
 def draw(n_queries=3, n_variables=2, dim=6, n_patients=4):
     rng = torch.Generator().manual_seed(1)
     shapes = (n_patients, n_queries, dim), (n_patients, n_variables, dim)
-    return [torch.randn(*shape, generator=rng, dtype=torch.float64) for shape in shapes]
+    drawn = [torch.randn(*shape, generator=rng, dtype=torch.float64) for shape in shapes]
+    present = torch.rand(n_patients, 1 + n_variables, generator=rng) < 0.5
+    present[0], present[1], present[-1] = True, torch.arange(1 + n_variables) > 0, False
+    return [*drawn, present]  # all there, all but the scan, ..., nothing
 
 
 def arrays(module):

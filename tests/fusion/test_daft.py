@@ -11,8 +11,8 @@ from skedema.fusion import DAFT
 @pytest.mark.parametrize("bottleneck", [2, 7])
 def test_it_is_the_formula_of_the_paper(small, bottleneck):
     module = small.build(DAFT(bottleneck=bottleneck))
-    queries, tokens = small.draw()
-    sequence, weights = module(queries, tokens)
+    queries, tokens, present = small.draw()
+    sequence, weights = module(queries, tokens, present)
     w = small.arrays(module)
     assert w["generate.0.weight"].shape == (bottleneck, 6 + 2 * 6)
     for i in range(len(queries)):
@@ -27,15 +27,16 @@ def test_it_is_the_formula_of_the_paper(small, bottleneck):
 
 def test_the_transform_depends_on_the_scan_as_well(small):
     module = small.build(DAFT())
-    queries, tokens = small.draw()
+    queries, tokens, present = small.draw()
     moved = queries.clone()
     moved[:, 1] += 1.0  # another position has another mean, so the first is transformed otherwise
-    assert not torch.allclose(module(moved, tokens)[0][:, 0], module(queries, tokens)[0][:, 0])
+    first, changed = (module(z, tokens, present)[0][:, 0] for z in (queries, moved))
+    assert not torch.allclose(changed, first)
 
 
 def test_without_variables_the_scan_stays_as_it_is(small):
-    queries, tokens = small.draw(n_variables=0)
-    assert torch.equal(small.build(DAFT(), n_variables=0)(queries, tokens)[0], queries)
+    queries, tokens, present = small.draw(n_variables=0)
+    assert torch.equal(small.build(DAFT(), n_variables=0)(queries, tokens, present)[0], queries)
 
 
 def test_a_bottleneck_below_one_is_an_error(small):

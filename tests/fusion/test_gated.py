@@ -8,8 +8,8 @@ from skedema.fusion import Gated
 
 def test_it_is_the_formula_of_the_paper(small):
     module = small.build(Gated())
-    queries, tokens = small.draw()
-    sequence, weights = module(queries, tokens)
+    queries, tokens, present = small.draw()
+    sequence, weights = module(queries, tokens, present)
     w = small.arrays(module)
     for i in range(len(queries)):
         scan, table = queries[i].numpy().mean(axis=0), tokens[i].numpy().ravel()
@@ -23,6 +23,6 @@ def test_it_is_the_formula_of_the_paper(small):
 
 def test_without_variables_the_scan_is_let_through(small):
     module = small.build(Gated(), n_variables=0)
-    queries, tokens = small.draw(n_variables=0)
+    queries, tokens, present = small.draw(n_variables=0)
     expected = np.tanh(queries.numpy().mean(axis=1) @ small.arrays(module)["scan.weight"].T)
-    assert_allclose(module(queries, tokens)[0][:, 0].detach(), expected, rtol=1e-12)
+    assert_allclose(module(queries, tokens, present)[0][:, 0].detach(), expected, rtol=1e-12)

@@ -9,8 +9,8 @@ from skedema.fusion import Interactive
 
 def test_it_is_the_formula_of_the_paper(small):
     module = small.build(Interactive())
-    queries, tokens = small.draw()
-    sequence, weights = module(queries, tokens)
+    queries, tokens, present = small.draw()
+    sequence, weights = module(queries, tokens, present)
     w = small.arrays(module)
     for i in range(len(queries)):
         hidden = np.maximum(small.linear(w, "generate.0", tokens[i].numpy().ravel()), 0)
@@ -21,10 +21,11 @@ def test_it_is_the_formula_of_the_paper(small):
 
 
 def test_a_scan_of_zeros_stays_one(small):
-    queries, tokens = small.draw()
-    assert not small.build(Interactive())(torch.zeros_like(queries), tokens)[0].any()
+    queries, tokens, present = small.draw()
+    assert not small.build(Interactive())(torch.zeros_like(queries), tokens, present)[0].any()
 
 
 def test_without_variables_the_scan_stays_as_it_is(small):
-    queries, tokens = small.draw(n_variables=0)
-    assert torch.equal(small.build(Interactive(), n_variables=0)(queries, tokens)[0], queries)
+    queries, tokens, present = small.draw(n_variables=0)
+    module = small.build(Interactive(), n_variables=0)
+    assert torch.equal(module(queries, tokens, present)[0], queries)

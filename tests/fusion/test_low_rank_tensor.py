@@ -16,8 +16,8 @@ def factors(w, name, rank):
 @pytest.mark.parametrize("rank", [1, 4])
 def test_it_is_the_outer_product_under_a_tensor_of_weights(small, rank):
     module = small.build(LowRankTensor(rank=rank))
-    queries, tokens = small.draw()
-    sequence, weights = module(queries, tokens)
+    queries, tokens, present = small.draw()
+    sequence, weights = module(queries, tokens, present)
     w = small.arrays(module)
     tensor = np.einsum("rda,rdb->dab", factors(w, "scan", rank), factors(w, "table", rank))
     for i in range(len(queries)):
@@ -31,10 +31,10 @@ def test_it_is_the_outer_product_under_a_tensor_of_weights(small, rank):
 
 def test_without_variables_the_product_is_of_the_scan_alone(small):
     module = small.build(LowRankTensor(rank=2), n_variables=0)
-    queries, tokens = small.draw(n_variables=0)
+    queries, tokens, present = small.draw(n_variables=0)
     matrix = factors(small.arrays(module), "scan", 2).sum(axis=0)
     scan = np.column_stack([queries.numpy().mean(axis=1), np.ones(len(queries))])
-    assert_allclose(module(queries, tokens)[0][:, 0].detach(), scan @ matrix.T, rtol=1e-12)
+    assert_allclose(module(queries, tokens, present)[0][:, 0].detach(), scan @ matrix.T, rtol=1e-12)
 
 
 def test_a_rank_below_one_is_an_error(small):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose
 from torch.testing import assert_close
 
@@ -19,8 +20,8 @@ def cross(small, w, name, x, tokens):
 @pytest.mark.parametrize(("n_latents", "depth"), [(8, 1), (3, 2)])
 def test_it_encodes_processes_and_decodes(small, n_latents, depth):
     module = small.build(Perceiver(n_latents=n_latents, depth=depth))
-    queries, tokens = small.draw()
-    sequence, weights = module(queries, tokens)
+    queries, tokens, present = small.draw()
+    sequence, weights = module(queries, tokens, present)
     w = small.arrays(module)
     assert w["latents"].shape == (n_latents, 6)
     for i in range(len(queries)):
@@ -35,8 +36,19 @@ def test_it_encodes_processes_and_decodes(small, n_latents, depth):
 
 def test_the_order_of_variables_does_not_matter(small):
     module = small.build(Perceiver())
-    queries, tokens = small.draw()
-    assert_close(module(queries, tokens.flip(1))[0], module(queries, tokens)[0])
+    queries, tokens, present = small.draw()
+    assert_close(module(queries, tokens.flip(1), present)[0], module(queries, tokens, present)[0])
+
+
+def test_the_mask_reads_as_if_there_were_no_such_token(small):
+    module = small.build(Perceiver(missing="mask"), 3, 4)
+    queries, tokens, _ = small.draw(3, 4)
+    present = torch.tensor([[True, True, False, True, False]]).expand(4, -1)
+    sequence, _ = module(queries, tokens, present)
+    assert_close(sequence, module(queries, tokens[:, [0, 2]], present[:, [0, 1, 3]])[0])
+    no_scan = present & (torch.arange(5) > 0)
+    sequence, _ = module(queries, tokens, no_scan)
+    assert_close(sequence, module(queries[:, :0], tokens, no_scan)[0])
 
 
 @pytest.mark.parametrize("name", ["n_latents", "depth"])

@@ -54,3 +54,33 @@ def test_order_of_the_tokens_does_not_matter():
     shuffled, shuffled_weights = ours(queries, tokens[:, order])
     assert_close(shuffled, attended)
     assert_close(shuffled_weights, weights[..., order])
+
+
+@pytest.mark.parametrize("n_queries", [1, 3])
+def test_masked_attention_equals_that_of_torch(n_queries):
+    ours, theirs = twins(16, 4)
+    queries = torch.randn(3, n_queries, 16, dtype=torch.float64)
+    tokens = torch.randn(3, 5, 16, dtype=torch.float64)
+    present = torch.tensor([[1, 1, 1, 1, 1], [0, 1, 0, 1, 1], [0, 0, 0, 1, 0]]).bool()
+    attended, weights = ours(queries, tokens, present)
+    expected, expected_weights = theirs(
+        queries, tokens, tokens, key_padding_mask=~present, average_attn_weights=False
+    )
+    assert_close(attended, expected)
+    assert_close(weights, expected_weights)
+    assert not weights.movedim(-1, 1)[~present].any()
+
+
+def test_nothing_to_ask_gives_no_answer_no_weights_and_no_gradient():
+    ours, _ = twins(16, 4)
+    queries = torch.randn(2, 3, 16, dtype=torch.float64, requires_grad=True)
+    tokens = torch.randn(2, 5, 16, dtype=torch.float64, requires_grad=True)
+    present = torch.tensor([[True] * 5, [False] * 5])
+    attended, weights = ours(queries, tokens, present)
+    assert not attended[1].any()
+    assert not weights[1].any()
+    assert_close(attended[:1], ours(queries[:1], tokens[:1])[0])
+    found = torch.autograd.grad(attended.sum(), [queries, tokens, *ours.parameters()])
+    assert all(torch.isfinite(gradient).all() for gradient in found)
+    assert not found[0][1].any()
+    assert not found[1][1].any()

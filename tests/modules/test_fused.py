@@ -8,7 +8,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from skedema.fusion import CrossAttention
-from skedema.modules.fused import FusedClassifier, probe
+from skedema.modules.fused import FusedClassifier, drop_modalities, probe
 from skedema.modules.tokens import ClinicalTokens, ScanTokens
 from skedema.refiners import Mixer
 
@@ -57,6 +57,87 @@ def test_network_is_tokens_fusion_refiner_norm_mean_and_linear():
     fused, given = network.fuse(clinical, present, volume=volume)
     assert_close(fused, sequence)
     assert_close(given, weights.mean(dim=(1, 2)))
+
+
+class Seen(nn.Module):
+    """A fusion that keeps what it was told is there."""
+
+    n_tokens = 1
+
+    def forward(self, queries, tokens, present):
+        self.present = present
+        return queries.mean(dim=1, keepdim=True) + tokens.sum(dim=1, keepdim=True), None
+
+
+def small_network(rate: float = 0.0) -> FusedClassifier:
+    torch.manual_seed(0)
+    tokens = ScanTokens(2, 8), ClinicalTokens([0, 2], 8)
+    return FusedClassifier(None, *tokens, Seen(), nn.Identity(), 8, 2, 0.0, rate)
+
+
+def patients(n: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Give clinical values, who has a scan, and features: all, no scan, a value, no value."""
+    clinical = torch.tensor([[0.5, 1.0], [0.5, 0.0], [torch.nan, 1.0], [torch.nan, torch.nan]])
+    present = torch.tensor([True, False, True, True])
+    return clinical.repeat(n, 1), present.repeat(n), torch.ones(4 * n, 1, 2)
+
+
+def test_fusion_is_told_what_there_is():
+    network = small_network()
+    network(*patients(1))
+    expected = [[True, True, True], [False, True, True], [True, False, True], [True, False, False]]
+    assert network.fusion.present.tolist() == expected
+
+
+def test_modalities_are_dropped_at_their_rate_and_never_both():
+    torch.manual_seed(0)
+    clinical, present, _ = patients(20000)
+    values, kept = drop_modalities(clinical, present, 0.3)
+    lost_scan = (present & ~kept).reshape(-1, 4)
+    lost_table = (values.isnan() & ~clinical.isnan()).any(dim=1).reshape(-1, 4)
+    assert torch.equal(
+        values[~lost_table.flatten()].nan_to_num(), clinical.nan_to_num()[~lost_table.flatten()]
+    )
+    assert not (lost_scan & lost_table).any()
+    assert not lost_scan[:, [1, 3]].any()  # they have only one
+    assert not lost_table[:, [1, 3]].any()
+    # drawn alone, or with the other and the coin
+    expected = 0.3 * 0.7 + 0.3 * 0.3 / 2
+    for lost in (lost_scan, lost_table):
+        assert abs(lost[:, [0, 2]].double().mean() - expected) < 0.01  # 5 standard errors
+    assert values[lost_table.flatten()].isnan().all()  # the table as a whole
+
+
+def test_modalities_are_dropped_in_training_alone_and_for_each_patient_by_itself():
+    network, batch = small_network(0.5), patients(50)
+    plain = small_network()(*batch)
+    assert torch.equal(network.eval()(*batch), plain)
+    network.train()
+    torch.manual_seed(1)
+    dropped = network(*batch)
+    seen = network.fusion.present
+    assert 0 < (dropped != plain).any(dim=1).float().mean() < 1
+    clinical, present, features = (x.clone() for x in batch)
+    clinical[4:], present[4:], features[4:] = torch.nan, False, 1e6  # all others
+    torch.manual_seed(1)
+    assert torch.equal(network(clinical, present, features)[:4], dropped[:4])
+    assert torch.equal(network.fusion.present[:4], seen[:4])
+
+
+@pytest.mark.parametrize("without", ["rate", "scans", "values", "variables"])
+def test_nothing_is_drawn_where_nothing_can_be_dropped(without):
+    network = small_network(0.0 if without == "rate" else 0.5).train()
+    clinical, present, features = patients(5)
+    if without == "scans":
+        present[:] = False
+    if without == "values":
+        clinical[:] = torch.nan
+    if without == "variables":
+        network.clinical_tokens, clinical = ClinicalTokens([], 8), clinical[:, :0]
+    before = torch.get_rng_state()
+    logits = network(clinical, present, features)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(logits, network.eval()(clinical, present, features))
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -37,6 +37,26 @@ def test_block_equals_that_of_torch(dim, n_heads, expansion):
         other.load_state_dict(mine.state_dict())
     tokens = torch.randn(3, 7, dim, dtype=torch.float64)
     assert_close(ours(tokens), theirs(tokens))
+    present = torch.rand(3, 7) < 0.5
+    present[:, 2] = True
+    masked = theirs(tokens, src_key_padding_mask=~present)
+    assert_close(ours(tokens, present)[present], masked[present])
+
+
+@pytest.mark.parametrize("length", [7, 200])  # by the plain kernel and by the fused one
+def test_mask_is_as_if_there_were_no_such_token(length):
+    torch.manual_seed(0)
+    block = TransformerBlock(8, 2, 2.0).double()
+    tokens = torch.randn(3, length, 8, dtype=torch.float64, requires_grad=True)
+    present = torch.arange(length) % 3 > 0
+    masked = block(tokens, torch.stack([present, torch.ones_like(present), ~(present | True)]))
+    assert_close(masked[0, present], block(tokens[:1, present])[0])
+    assert_close(masked[1], block(tokens[1:2])[0])
+    alone = tokens[2] + block.mlp(block.mlp_norm(tokens[2]))  # attention adds nothing
+    assert_close(masked[2], alone)
+    (gradient,) = torch.autograd.grad(masked[0, present].sum() + masked[2].sum(), tokens)
+    assert torch.isfinite(gradient).all()
+    assert not gradient[0, ~present].any()
 
 
 def test_block_drops_hidden_units_in_training_alone():

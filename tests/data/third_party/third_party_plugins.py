@@ -46,7 +46,7 @@ class _Total(nn.Module):
         super().__init__()
         self.scale = scale
 
-    def forward(self, queries, tokens):
+    def forward(self, queries, tokens, present):
         total = queries.mean(dim=1, keepdim=True) + tokens.sum(dim=1, keepdim=True)
         return self.scale * total, None
 

@@ -1,0 +1,78 @@
+"""Product of experts: each modality says what it thinks and how sure it is."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from skedema.fusion.base import Fusion
+
+
+class ProductOfExperts(Fusion):
+    """The mean of a product of Gaussians, one of the scan and one of each clinical variable.
+
+    ``F = (sum_i T_i mu_i) / (1 + sum_i T_i)`` with precisions ``T_i = exp(-s_i)``, feature by
+    feature, i over what the patient has: the product of the experts' Gaussians of mean mu_i and
+    log-variance s_i with that of a prior, of mean 0 and variance 1 (Wu and Goodman, "Multimodal
+    generative models for scalable weakly-supervised learning", NeurIPS 2018, section 2.2). Each
+    expert is a network of its own on its token, that of the scan on the mean of the scan's tokens.
+
+    Notes
+    -----
+    What is missing has no factor in the product. It is left out by what is known of the patient,
+    so that no learnable vector of a missing value has any influence. F is 0, the prior's mean,
+    where nothing is known.
+
+    A clinical variable is an expert, rather than the table, as in the authors' experiment on
+    CelebA with 19 modalities, where each attribute beside the picture is one: values go missing
+    one by one, so that a table is seldom there or not there as a whole.
+
+    From the paper is the inference network alone. There is no decoder, no sampling and no
+    divergence from the prior in the loss: the mean is handed on, in training as well, and the
+    experts learn from the labels. An expert has one hidden layer of the model's width with a GELU,
+    which is ours. The division by the sum of precisions is computed as a softmax over 0 and the
+    ``-s_i``, which is the same and cannot overflow. Attention is not reported: the precisions are
+    one a feature.
+    """
+
+    def build(
+        self, *, dim: int, n_heads: int, n_queries: int, n_variables: int, dropout: float
+    ) -> nn.Module:
+        """Make the module; see `Fusion.build`.
+
+        Parameters
+        ----------
+        dim, n_heads, n_queries, n_variables, dropout
+            As in `Fusion.build`.
+
+        Returns
+        -------
+        Module
+            The fusion, of one token.
+        """
+        return _ProductOfExperts(dim, n_variables, dropout)
+
+
+class _ProductOfExperts(nn.Module):
+    n_tokens = 1
+
+    def __init__(self, dim: int, n_variables: int, dropout: float) -> None:
+        super().__init__()
+        self.experts = nn.ModuleList(_expert(dim, dropout) for _ in range(1 + n_variables))
+
+    def forward(self, queries: Tensor, tokens: Tensor, present: Tensor) -> tuple[Tensor, None]:
+        joint = torch.cat([queries.mean(dim=1, keepdim=True), tokens], dim=1)
+        absent = ~present.unsqueeze(-1)
+        known = joint.masked_fill(absent, 0.0).unbind(dim=1)
+        opinions = [expert(token) for expert, token in zip(self.experts, known, strict=True)]
+        mean, log_variance = torch.stack(opinions, dim=1).chunk(2, dim=-1)
+        log_precision = (-log_variance).masked_fill(absent, -torch.inf)
+        prior = torch.zeros_like(mean[:, :1])
+        share = torch.softmax(torch.cat([prior, log_precision], dim=1), dim=1)[:, 1:]
+        return (share * mean).sum(dim=1, keepdim=True), None
+
+
+def _expert(dim: int, dropout: float) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(dim, dim), nn.GELU(), nn.Dropout(dropout), nn.Linear(dim, 2 * dim)
+    )
