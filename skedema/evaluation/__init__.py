@@ -2,12 +2,14 @@
 
 `evaluate` gives an `Evaluation`: predictions out of fold, figures with intervals over patients,
 paired comparisons, and tables of subgroups. What they are computed by is in
-`skedema.evaluation.metrics` and `skedema.evaluation.statistics`.
+`skedema.evaluation.metrics` and `skedema.evaluation.statistics`. `missing_curve` takes values away
+from those who are tested.
 """
 
 from __future__ import annotations
 
 from skedema.evaluation._evaluate import evaluate
+from skedema.evaluation._gaps import missing_curve
 from skedema.evaluation.result import Evaluation
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["Evaluation", "evaluate", "missing_curve"]

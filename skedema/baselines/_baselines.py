@@ -1,0 +1,269 @@
+"""Ready baselines on anybody's table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from skedema.baselines._clinical_values import ClinicalValues
+from skedema.baselines._columns import OnlyScan, WithoutScan
+from skedema.baselines._parts import changed, check_classifier, reader_of
+from skedema.baselines._scan_features import ScanFeatures
+from skedema.classifier import AttentionMixerClassifier
+from skedema.encoders import CNN, is_transformer, make_encoder
+from skedema.frames import find_column, read_table
+from skedema.fusion import list_fusions, make_fusion
+
+_STRENGTHS = np.logspace(-4, 2, 7).tolist()  # chosen: from next to nothing to next to free
+
+
+def baselines(
+    classifier: AttentionMixerClassifier,
+    X: Any,
+    *,
+    features: Any = None,
+    n_components: int = 16,
+) -> dict[str, Any]:
+    """Make the models that a fused classifier is to be compared with.
+
+    All take the same table as the classifier, whatever part of it they use, and none is fitted.
+    What the classifier says of scans, memory, training, class weights and seed holds for all.
+
+    Parameters
+    ----------
+    classifier : AttentionMixerClassifier
+        The one to compare with; it stays as it is.
+    X : DataFrame (pandas, polars) or array-like of shape (n_samples, n_features)
+        The patients; which columns it has is all that counts.
+    features : transformer or None, default=None
+        The encoder of the models on frozen features, such as a `ViTAutoencoder`. None is the
+        classifier's, if that learns features without the classifier: one that is trained on labels
+        only, such as a `CNN`, has none to freeze, and these models are left out.
+    n_components : int, default=16
+        Principal components of the frozen features that meet the clinical variables. The default is
+        chosen.
+
+    Returns
+    -------
+    dict of str to classifier
+        By name, for `skedema.evaluation.evaluate`. See Notes; what a table without scans, or
+        without clinical variables, has no use for is left out, and so is what would be the
+        classifier itself.
+
+    Raises
+    ------
+    TypeError
+        When `classifier` is something else.
+    ValueError
+        When X has not the scan's column.
+
+    See Also
+    --------
+    ablations : The classifier without one of its parts.
+    skedema.evaluation.evaluate : Compares all on the same folds.
+
+    Notes
+    -----
+    ====================================  ==========================================================
+    scan alone                            the classifier without clinical columns
+    scan alone, 3-D CNN                   the same with ``encoder="cnn"``, trained on labels, on the
+                                          classifier's grid
+    scan alone, linear probe              logistic regression on frozen features, standardised; a
+                                          missing scan has their mean
+    metadata alone                        the classifier without the scan
+    metadata alone, logistic regression   mean and indicator of what is missing, one-hot categories
+    metadata alone, gradient boosting     missing values and categories as they are
+    metadata alone, MLP                   as logistic regression, with one hidden layer of `dim`
+    fusion, <name>                        the classifier with each other fusion of `list_fusions`
+                                          and without the refiner
+    averaging                             mean of the probabilities of "scan alone" and "metadata
+                                          alone"
+    stacking                              logistic regression on these, of five inner folds
+    frozen features, gradient boosting    principal components and clinical variables; a missing
+                                          scan is missing
+    frozen features, logistic regression  the same, standardised, the mean and an indicator for what
+                                          is missing
+    ====================================  ==========================================================
+
+    Logistic regressions on frozen features have C by five inner folds and log loss, out of seven
+    values from 1e-4 to 100; the others scikit-learn's default. The MLP has ``alpha=1`` and L-BFGS,
+    which scikit-learn's user guide recommends for small tables. These figures are chosen.
+
+    Frozen features come from `ScanFeatures`, so that an encoder is fitted once a fold for them and
+    the classifier. Averaging and stacking fit their members again: stacking five times more, and an
+    encoder that is not frozen with each. Both number the classes 0, 1, ... before their members see
+    them, as scikit-learn's ensembles do: a dict of `class_weight` then has to have these keys, and
+    an encoder that is not frozen is fitted anew for other labels. Inner folds know of no groups.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skedema import AttentionMixerClassifier
+    >>> from skedema.baselines import baselines
+    >>> X = pd.DataFrame({"sodium": [128.0, 140.0], "sex": ["f", "m"]})
+    >>> list(baselines(AttentionMixerClassifier(), X))[:2]
+    ['metadata alone, logistic regression', 'metadata alone, gradient boosting']
+    """
+    check_classifier(classifier)
+    table = read_table(X)
+    image = classifier.image
+    if image is not None:
+        position = find_column(table, image, "image")
+        image = position if table.names is None else table.names[position]
+    scan = {} if image is None else _of_the_scan(classifier, image, features)
+    if len(table.columns) == (image is not None):
+        del scan["scan alone"]  # that is the classifier
+        return scan
+    metadata = _of_metadata(classifier, image)
+    if image is None:
+        return metadata
+    made = scan | metadata | _fusions(classifier)
+    members = [(name, clone(made[name])) for name in ("scan alone", "metadata alone")]
+    made["averaging"] = VotingClassifier(members, voting="soft")
+    made["stacking"] = StackingClassifier(members, LogisticRegression(), cv=5)
+    return made | _of_frozen_features(classifier, image, features, n_components)
+
+
+def _of_the_scan(
+    classifier: AttentionMixerClassifier, image: str | int, features: Any
+) -> dict[str, Any]:
+    inner = image if isinstance(image, str) else 0
+    alone = changed(classifier, image=inner)
+    made: dict[str, Any] = {"scan alone": make_pipeline(OnlyScan(image=image), alone)}
+    if not isinstance(make_encoder(classifier.encoder), CNN) or classifier.fine_tune is False:
+        cnn = changed(alone, encoder="cnn", fine_tune=True, volume=reader_of(classifier))
+        made["scan alone, 3-D CNN"] = make_pipeline(OnlyScan(image=image), cnn)
+    if _frozen(classifier, features) is not None:
+        made["scan alone, linear probe"] = make_pipeline(
+            _scan_features(classifier, image, features, None),
+            SimpleImputer(keep_empty_features=True),
+            StandardScaler(),
+            _tuned_regression(classifier),
+        )
+    return made
+
+
+def _of_metadata(classifier: AttentionMixerClassifier, image: str | int | None) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    if image is not None:
+        alone = changed(classifier, image=None)
+        made["metadata alone"] = make_pipeline(WithoutScan(image=image), alone)
+    values = ClinicalValues(image=image, metadata=_copy(classifier.metadata))
+    regression = LogisticRegression(max_iter=1000, class_weight=classifier.class_weight)
+    network = MLPClassifier(
+        (classifier.dim,),
+        solver="lbfgs",
+        alpha=1.0,
+        max_iter=1000,
+        random_state=classifier.random_state,
+    )
+    models = {
+        "logistic regression": make_pipeline(values, _filled(), regression),
+        "gradient boosting": make_pipeline(clone(values), _boosting(classifier)),
+        "MLP": make_pipeline(clone(values), _filled(), network),
+    }
+    return made | {f"metadata alone, {name}": model for name, model in models.items()}
+
+
+def _fusions(classifier: AttentionMixerClassifier) -> dict[str, Any]:
+    own = make_fusion(classifier.fusion)
+    made = {}
+    for name in list_fusions():
+        other = make_fusion(name)
+        same = type(other) is type(own) and other.get_params() == own.get_params()
+        if name != "cross_attention" and not (same and classifier.refiner is None):
+            label = f"fusion, {name.replace('_', ' ')}"
+            made[label] = changed(classifier, fusion=name, refiner=None)
+    return made
+
+
+def _of_frozen_features(
+    classifier: AttentionMixerClassifier, image: str | int, features: Any, n_components: int
+) -> dict[str, Any]:
+    if _frozen(classifier, features) is None:
+        return {}
+    scan = _scan_features(classifier, image, features, n_components)
+    values = ClinicalValues(image=image, metadata=_copy(classifier.metadata))
+    # As a DataFrame, in which categories are told from numbers.
+    both = FeatureUnion([("scan", scan), ("clinical", values)]).set_output(transform="pandas")
+    regression = _tuned_regression(classifier)
+    return {
+        "frozen features, gradient boosting": make_pipeline(both, _boosting(classifier)),
+        "frozen features, logistic regression": make_pipeline(
+            clone(both), _filled(), StandardScaler(), regression
+        ),
+    }
+
+
+def _frozen(classifier: AttentionMixerClassifier, features: Any) -> Any:
+    """Give the encoder whose features are worth freezing, or None."""
+    encoder = classifier.encoder if features is None else features
+    return encoder if features is not None or is_transformer(make_encoder(encoder)) else None
+
+
+def _scan_features(
+    classifier: AttentionMixerClassifier,
+    image: str | int,
+    features: Any,
+    n_components: int | None,
+) -> ScanFeatures:
+    return ScanFeatures(
+        image=image,
+        encoder=_copy(_frozen(classifier, features)),
+        volume=_copy(classifier.volume),
+        n_components=n_components,
+        memory=classifier.memory,
+        device=classifier.device,
+        n_jobs=classifier.n_jobs,
+        random_state=classifier.random_state,
+        verbose=classifier.verbose,
+    )
+
+
+def _filled() -> ColumnTransformer:
+    return ColumnTransformer(
+        [
+            (
+                "numbers",
+                SimpleImputer(add_indicator=True, keep_empty_features=True),
+                make_column_selector(dtype_include="number"),
+            ),
+            (
+                "categories",
+                OneHotEncoder(handle_unknown="ignore", sparse_output=False),
+                make_column_selector(dtype_include="category"),
+            ),
+        ]
+    )
+
+
+def _boosting(classifier: AttentionMixerClassifier) -> HistGradientBoostingClassifier:
+    return HistGradientBoostingClassifier(
+        categorical_features="from_dtype",
+        class_weight=classifier.class_weight,
+        random_state=classifier.random_state,
+    )
+
+
+def _tuned_regression(classifier: AttentionMixerClassifier) -> GridSearchCV:
+    regression = LogisticRegression(max_iter=1000, class_weight=classifier.class_weight)
+    return GridSearchCV(regression, {"C": _STRENGTHS}, scoring="neg_log_loss", cv=5)
+
+
+def _copy(value: Any) -> Any:
+    """Copy a parameter of the classifier, so that no two models share an object."""
+    return clone(value, safe=False)

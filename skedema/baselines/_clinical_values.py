@@ -1,0 +1,151 @@
+"""Clinical columns for scikit-learn's own estimators."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from skedema._training.intake import Intake
+from skedema._training.resources import Resources
+from skedema.frames import Table, read_table
+
+_NOTHING = Resources(memory=None, n_jobs=None, verbose=0)
+
+
+class ClinicalValues(TransformerMixin, BaseEstimator):
+    """Read the clinical columns as `AttentionMixerClassifier` does, for other estimators.
+
+    Columns are matched by name, kinds are decided in `fit`, numbers are scaled and bounded by the
+    `ClinicalTokenizer`. Missing values stay missing, and so do categories that `fit` did not see.
+
+    Parameters
+    ----------
+    image : str, int or None, default=None
+        The column that holds the scan, by name or position, which is left out.
+    metadata : transformer or None, default=None
+        As the parameter of `AttentionMixerClassifier`; None is ``ClinicalTokenizer()``.
+
+    Attributes
+    ----------
+    metadata_ : transformer
+        Fitted.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skedema.baselines import ClinicalValues
+    >>> X = pd.DataFrame({"sodium": [128.0, 140.0, None], "sex": ["f", None, "m"]})
+    >>> ClinicalValues().fit_transform(X).round(2)
+       sodium  sex
+    0    0.00    f
+    1    0.95  NaN
+    2     NaN    m
+    """
+
+    def __init__(self, *, image: str | int | None = None, metadata: Any = None) -> None:
+        self.image = image
+        self.metadata = metadata
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn kinds, scales and categories.
+
+        Parameters
+        ----------
+        X : DataFrame (pandas, polars) or array-like of shape (n_samples, n_features)
+            The patients.
+        y : array-like of shape (n_samples,) or None, default=None
+            Their classes, for a `metadata` that uses them.
+
+        Returns
+        -------
+        ClinicalValues
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            When a column cannot be used, or there is none but the scan's.
+        """
+        table = read_table(X)
+        self._whole = Intake(table, self.image, torch.float64, type(self).__name__)
+        if not self._whole.clinical:
+            raise ValueError("There is no clinical column in X: it holds the scan alone.")
+        part = self._part(table)
+        self._intake = Intake(part, None, torch.float64, type(self).__name__)
+        self._intake.fit(
+            part,
+            np.zeros(len(part)) if y is None else np.asarray(y),
+            np.ones(len(part)),
+            metadata=self.metadata,
+            branch=None,
+            seed=0,
+            resources=_NOTHING,
+        )
+        self.metadata_ = self._intake.metadata
+        self.n_features_in_ = len(table.columns)
+        return self
+
+    def transform(self, X: Any) -> pd.DataFrame:
+        """Give the values.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Patients, with the columns of `fit`.
+
+        Returns
+        -------
+        DataFrame of shape (n_samples, n_variables)
+            Numbers as float64, categories as ``category``; NaN for missing.
+
+        Warns
+        -----
+        UserWarning
+            When categories are new; see `ClinicalTokenizer`.
+        """
+        check_is_fitted(self)
+        part = self._part(self._whole.match(read_table(X)))
+        values = self._intake.patients(part, _NOTHING).clinical.numpy()
+        counts = self._intake.n_categories
+        names = getattr(self.metadata_, "categories_", [None] * len(counts))
+        columns = [
+            values[:, k] if not n else _category(values[:, k], names[k] or [*map(str, range(n))])
+            for k, n in enumerate(counts)
+        ]
+        index = pd.RangeIndex(len(part)) if part.index is None else part.index
+        return pd.DataFrame(
+            {k: pd.Series(column, index=index) for k, column in enumerate(columns)}, index=index
+        ).set_axis(self.get_feature_names_out(), axis=1)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Name the variables.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of str
+            The columns of what `transform` gives.
+        """
+        check_is_fitted(self)
+        return np.array(self._intake.variables, dtype=object)
+
+    def _part(self, table: Table) -> Table:
+        return table.select(self._whole.clinical)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+def _category(codes: np.ndarray, names: list[str]) -> pd.Categorical:
+    return pd.Categorical.from_codes(np.where(np.isnan(codes), -1, codes).astype(int), names)

@@ -1,0 +1,141 @@
+"""A part of a table, for a model of the scan alone or of the clinical variables alone."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import _safe_indexing
+
+from skedema.frames import find_column, read_table
+
+
+class OnlyScan(TransformerMixin, BaseEstimator):
+    """Keep the scan's column of a table, and nothing else.
+
+    Parameters
+    ----------
+    image : str or int
+        The column that holds the scan, by name or position, as in `AttentionMixerClassifier`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skedema.baselines import OnlyScan
+    >>> X = pd.DataFrame({"age": [61, 70], "scan": ["a.nii.gz", None]})
+    >>> list(OnlyScan(image="scan").fit_transform(X))
+    ['scan']
+    """
+
+    def __init__(self, *, image: str | int) -> None:
+        self.image = image
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Look for the column.
+
+        Parameters
+        ----------
+        X : DataFrame (pandas, polars) or array-like of shape (n_samples, n_features)
+            The patients.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        OnlyScan
+            The transformer.
+
+        Raises
+        ------
+        ValueError
+            When there is no such column.
+        """
+        self.n_features_in_ = len(_split(X, self.image)[1]) + 1
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Select the column.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            The patients.
+
+        Returns
+        -------
+        table of shape (n_samples, 1)
+            Of the same kind.
+        """
+        return _take(X, [_split(X, self.image)[0]])
+
+
+class WithoutScan(TransformerMixin, BaseEstimator):
+    """Keep all columns of a table but the scan's.
+
+    Parameters
+    ----------
+    image : str or int
+        The column that holds the scan, by name or position, as in `AttentionMixerClassifier`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skedema.baselines import WithoutScan
+    >>> X = pd.DataFrame({"age": [61, 70], "scan": ["a.nii.gz", None]})
+    >>> list(WithoutScan(image="scan").fit_transform(X))
+    ['age']
+    """
+
+    def __init__(self, *, image: str | int) -> None:
+        self.image = image
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Look for the column.
+
+        Parameters
+        ----------
+        X : DataFrame (pandas, polars) or array-like of shape (n_samples, n_features)
+            The patients.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        WithoutScan
+            The transformer.
+
+        Raises
+        ------
+        ValueError
+            When there is no such column.
+        """
+        self.n_features_in_ = len(_split(X, self.image)[1]) + 1
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Select the columns.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            The patients.
+
+        Returns
+        -------
+        table of shape (n_samples, n_features - 1)
+            Of the same kind.
+        """
+        return _take(X, _split(X, self.image)[1])
+
+
+def _split(X: Any, image: str | int) -> tuple[int, list[int]]:
+    """Give the position of the scan's column, and those of the others."""
+    table = read_table(X)
+    scan = find_column(table, image, "image")
+    return scan, [p for p in range(len(table.columns)) if p != scan]
+
+
+def _take(X: Any, positions: list[int]) -> Any:
+    if isinstance(X, (list, tuple)):  # as an array, numbers beside text would become text
+        return [[row[p] for p in positions] for row in X]
+    return _safe_indexing(X, positions, axis=1)

@@ -1,0 +1,50 @@
+"""What a classifier is made of, for the models that differ from it in one part."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+
+from skedema.autoencoder import ViTAutoencoder
+from skedema.classifier import AttentionMixerClassifier
+from skedema.encoders import make_encoder
+from skedema.scans import VolumeReader
+
+
+def check_classifier(classifier: Any) -> AttentionMixerClassifier:
+    """Refuse anything else."""
+    if not isinstance(classifier, AttentionMixerClassifier):
+        kind = classifier.__name__ if isinstance(classifier, type) else type(classifier).__name__
+        raise TypeError(
+            f"classifier must be an AttentionMixerClassifier object, got {kind}. Of a pipeline or "
+            "a search, give the classifier in it."
+        )
+    return classifier
+
+
+def changed(classifier: AttentionMixerClassifier, **parameters: Any) -> AttentionMixerClassifier:
+    """Copy a classifier with other parameters."""
+    copied: AttentionMixerClassifier = clone(classifier)
+    return copied.set_params(**parameters)
+
+
+def thawed(encoder: Any) -> Any:
+    """Resolve the value of ``encoder=``, and take off what keeps a fitted one as it is."""
+    made = make_encoder(encoder)
+    return made.estimator if isinstance(made, FrozenEstimator) else made
+
+
+def reader_of(classifier: AttentionMixerClassifier) -> VolumeReader | None:
+    """Tell how a classifier's scans are read; None is as it stands when `volume` is None."""
+    encoder = thawed(classifier.encoder)
+    frozen = isinstance(classifier.encoder, FrozenEstimator)
+    fitted = getattr(encoder, "volume_", None) if frozen else None
+    for reader in (fitted, getattr(encoder, "volume", None), classifier.volume):
+        if isinstance(reader, VolumeReader):
+            copied: VolumeReader = clone(reader)
+            return copied
+    if isinstance(encoder, ViTAutoencoder):  # it has a grid of its own for each size
+        return encoder._given(goes_on=False)[0]
+    return None

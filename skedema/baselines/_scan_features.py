@@ -1,0 +1,194 @@
+"""Features of scans as a scikit-learn transformer of a table."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.decomposition import PCA
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, check_memory
+
+from skedema._device import find_device
+from skedema._scan_column import Scans
+from skedema._training.image import ImageBranch
+from skedema._training.intake import Intake
+from skedema._training.resources import Resources
+from skedema._training.target import read_target
+from skedema.frames import read_table
+from skedema.scans import VolumeReader
+
+
+class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Describe each patient's scan by what an encoder makes of it, for any other estimator.
+
+    It is the image side of ``AttentionMixerClassifier(fine_tune=False)``: an encoder that is
+    fitted on the training patients is fitted once for both, and each scan is encoded once for
+    both, where `encoder`, `volume`, `n_jobs`, `memory`, `verbose`, an integer `random_state`, the
+    patients and their labels are the same. The classifier trains on fewer patients where it
+    watches some for early stopping: then only a frozen encoder is shared.
+
+    Parameters
+    ----------
+    image : str or int
+        The column that holds the scan, by name or position.
+    encoder : str, Encoder or transformer, default="vit_ae"
+        As in `AttentionMixerClassifier`; its weights are not trained on labels. One that is no
+        transformer, such as `skedema.encoders.CNN`, keeps the random weights it begins with.
+    volume : VolumeReader or None, default=None
+        As in `AttentionMixerClassifier`.
+    n_components : int or None, default=None
+        The first so many principal components of the standardised features, both learned on the
+        training patients; as many as there are where there are fewer. None: the features.
+    memory : str, joblib.Memory or None, default=None
+        As in `AttentionMixerClassifier`.
+    device : str or torch.device, default="auto"
+        Where to compute; ``"auto"`` is a CUDA device if there is one.
+    n_jobs : int or None, default=None
+        Processes that read scans.
+    random_state : int, RandomState instance or None, default=None
+        Decides the encoder's initial weights.
+    verbose : int, default=0
+        Above 0, progress is shown.
+
+    Attributes
+    ----------
+    encoder_ : transformer or Module
+        The encoder.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from skedema import VolumeReader
+    >>> from skedema.baselines import ScanFeatures
+    >>> from skedema.encoders import CNN
+    >>> scans = [np.random.default_rng(i).normal(40, 10, (8, 8, 8)) for i in range(3)]
+    >>> X = pd.DataFrame({"age": [61, 70, 55, 82], "scan": [*scans, None]})
+    >>> features = ScanFeatures(image="scan", encoder=CNN(), volume=VolumeReader(shape=8))
+    >>> found = features.fit_transform(X)
+    >>> found.shape, np.isnan(found).all(axis=1)
+    ((4, 128), array([False, False, False,  True]))
+    """
+
+    def __init__(
+        self,
+        *,
+        image: str | int,
+        encoder: Any = "vit_ae",
+        volume: VolumeReader | None = None,
+        n_components: int | None = None,
+        memory: Any = None,
+        device: Any = "auto",
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.image = image
+        self.encoder = encoder
+        self.volume = volume
+        self.n_components = n_components
+        self.memory = memory
+        self.device = device
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Fit the encoder on the training patients, unless it is frozen, and the components.
+
+        Parameters
+        ----------
+        X : DataFrame (pandas, polars) or array-like of shape (n_samples, n_features)
+            One row a patient; columns but the scan's are not looked at.
+        y : array-like of shape (n_samples,) or None, default=None
+            Their classes, for an encoder that uses them.
+
+        Returns
+        -------
+        ScanFeatures
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            When nobody has a scan, or the column holds other things.
+        ScanError
+            When a scan is not there or cannot be read.
+        """
+        table = read_table(X)
+        self._intake = Intake(table, self.image, torch.float32, type(self).__name__)
+        scans = self._intake.scans(table)
+        if not scans.present.any():
+            raise ValueError(
+                f"Column {table.columns[self._intake.image or 0].label} holds no scan at all among "
+                "the patients to learn from."
+            )
+        device = find_device(self.device)
+        self._branch = ImageBranch(self.encoder, False, self.volume, torch.float32, device)
+        self._branch.fit(
+            scans,
+            np.zeros(len(table)) if y is None else read_target(y, table),
+            # As the classifier draws its own, so that the two have the same encoder.
+            seed=int(check_random_state(self.random_state).randint(2**31)),
+            resources=self._resources(),
+        )
+        self.encoder_ = self._branch.encoder
+        found = self._pooled(scans)[scans.present]
+        self._components = None if self.n_components is None else self._components_of(found)
+        self._n_features_out = found.shape[1]
+        if self._components is not None:
+            self._n_features_out = self._components[-1].n_components_
+        self.n_features_in_ = len(table.columns)
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Give the features.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Patients, with the columns of `fit`.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n_samples, n_features_out)
+            The mean over the scan's tokens, or components of it; NaN for a patient without a scan.
+
+        Raises
+        ------
+        ScanError
+            When a scan is not there or cannot be read.
+        """
+        check_is_fitted(self)
+        scans = self._intake.scans(self._intake.match(read_table(X)))
+        found = np.full((len(scans), self._n_features_out), np.nan)
+        if scans.present.any():
+            known = self._pooled(scans)[scans.present]
+            if self._components is not None:
+                known = self._components.transform(known)
+            found[scans.present] = known
+        return found
+
+    def _pooled(self, scans: Scans) -> np.ndarray:
+        tokens = self._branch.encoded(scans, self._resources())
+        return np.asarray(tokens.astype(np.float64).mean(axis=1))
+
+    def _components_of(self, found: np.ndarray) -> Pipeline:
+        most = min(int(self.n_components or 0), *found.shape)
+        if most < 1:
+            raise ValueError(f"n_components must be at least 1 or None, got {self.n_components!r}.")
+        components = make_pipeline(StandardScaler(), PCA(most, svd_solver="full"))
+        return components.fit(found)
+
+    def _resources(self) -> Resources:
+        memory = None if self.memory is None else check_memory(self.memory)
+        return Resources(memory, self.n_jobs, int(self.verbose))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags

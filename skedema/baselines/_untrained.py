@@ -1,0 +1,60 @@
+"""A vision transformer that learns from labels alone, to measure what pre-training is worth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from skedema.autoencoder import ViTAutoencoder
+from skedema.encoders import Encoder
+from skedema.modules.masked_autoencoder import MaskedAutoencoder
+from skedema.modules.pooled_encoder import PooledEncoder
+
+
+class Untrained(Encoder):
+    """The encoder of a `ViTAutoencoder` with the random weights that its pre-training begins with.
+
+    Parameters
+    ----------
+    autoencoder : ViTAutoencoder
+        Its sizes and its `pool` count; what it has learned does not.
+
+    Examples
+    --------
+    >>> from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader
+    >>> from skedema.baselines import Untrained
+    >>> clf = AttentionMixerClassifier(
+    ...     image="scan",
+    ...     encoder=Untrained(ViTAutoencoder(size="tiny")),
+    ...     volume=VolumeReader(spacing=6.75, shape=32),
+    ...     layer_decay=1.0,
+    ... )
+    """
+
+    def __init__(self, autoencoder: Any) -> None:
+        self.autoencoder = autoencoder
+
+    def build(self, *, in_channels: int, shape: tuple[int, int, int]) -> nn.Module:
+        """Make the module; see `Encoder.build`.
+
+        Parameters
+        ----------
+        in_channels, shape
+            As in `Encoder.build`.
+
+        Returns
+        -------
+        Module
+            As `ViTAutoencoder.network`, of one token a volume.
+
+        Raises
+        ------
+        TypeError
+            When `autoencoder` is no `ViTAutoencoder`.
+        """
+        given = self.autoencoder
+        if not isinstance(given, ViTAutoencoder):
+            raise TypeError(f"autoencoder must be a ViTAutoencoder, got {given!r}.")
+        module = MaskedAutoencoder(in_channels, shape, given._size(), given.mask_ratio)
+        return PooledEncoder(module, "cls" if given.pool == "cls" else "mean")

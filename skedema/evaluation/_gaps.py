@@ -1,0 +1,291 @@
+"""What becomes of classifiers as more of what they ask for is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.utils import _safe_indexing, check_random_state, indexable
+
+from skedema._registry import nearest_name
+from skedema.evaluation._cells import Bools, labels_of, present, shuffled, without
+from skedema.evaluation._evaluate import _check_estimators, _check_labels
+from skedema.evaluation._patients import warn_of_repeated_patients
+from skedema.evaluation._splits import Split, draw_splits
+from skedema.evaluation.metrics import figures
+from skedema.scans._processes import in_processes, n_processes
+
+PATTERNS = (
+    "random values",
+    "random variables",
+    "most important first",
+    "least important first",
+)
+_FIGURES = ("roc_auc", "log_loss")
+_SHUFFLES = 5  # chosen
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is taken away: from which columns, how much, and how."""
+
+    columns: list[int]
+    shares: list[float]
+    patterns: list[str]
+    n_repeats: int
+    seed: int
+
+
+def missing_curve(
+    estimators: Mapping[str, Any],
+    X: Any,
+    y: Any,
+    *,
+    columns: Iterable[Any] | None = None,
+    keep: Iterable[Any] = (),
+    shares: Sequence[float] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
+    patterns: Sequence[str] = PATTERNS,
+    cv: Any = 5,
+    groups: Any = None,
+    n_jobs: int | None = None,
+    n_repeats: int = 1,
+    random_state: Any = None,
+) -> pd.DataFrame:
+    """Take values away from the patients that are tested, and see what classifiers make of it.
+
+    Each classifier is fitted once a fold, on the training part as it is. Then values of the test
+    part are set missing, more and more of them.
+
+    Parameters
+    ----------
+    estimators : mapping of str to classifier
+        By name, for the table. With ``predict_proba``, and able to take missing values.
+    X : DataFrame (pandas, polars) or ndarray of shape (n, n_features)
+        One row a patient or scan.
+    y : array-like of shape (n,)
+        Two classes; the positive one is the second in order.
+    columns : iterable of names or positions, or None, default=None
+        What may go missing: names of a DataFrame, positions of an array. None is every column.
+    keep : iterable of names or positions, default=()
+        Columns of these that stay whole, such as the scan's.
+    shares : sequence of float, default=(0, 0.1, ..., 0.7)
+        How much is missing, from 0 to 1, rounded to whole values or variables.
+    patterns : sequence of str, default=all
+        ``"random values"``: that share of the values that are there, wherever they stand.
+        ``"random variables"``: whole variables, the same for all patients. ``"most important
+        first"``, ``"least important first"``: whole variables, by their importance to the
+        classifier, see Notes.
+    cv : int, splitter, iterable or None, default=5
+        As in `evaluate`; the same folds, with the same `random_state`.
+    groups : array-like of shape (n,) or None, default=None
+        The patient of each row; no fold may split one.
+    n_jobs : int or None, default=None
+        Fits at the same time, in processes with one thread each.
+    n_repeats : int, default=1
+        How often the random patterns are drawn.
+    random_state : int, RandomState instance or None, default=None
+        For folds, draws and shuffles.
+
+    Returns
+    -------
+    DataFrame
+        A row for each estimator, pattern, share, draw and fold: ``estimator``, ``pattern``,
+        ``share``, ``repeat`` (the draw, from 0; the other patterns have one only), ``fold``
+        (counted on over the repeats of a splitter), ``removed`` (values that were there and
+        are gone), ``roc_auc`` and ``log_loss`` of the fold's test part, NaN where one is not
+        defined.
+
+    Raises
+    ------
+    ValueError
+        When there are other than two classes; a column, pattern or share is none; a fold cannot be
+        used.
+    TypeError
+        When estimators are not given by name or have no ``predict_proba``, or X is no table.
+
+    Warns
+    -----
+    UserWarning
+        When, without `groups`, a patient seems to be in several rows.
+
+    See Also
+    --------
+    evaluate : The figures of complete data, with intervals and tests.
+    skedema.baselines.missing_arms : Ways to treat missing values, to compare.
+
+    Notes
+    -----
+    **The same gaps for all.** Random patterns take the same cells from every classifier, and a
+    greater share takes what a smaller one does, and more.
+
+    **Importance** is each classifier's own: by how much its log loss grows on the training part, on
+    average over five shuffles of a variable's values. Nothing of the test part is in it. Log loss,
+    since a classifier that ranks its training patients without an error mostly still does with one
+    variable shuffled. So the order may differ between classifiers, and between folds.
+
+    **Columns of integers and booleans** that lose a value become float64, as they would in a file;
+    other columns keep their type.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.ensemble import HistGradientBoostingClassifier
+    >>> from skedema.evaluation import missing_curve
+    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    >>> models = {"boosting": HistGradientBoostingClassifier(max_iter=10, random_state=0)}
+    >>> table = missing_curve(
+    ...     models, X, y, shares=[0, 0.5], patterns=["random values"], cv=3, random_state=0
+    ... )
+    >>> aucs = table.groupby("share")["roc_auc"].mean()
+    >>> bool(aucs[0.0] > aucs[0.5])
+    True
+    """
+    models = _check_estimators(estimators)
+    positions = _positions(labels_of(X), columns, keep)
+    X, y, groups = indexable(X, y, groups)
+    classes, label = _check_labels(y)
+    if groups is None:
+        warn_of_repeated_patients(X)
+    given = isinstance(random_state, Integral)
+    seed = int(random_state) if given else int(check_random_state(random_state).randint(2**31))
+    by_group = None if groups is None else np.asarray(groups)
+    splits = draw_splits(X, label, by_group, cv, seed)
+    plan = _Plan(positions, _check_shares(shares), _check_patterns(patterns), n_repeats, seed)
+    if n_repeats < 1:
+        raise ValueError(f"n_repeats must be at least 1, got {n_repeats!r}.")
+    arguments = [
+        (name, model, fold, split, X, y, classes[1], plan)
+        for name, model in models.items()
+        for fold, split in enumerate(splits)
+    ]
+    n_workers = n_processes(n_jobs, len(arguments))
+    parts = (
+        in_processes(_curve, arguments, n_workers)
+        if n_workers > 1
+        else (_curve(*each) for each in arguments)
+    )
+    return pd.concat(parts, ignore_index=True)
+
+
+def _curve(
+    name: str, model: Any, fold: int, split: Split, X: Any, y: Any, positive: Any, plan: _Plan
+) -> pd.DataFrame:
+    """Fit a classifier on a fold, and follow it."""
+    try:
+        seen, unseen = _safe_indexing(X, split.train), _safe_indexing(X, split.test)
+        fitted = clone(model).fit(seen, _safe_indexing(y, split.train))
+        labels = np.asarray(y) == positive
+        there = present(unseen, plan.columns)
+        known: dict[bytes, dict[str, float]] = {}
+        rows = []
+        importance = _Importance(fitted, seen, labels[split.train], positive, fold, plan)
+        for pattern, share, repeat, gone in _gaps(plan, fold, there, importance):
+            key = gone.tobytes()
+            if key not in known:
+                probability = _ask(fitted, without(unseen, plan.columns, gone), positive)
+                known[key] = figures(labels[split.test], probability, names=_FIGURES)
+            place = {"estimator": name, "pattern": pattern, "share": share, "repeat": repeat}
+            rows.append(place | {"fold": fold, "removed": int(gone.sum())} | known[key])
+    except Exception as error:
+        error.add_note(f"This was estimator {name!r} on {split.name}.")
+        raise
+    return pd.DataFrame(rows)
+
+
+def _gaps(
+    plan: _Plan, fold: int, there: Bools, importance: Callable[[], NDArray[np.float64]]
+) -> Iterator[tuple[str, float, int, Bools]]:
+    """Give what goes missing: pattern, share, draw, and the cells that are there and go."""
+    for pattern in plan.patterns:
+        random = pattern.startswith("random")
+        for repeat in range(plan.n_repeats if random else 1):
+            rng = np.random.default_rng([plan.seed, fold, PATTERNS.index(pattern), repeat])
+            if pattern == "random values":
+                order = rng.permutation(np.flatnonzero(there))
+            elif random:
+                order = rng.permutation(there.shape[1])
+            else:
+                sign = -1 if pattern.startswith("most") else 1
+                order = np.argsort(sign * importance(), kind="stable")
+            for share in plan.shares:
+                first = order[: int(np.floor(share * len(order) + 0.5))]
+                gone = np.zeros_like(there)
+                if pattern == "random values":
+                    gone.flat[first] = True
+                else:
+                    gone[:, first] = there[:, first]
+                yield pattern, share, repeat, gone
+
+
+class _Importance:
+    """By how much the log loss on the training part grows as a variable is shuffled."""
+
+    def __init__(
+        self, fitted: Any, X: Any, label: Bools, positive: Any, fold: int, plan: _Plan
+    ) -> None:
+        self.fitted, self.X, self.label = fitted, X, label
+        self.positive, self.fold, self.plan = positive, fold, plan
+        self.found: NDArray[np.float64] | None = None
+
+    def __call__(self) -> NDArray[np.float64]:
+        if self.found is None:
+            rng = np.random.default_rng([self.plan.seed, self.fold, len(PATTERNS)])
+            self.found = np.array([self._of(p, rng) for p in self.plan.columns])
+        return self.found
+
+    def _of(self, position: int, rng: np.random.Generator) -> float:
+        losses = [
+            self._loss(shuffled(self.X, position, rng.permutation(len(self.label))))
+            for _ in range(_SHUFFLES)
+        ]
+        return float(np.mean(losses))  # that of the whole is the same for all
+
+    def _loss(self, X: Any) -> float:
+        probability = _ask(self.fitted, X, self.positive)
+        return figures(self.label, probability, names=["log_loss"])["log_loss"]
+
+
+def _ask(fitted: Any, X: Any, positive: Any) -> NDArray[np.float64]:
+    column = np.flatnonzero(np.asarray(fitted.classes_) == positive)
+    found = np.asarray(fitted.predict_proba(X), dtype=np.float64)[:, column[0]]
+    if not ((found >= 0) & (found <= 1)).all():
+        raise ValueError("predict_proba gave something else than numbers between 0 and 1.")
+    return found
+
+
+def _positions(known: list[Any], columns: Iterable[Any] | None, keep: Iterable[Any]) -> list[int]:
+    keep = [keep] if isinstance(keep, str) else list(keep)
+    chosen = known if columns is None else [columns] if isinstance(columns, str) else list(columns)
+    for name in (*chosen, *keep):
+        if name not in known:
+            raise ValueError(
+                f"X has no column {name!r}. {nearest_name(str(name), map(str, known))}"
+            )
+    positions = sorted({known.index(name) for name in chosen if name not in keep})
+    if not positions:
+        raise ValueError("There is no column that may go missing: keep= names them all.")
+    return positions
+
+
+def _check_shares(shares: Sequence[float]) -> list[float]:
+    found = [float(share) for share in shares]
+    wrong = [share for share in found if not 0 <= share <= 1]
+    if wrong or not found:
+        raise ValueError(f"shares must be numbers from 0 to 1, got {list(shares)!r}.")
+    return found
+
+
+def _check_patterns(patterns: Sequence[str]) -> list[str]:
+    found = [patterns] if isinstance(patterns, str) else list(patterns)
+    for pattern in found:
+        if pattern not in PATTERNS:
+            raise ValueError(f"Unknown pattern {pattern!r}. {nearest_name(str(pattern), PATTERNS)}")
+    if not found:
+        raise ValueError(f"patterns must name at least one of {PATTERNS}.")
+    return found
