@@ -38,6 +38,7 @@ def resample(
     fill: float,
     depths: NDArray[np.float64] | None = None,
     limits: tuple[float, float] | None = None,
+    centre: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float32]:
     """Resample a scan onto an axis-aligned RAS grid around the centre of its field of view.
 
@@ -66,6 +67,9 @@ def resample(
         spaced (`Scan.depths`). None: 0, 1, ..., C - 1.
     limits : tuple of (low, high) or None, default=None
         What voxels are clipped to before they are interpolated.
+    centre : ndarray of shape (3,) or None, default=None
+        Where the grid's centre lies in RAS, in mm. None: at that of the field of view. It needs an
+        affine and a spacing.
 
     Returns
     -------
@@ -87,8 +91,8 @@ def resample(
     linear = affine[:3, :3]
     size = np.linalg.norm(linear, axis=0)
     off_axis = np.abs(linear / size)[~np.eye(3, dtype=bool)]
-    if off_axis.max() > ALIGNED:
-        return _oblique(hu, affine, spacing, target, fill, limits, slices)
+    if off_axis.max() > ALIGNED or centre is not None:
+        return _oblique(hu, affine, spacing, target, fill, limits, slices, centre)
     ratios = _extent(hu, slices) / target if spacing is None else np.asarray(spacing) / size
     return _along_axes(hu, ratios, target, fill, limits, slices)
 
@@ -155,6 +159,7 @@ def _oblique(
     fill: float,
     limits: Limits,
     slices: _Slices | None = None,
+    centre: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float32]:
     """Resample a scan whose axes are close to the grid's but not along them."""
     from scipy import ndimage
@@ -180,7 +185,8 @@ def _oblique(
         hu = _smooth_slices(hu, ratios, reduced, limits, slices, step[axis] / size[axis])
     affine = affine @ _index_map(ratios, (ratios - 1) / 2)
 
-    centre = affine[:3, :3] @ middle + affine[:3, 3]
+    if centre is None:
+        centre = affine[:3, :3] @ middle + affine[:3, 3]
     grid = _index_map(step, centre - step * (shape - 1) / 2)
     to_index = np.linalg.solve(affine, grid).astype(np.float64)
     result: NDArray[np.float32]

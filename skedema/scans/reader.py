@@ -18,6 +18,7 @@ from skedema.scans.crop import crop
 from skedema.scans.errors import ScanError
 from skedema.scans.files import load_scan, scan_name
 from skedema.scans.grid import resample
+from skedema.scans.pose import head_pose, upright
 from skedema.scans.scan import AIR, Scan
 from skedema.scans.windows import Window, range_name, resolve_windows, to_channels
 
@@ -33,6 +34,7 @@ class ReaderSettings(NamedTuple):
     ranges: tuple[tuple[float, float], ...]
     head_margin: float | None
     skull_strip: bool
+    align: bool
 
 
 class VolumeReader(TransformerMixin, BaseEstimator):
@@ -61,6 +63,10 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         head, not on the field of view (see `skedema.scans.crop`). None does not crop.
     skull_strip : bool, default=False
         Whether all but the brain becomes air (see `skedema.scans.brain`).
+    align : bool, default=False
+        Whether each head is turned upright and the grid centred on its brain (see
+        `skedema.scans.pose`), so that the same voxel is about the same place in every patient.
+        Needs a `spacing`. It takes about as long as finding the brain does.
     n_jobs : int or None, default=None
         Number of processes that read scans in `transform` (as in joblib), one thread each.
     verbose : int, default=0
@@ -90,6 +96,7 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         windows: Window | Sequence[Window] | None = "brain",
         head_margin: float | None = None,
         skull_strip: bool = False,
+        align: bool = False,
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
@@ -98,6 +105,7 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         self.windows = windows
         self.head_margin = head_margin
         self.skull_strip = skull_strip
+        self.align = align
         self.n_jobs = n_jobs
         self.verbose = verbose
 
@@ -128,10 +136,15 @@ class VolumeReader(TransformerMixin, BaseEstimator):
             margin = float(margin)
             if not 0 <= margin < np.inf:
                 raise ValueError(f"head_margin={margin!r}: give 0 mm or more, or None")
-        if not isinstance(self.skull_strip, bool | np.bool_):
-            raise TypeError(f"skull_strip={self.skull_strip!r}: give True or False")
+        for name in ("skull_strip", "align"):
+            if not isinstance(getattr(self, name), bool | np.bool_):
+                raise TypeError(f"{name}={getattr(self, name)!r}: give True or False")
+        if self.align and spacing is None:
+            raise ValueError("align=True needs a spacing in mm, not spacing=None")
         windows = resolve_windows(self.windows)
-        return ReaderSettings(spacing, shape, windows, margin, bool(self.skull_strip))
+        return ReaderSettings(
+            spacing, shape, windows, margin, bool(self.skull_strip), bool(self.align)
+        )
 
     def fit(self, X: object, y: object = None) -> Self:
         """Validate the parameters; no scan is read.
@@ -217,7 +230,7 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         >>> print(VolumeReader(shape=64, spacing=None, windows=(100, 50)).summary())
         RAS grid of 64 x 64 x 64 voxels over each scan's field of view, windows 0 to 100 HU
         """
-        spacing, shape, ranges, margin, skull_strip = self.settings()
+        spacing, shape, ranges, margin, skull_strip, align = self.settings()
         size = "over each scan's field of view"
         if spacing is not None:
             extent = [round(n * mm, 1) for n, mm in zip(shape, spacing, strict=True)]
@@ -227,6 +240,7 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         channels = f"windows {windows}" if ranges else "intensities as they are"
         before = "" if margin is None else f"cropped to the head and {margin:g} mm around it, "
         before += "brain only, " if skull_strip else ""
+        before += "head upright, " if align else ""
         return f"{before}RAS grid of {_times(shape)} voxels {size}, {channels}"
 
     def show(self, scan: object) -> Figure:
@@ -255,16 +269,16 @@ class VolumeReader(TransformerMixin, BaseEstimator):
             If matplotlib is not installed.
         """
         settings = self.settings()
-        loaded = _prepared(scan, settings)
-        volume = _volume(loaded, settings)
+        prepared = _prepared(scan, settings)
+        volume = _volume(prepared, settings)
         limits, names = (0.0, 1.0), [range_name(*each) for each in settings.ranges]
         if not names:
             limits = (float(volume.min()), float(volume.max()))
             names = ["{:g} to {:g} HU".format(*limits)]
         note, unit = "", "mm"
-        if loaded.affine is None:
+        if prepared.scan.affine is None:
             note, unit = "; no geometry: axes taken to be right, anterior, superior", "voxels"
-        size = voxel_size(loaded, settings.spacing, settings.shape)
+        size = voxel_size(prepared.scan, settings.spacing, settings.shape)
         title = f"{scan_name(scan)}{note}\n{self.summary()}"
         return draw_planes(volume, size, unit, names, limits, title)
 
@@ -300,37 +314,50 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         return tags
 
 
-def _prepared(cell: object, settings: ReaderSettings) -> Scan:
-    """Read a scan and take away what is not wanted of it."""
+class _Prepared(NamedTuple):
+    """A scan, and where in its RAS coordinates the grid's centre is to lie."""
+
+    scan: Scan
+    centre: NDArray[np.float64] | None
+
+
+def _prepared(cell: object, settings: ReaderSettings) -> _Prepared:
+    """Read a scan, take away what is not wanted of it and turn it upright."""
     scan = load_scan(cell)
     try:
         if settings.head_margin is not None:
             scan = crop(scan, settings.head_margin)
-        return _brain_alone(scan) if settings.skull_strip else scan
+        if not (settings.skull_strip or settings.align):
+            return _Prepared(scan, None)
+        mask = _brain(scan, "skull_strip" if settings.skull_strip else "align")
+        pose = head_pose(mask, scan) if settings.align else None
+        if settings.skull_strip:
+            scan = scan._replace(voxels=keep_brain(scan.voxels, mask))
+        return _Prepared(scan, None) if pose is None else _Prepared(*upright(scan, pose))
     except ScanError as error:
         raise ScanError(f"{scan_name(cell)}: {error}") from error
 
 
-def _brain_alone(scan: Scan) -> Scan:
+def _brain(scan: Scan, parameter: str) -> NDArray[np.bool_]:
     spacing = scan.spacing
     if spacing is None:
         raise ScanError(
-            "its skull cannot be stripped: it has no geometry, so that nothing is known in mm; "
-            "give a NIfTI file or image, or use skull_strip=False"
+            "its brain cannot be found: it has no geometry, so that nothing is known in mm; "
+            f"give a NIfTI file or image, or use {parameter}=False"
         )
-    mask = brain_mask(scan.voxels, spacing.tolist())
-    return scan._replace(voxels=keep_brain(scan.voxels, mask))
+    return brain_mask(scan.voxels, spacing.tolist())
 
 
-def _volume(scan: Scan, settings: ReaderSettings) -> NDArray[np.float32]:
+def _volume(prepared: _Prepared, settings: ReaderSettings) -> NDArray[np.float32]:
     """Bring a scan onto the grid, windows as channels."""
+    scan, centre = prepared
     spacing, shape, ranges = settings[:3]
     fill, limits = AIR, None
     if ranges:
         upper = max(high for _, high in ranges)
         fill = min(max(AIR, min(low for low, _ in ranges)), upper)
         limits = (fill, upper)
-    hu = resample(scan.voxels, scan.affine, spacing, shape, fill, scan.depths, limits)
+    hu = resample(scan.voxels, scan.affine, spacing, shape, fill, scan.depths, limits, centre)
     return to_channels(hu, ranges)
 
 

@@ -361,7 +361,7 @@ def test_what_is_cut_away_decides_the_volume_and_is_said(head):
     ("parameters", "message"),
     [
         ({"head_margin": 5}, "cannot be cropped"),
-        ({"skull_strip": True}, "skull cannot be stripped"),
+        ({"skull_strip": True}, "brain cannot be found"),
     ],
 )
 def test_an_array_cannot_be_cut_in_mm(parameters, message):
