@@ -1,8 +1,9 @@
 """Cross-validate the fused model, the scan alone and the table alone on the embedded cohort.
 
 Run by ``make demo``. The cohort is simulated, so the best possible answer is known: the last row
-holds the AUC of the exact posterior. The scans are read at 13 mm a voxel by a small CNN, which
-keeps this to a few minutes on two cores.
+holds the AUC of the exact posterior, from the scan's finding itself and the table. The scans are
+read at 8 mm a voxel by a small CNN, which keeps this to a few minutes on two cores; that shows
+large lesions, no sulci, and little of grey and white matter.
 """
 
 import sys
@@ -30,9 +31,11 @@ def main() -> None:
         X, y = cohort.frame, cohort.target
         fused = AttentionMixerClassifier(
             image="scan",
-            encoder=CNN(width=16, depth=2),
+            encoder=CNN(width=16, depth=3),
             fusion=CrossAttention(query="tokens"),  # a lesion is local: let each region ask
-            volume=VolumeReader(spacing=13.0, shape=16, windows=[(40, 30)]),
+            # Room for a brain. The window ends at 50 HU, so that bone does not outshine what lies
+            # beside it in a coarse voxel.
+            volume=VolumeReader(spacing=8.0, shape=(20, 24, 20), windows=[(40, 30)]),
             random_state=0,
         )
         models = {

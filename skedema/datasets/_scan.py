@@ -22,7 +22,7 @@ from skedema.datasets._acquisition import (
 )
 from skedema.datasets._confounders import Confounders, draw_confounders
 from skedema.datasets._edema import Finding, finding_from_severity
-from skedema.datasets._grid import Floats, Grid, rotation, straight_grid
+from skedema.datasets._grid import Floats, Grid, straight_grid
 from skedema.datasets._lesions import Lesion, place_lesion
 from skedema.datasets._phantom import Head, draw_head, render_head
 from skedema.datasets._subject import Subject
@@ -61,9 +61,9 @@ def simulate_scan(
 ) -> SimulatedScan:
     """Draw and scan a head on a field of view of ``shape`` voxels of ``spacing`` mm.
 
-    With ``slices="grid"`` these are the scan's voxels, axes straight; the head lies as a tilted
-    gantry would see it. With ``slices="scanner"`` the slices are the scanner's: another number,
-    and sheared where the gantry is tilted.
+    With ``slices="grid"`` these are the scan's voxels, axes straight, as if resampled: a tilted
+    gantry does not turn the head. With ``slices="scanner"`` the slices are the scanner's: another
+    number, and sheared where the gantry is tilted.
 
     Anatomy, lesion, confounders, acquisition and noise have streams of their own, so that two
     scans from one seed that differ in the severity differ in the edema alone.
@@ -76,8 +76,6 @@ def simulate_scan(
         grid = scanner_grid(acquisition, shape, spacing)
     else:
         grid = straight_grid(shape, spacing)
-        tilt = rotation(np.array([-acquisition.tilt, 0.0, 0.0]))
-        acquisition = acquisition._replace(turn=tilt @ acquisition.turn)
     drawn = Drawn(
         head=draw_head(subject.age, subject.sex, anatomy),
         lesion=place_lesion(subject.pattern, subject.severity, place),

@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter
 from skedema.datasets._acquisition import SCANNERS, draw_acquisition, scan, scanner_grid
 from skedema.datasets._confounders import draw_confounders
 from skedema.datasets._edema import finding_from_severity
-from skedema.datasets._grid import rotation, straight_grid
+from skedema.datasets._grid import straight_grid
 from skedema.datasets._lesions import place_lesion
 from skedema.datasets._phantom import draw_head
 from skedema.datasets._scan import Drawn, render, simulate_file, simulate_scan, write_nifti
@@ -75,7 +75,7 @@ def test_a_site_s_scans_look_like_its_scanner_s():
     for site in SITES:
         tissue = [simulated(seed, site=site, severity=0.0).voxels for seed in range(8)]
         medians.append(np.mean([np.median(v[(v > 15) & (v < 60)]) for v in tissue]))
-    assert medians[1] - medians[2] == pytest.approx(6, abs=1)
+    assert medians[1] - medians[2] == pytest.approx(6, abs=1.5)
 
 
 @pytest.mark.parametrize(("shape", "spacing"), [((1, 1, 1), (3, 3, 3)), ((9, 40, 3), (20, 4, 50))])
@@ -136,22 +136,13 @@ def test_the_reader_finds_the_same_head_on_the_grid_and_in_scanner_slices(tmp_pa
         assert np.corrcoef(straight.ravel(), untilted.ravel())[0, 1] < 0.95
 
 
-def test_on_the_grid_a_tilted_gantry_turns_the_head_as_its_slices_lie():
-    shape, spacing, tilt = (40, 40, 40), (5.0, 5.0, 5.0), 15.0
-    turned = a_head(0.0, turn=rotation(np.array([-tilt, 0, 0])))
-    tilted = a_head(tilt)
-    # The plane through the middle is the same one for both; the slices beside it are not.
-    odd = (*shape[:2], 41)
-    planes = [
-        render(drawn, grid)[:, :, 20]
-        for drawn, grid in (
-            (turned, straight_grid(odd, spacing)),
-            (tilted, straight_grid(odd, spacing, tilt)),
-        )
-    ]
-    expected_shift = 15 * (1 - np.cos(np.radians(tilt)))
-    assert expected_shift < 1
-    assert np.corrcoef(planes[0].ravel(), planes[1].ravel())[0, 1] > 0.9
+def test_on_the_grid_a_tilted_gantry_changes_nothing(monkeypatch):
+    scans = []
+    for tilted in (0.0, 1.0):
+        monkeypatch.setitem(SCANNERS, "A", SCANNERS["A"]._replace(tilted=tilted))
+        scans.append(simulated(0, SMALL, COARSE, "grid"))
+    assert (scans[0].voxels == scans[1].voxels).all()
+    np.testing.assert_array_equal(scans[0].affine, scans[1].affine)
 
 
 def test_files_of_tilted_scans_hold_the_shear_in_the_sform_alone(tmp_path):
