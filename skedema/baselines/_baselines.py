@@ -173,7 +173,7 @@ def _of_metadata(classifier: AttentionMixerClassifier, image: str | int | None) 
     )
     models = {
         "logistic regression": make_pipeline(values, _filled(), regression),
-        "gradient boosting": make_pipeline(clone(values), _boosting(classifier)),
+        "gradient boosting": make_pipeline(clone(values), _known(), _boosting(classifier)),
         "MLP": make_pipeline(clone(values), _filled(), network),
     }
     return made | {f"metadata alone, {name}": model for name, model in models.items()}
@@ -202,7 +202,7 @@ def _of_frozen_features(
     both = FeatureUnion([("scan", scan), ("clinical", values)]).set_output(transform="pandas")
     regression = _tuned_regression(classifier)
     return {
-        "frozen features, gradient boosting": make_pipeline(both, _boosting(classifier)),
+        "frozen features, gradient boosting": make_pipeline(both, _known(), _boosting(classifier)),
         "frozen features, logistic regression": make_pipeline(
             clone(both), _filled(), StandardScaler(), regression
         ),
@@ -249,6 +249,17 @@ def _filled() -> ColumnTransformer:
             ),
         ]
     )
+
+
+def _known() -> ColumnTransformer:
+    """Leave out variables without any value in training, on which boosting fails."""
+    return ColumnTransformer(
+        [("known", "passthrough", _columns_with_values)], verbose_feature_names_out=False
+    ).set_output(transform="pandas")
+
+
+def _columns_with_values(X: Any) -> list[Any]:
+    return list(X.columns[X.notna().any()])
 
 
 def _boosting(classifier: AttentionMixerClassifier) -> HistGradientBoostingClassifier:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
@@ -57,4 +57,4 @@ class Untrained(Encoder):
         if not isinstance(given, ViTAutoencoder):
             raise TypeError(f"autoencoder must be a ViTAutoencoder, got {given!r}.")
         module = MaskedAutoencoder(in_channels, shape, given._size(), given.mask_ratio)
-        return PooledEncoder(module, "cls" if given.pool == "cls" else "mean")
+        return PooledEncoder(module, cast(Any, given.pool))

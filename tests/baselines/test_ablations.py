@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
@@ -134,3 +135,12 @@ def test_anything_else_than_the_classifier_is_refused():
     for function in (ablations, missing_arms):
         with pytest.raises(TypeError, match="must be an AttentionMixerClassifier object, got PCA"):
             function(PCA())
+
+
+@pytest.mark.parametrize("pool", ["mean", "cls", "patches"])
+def test_an_untrained_encoder_pools_as_the_trained_one_does(make, pool):
+    encoder = make.autoencoder(pool=pool)
+    trained = encoder.fit(make.patients()[0]["scan"].dropna().tolist()).network()
+    untrained = Untrained(encoder).build(in_channels=1, shape=(8, 8, 8))
+    volumes = torch.zeros(2, 1, 8, 8, 8)
+    assert untrained(volumes).shape == trained(volumes).shape

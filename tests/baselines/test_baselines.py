@@ -197,3 +197,16 @@ def test_all_are_evaluated_and_kept(make, tmp_path):
     again = evaluate(models, X, y, cv=2, random_state=0, storage=tmp_path)
     pd.testing.assert_frame_equal(first.predictions, again.predictions)
     assert len(list(tmp_path.glob("*.array"))) == 2 * len(models)
+
+
+@pytest.mark.parametrize(
+    "name", ["metadata alone, gradient boosting", "frozen features, gradient boosting"]
+)
+def test_boosting_does_without_a_variable_that_has_no_value_in_training(make, name):
+    X, y = make.patients()
+    X["anti_xa"] = np.nan
+    clf = make.classifier(encoder=make.autoencoder(), fine_tune=False)
+    fitted = baselines(clf, X)[name].fit(X, y)
+    with pytest.warns(UserWarning, match="anti_xa.*no value was seen in fit"):
+        later = fitted.predict_proba(X.assign(anti_xa=0.5))
+    np.testing.assert_array_equal(later, fitted.predict_proba(X))

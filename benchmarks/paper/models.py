@@ -1,0 +1,239 @@
+"""Every model of the tables, and how each is tuned: all settings of the benchmark are here."""
+
+from typing import Any, NamedTuple
+
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from benchmarks.paper.oracle import TrueFindings
+from benchmarks.paper.plan import Plan
+from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader
+from skedema.baselines import ablations, baselines, missing_arms
+from skedema.encoders import CNN
+from skedema.fusion import CrossAttention
+
+NAME = "AttentionMixer"
+INNER_FOLDS = 3
+#: What each kind of model is tuned over, within the training part of a fold.
+GRID: dict[type, dict[str, list[Any]]] = {
+    LogisticRegression: {"C": [0.01, 0.1, 1.0, 10.0]},
+    HistGradientBoostingClassifier: {"learning_rate": [0.03, 0.1], "max_leaf_nodes": [4, 16]},
+    MLPClassifier: {"alpha": [1.0, 10.0, 100.0]},
+}
+#: Of every network: as chosen on other patients, see README.md.
+NETWORK: dict[str, Any] = {"batch_size": 32, "dropout": 0.3}
+EPOCHS_FEW, EPOCHS_MANY = 15, 40
+N_COMPONENTS = 16
+#: Rows that train a vision transformer in every fit, with their epochs: no grid, one seed.
+TRAINED_THROUGHOUT = {"no pre-training, trained on labels": 12, "fine-tuning": 12}
+EPOCHS, EPOCHS_QUICK = 60, 3  # of pre-training
+THROUGHOUT_EPOCHS_QUICK = 1
+READER = VolumeReader(spacing=6.75, shape=32, windows=[(40, 30)], align=True)
+CNN_EPOCHS = 20
+
+
+class Encoders(NamedTuple):
+    """One autoencoder, its features as they are and their first components; both fitted."""
+
+    full: ViTAutoencoder
+    compact: Pipeline
+
+
+def autoencoder(plan: Plan, *, random_weights: bool = False) -> ViTAutoencoder:
+    """The encoder of all models; with random weights it is left as its pre-training begins."""
+    given = ViTAutoencoder(
+        size="small",
+        volume=READER,
+        contrast_weight=0.0,
+        pool="patches",
+        max_epochs=EPOCHS_QUICK if plan.quick else EPOCHS,
+        memory=plan.memory,
+        n_jobs=plan.jobs,
+        random_state=0,
+        verbose=1,
+    )
+    if random_weights:
+        given.set_params(max_epochs=1, lr=1e-12)  # a step of next to nothing
+    return given
+
+
+def encoders(scans: list[str], plan: Plan, *, random_weights: bool = False) -> Encoders:
+    """Fit both on scans without labels."""
+    full = autoencoder(plan, random_weights=random_weights).fit(scans)
+    components = PCA(min(N_COMPONENTS, len(scans) - 1), random_state=0)
+    compact = make_pipeline(full, StandardScaler(), components)
+    return Encoders(full, compact.fit(scans))  # the pre-training is found in the storage
+
+
+def attention_mixer(given: Encoders, seed: int, plan: Plan) -> AttentionMixerClassifier:
+    """The model of the paper, on an encoder that is fitted."""
+    return AttentionMixerClassifier(
+        image="scan",
+        encoder=FrozenEstimator(given.full),
+        fine_tune=False,
+        mirror=True,
+        max_epochs=EPOCHS_FEW,
+        memory=plan.memory,
+        random_state=seed,
+        **NETWORK,
+    )
+
+
+def comparison(given: Encoders, X: Any, seed: int, plan: Plan) -> dict[str, Any]:
+    """AttentionMixer and every baseline, tuned."""
+    mixer = attention_mixer(given, seed, plan)
+    models = {NAME: mixer, **baselines(mixer, X)}
+    cnn = models["scan alone, 3-D CNN"].steps[-1][1]
+    cnn.set_params(
+        encoder=CNN(width=16, depth=4),
+        fusion=CrossAttention(query="tokens"),
+        volume=READER,
+        batch_size=16,
+        max_epochs=CNN_EPOCHS,
+    )
+    return {name: tuned(model, given, seed, plan) for name, model in models.items()}
+
+
+def on_true_findings(
+    findings: TrueFindings, given: Encoders, X: Any, seed: int, plan: Plan
+) -> dict[str, Any]:
+    """Two models that are told what the scans show."""
+    told = attention_mixer(given, seed, plan).set_params(encoder=findings, mirror=False)
+    logistic = baselines(told, X, n_components=8)["frozen features, logistic regression"]
+    models = {NAME: told, "logistic regression": logistic}
+    return {
+        f"true findings, {name}": tuned(model, given, seed, plan) for name, model in models.items()
+    }
+
+
+def ablation(given: Encoders, initial: Encoders, seed: int, plan: Plan) -> dict[str, Any]:
+    """AttentionMixer without each of its parts; `initial` has random weights."""
+    mixer = attention_mixer(given, seed, plan)
+    parts: dict[str, Any] = {NAME: mixer, **ablations(mixer)}
+    slow = {
+        "fine-tuning": parts.pop("fine-tuning"),  # those that take long come last
+        "no pre-training, trained on labels": parts.pop("no pre-training"),
+    }
+    models = {name: tuned(part, given, seed, plan) for name, part in parts.items()}
+    models["no pre-training, frozen"] = tuned(
+        attention_mixer(initial, seed, plan), initial, seed, plan
+    )
+    for name, part in slow.items() if seed == 0 else ():
+        models[name] = part.set_params(max_epochs=_epochs_throughout(name, plan), batch_size=16)
+    return models
+
+
+def ablation_notes(plan: Plan) -> dict[str, str]:
+    """What the rows that take long are spared, to stand beside their names."""
+    return {
+        name: f"1 seed, {_epochs_throughout(name, plan)} epochs, not tuned"
+        for name in TRAINED_THROUGHOUT
+    }
+
+
+def fusions(given: Encoders, X: Any, seed: int, plan: Plan) -> dict[str, AttentionMixerClassifier]:
+    """AttentionMixer and each other fusion, not tuned: `arms` come of them."""
+    mixer = attention_mixer(given, seed, plan)
+    others = {
+        name: model for name, model in baselines(mixer, X).items() if name.startswith("fusion, ")
+    }
+    return {NAME: mixer, **others}
+
+
+def arms(model: AttentionMixerClassifier, given: Encoders, seed: int, plan: Plan) -> dict[str, Any]:
+    """A fusion with each way to treat missing values, tuned."""
+    return {name: tuned(arm, given, seed, plan) for name, arm in missing_arms(model).items()}
+
+
+def tuned(model: Any, given: Encoders, seed: int, plan: Plan) -> Any:
+    """Search a model's grid on the training part.
+
+    What tunes itself stays, averaging has tuned members, stacking trains its own as they are. A
+    quick run has no search.
+    """
+    if plan.quick or isinstance(model, StackingClassifier):
+        return model
+    if isinstance(model, VotingClassifier):
+        members = [(name, tuned(member, given, seed, plan)) for name, member in model.estimators]
+        return clone(model).set_params(estimators=members)
+    last, prefix = model, ""
+    if isinstance(model, Pipeline):
+        step, last = model.steps[-1]
+        prefix = f"{step}__"
+    grid = _grid(last, given)
+    if grid is None:
+        return model
+    return GridSearchCV(
+        model,
+        [{prefix + name: values for name, values in part.items()} for part in grid],
+        scoring="neg_log_loss",
+        cv=StratifiedKFold(INNER_FOLDS, shuffle=True, random_state=seed),
+        error_score="raise",
+    )
+
+
+def _grid(model: Any, given: Encoders) -> list[dict[str, list[Any]]] | None:
+    """What a model is tuned over; None for what tunes itself and for the CNN."""
+    if not isinstance(model, AttentionMixerClassifier):
+        return [GRID[type(model)]] if type(model) in GRID else None
+    if model.image is None or isinstance(model.encoder, TrueFindings):
+        return [{"max_epochs": [EPOCHS_FEW, EPOCHS_MANY]}]
+    if isinstance(model.encoder, CNN):
+        return None
+    compact = FrozenEstimator(given.compact)
+    return [
+        {"max_epochs": [EPOCHS_FEW]},
+        {"encoder": [compact], "mirror": [False], "max_epochs": [EPOCHS_FEW, EPOCHS_MANY]},
+    ]
+
+
+def settings(plan: Plan) -> str:
+    """Say in words what holds for all tables."""
+    if plan.quick:
+        how = "A quick run: nothing is tuned beyond what tunes itself."
+    else:
+        grids = "; ".join(
+            f"{kind.__name__} {', '.join(f'{k} {v}' for k, v in grid.items())}"
+            for kind, grid in GRID.items()
+        )
+        how = (
+            f"Each model is tuned within the training part of a fold, by log loss on "
+            f"{INNER_FOLDS} inner folds. Networks: the features of all patches (mirrored at "
+            f"random) for {EPOCHS_FEW} epochs, or their first {N_COMPONENTS} principal components "
+            f"among the unlabelled scans for {EPOCHS_FEW} or {EPOCHS_MANY} epochs, all with "
+            f"{', '.join(f'{k} {v}' for k, v in NETWORK.items())}. {grids}. Logistic regressions "
+            "on frozen features tune C themselves, over seven values; averaging has tuned "
+            "members; stacking trains its own untuned."
+        )
+    return (
+        f"The encoder is one ViTAutoencoder ({_words(autoencoder(plan))}), pre-trained without "
+        f"labels on the scans of {plan.unlabelled} other simulated patients and frozen, the same "
+        "for all models but the 3-D CNN, which is trained on labels alone for "
+        f"{CNN_EPOCHS} epochs, on the same voxels, mirrored at random. {how} A seed decides "
+        "folds, inner folds, initial weights and order of the patients; cohort and encoder are "
+        "the same for all seeds."
+    )
+
+
+def _epochs_throughout(name: str, plan: Plan) -> int:
+    return THROUGHOUT_EPOCHS_QUICK if plan.quick else TRAINED_THROUGHOUT[name]
+
+
+def _words(encoder: ViTAutoencoder) -> str:
+    reader = encoder.volume
+    return (
+        f"size {encoder.size}, heads upright on {reader.shape} cubed voxels of "
+        f"{reader.spacing:g} mm, windows "
+        f"(width, level) {reader.windows}, pool {encoder.pool}, {encoder.max_epochs} epochs"
+    )

@@ -1,0 +1,53 @@
+"""What nobody can do better than: the exact posterior of the simulated patients."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from skedema.datasets._posterior import additive
+
+IMAGE, CLINICAL = "oracle, image findings only", "oracle, clinical only"
+BOTH, ADDITIVE = "oracle, both", "oracle, the two as if independent"
+ABOUT = (
+    "The oracle rows are P(edema) under the model that the patients are drawn from, for the same "
+    "patients: given the scan's true pattern and severity, given the clinical row as reported, "
+    "given both, and given both as if they were independent of each other given the label. They "
+    "are no competitors and are not counted in Holm's adjustment. The rows named true findings "
+    "are trained as the others, with the scan's true pattern and severity in place of the scan: "
+    "what these lack is lost in learning from so few patients, the rest in reading scans."
+)
+
+
+class TrueFindings(TransformerMixin, BaseEstimator):
+    """From a scan's path to what it shows: its pattern, and the severity within each pattern."""
+
+    def __init__(self, findings: dict[str, tuple[float, ...]]) -> None:
+        self.findings = findings
+
+    def fit(self, X: Any, y: Any = None) -> "TrueFindings":
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        return np.array([self.findings[str(path)] for path in X])
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+
+def true_findings(cohort: Any) -> TrueFindings:
+    patterns = pd.get_dummies(cohort.findings["pattern"]).astype(float)
+    severities = patterns.mul(cohort.findings["severity"], axis=0)
+    rows = np.hstack([patterns, severities])
+    return TrueFindings(dict(zip(cohort.frame["scan"], map(tuple, rows.tolist()), strict=True)))
+
+
+def oracle_rows(cohort: Any) -> dict[str, np.ndarray]:
+    oracle = cohort.oracle
+    return {
+        IMAGE: oracle["image"].to_numpy(),
+        CLINICAL: oracle["clinical"].to_numpy(),
+        BOTH: oracle["both"].to_numpy(),
+        ADDITIVE: np.asarray(additive(oracle)),
+    }
