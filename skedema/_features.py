@@ -198,6 +198,22 @@ def recipe_of(
     return ", ".join(map(str, parts))
 
 
+def recipe_of_mirrored(recipe: str | None) -> str | None:
+    """Tell what the features of scans that are mirrored left to right depend on.
+
+    Parameters
+    ----------
+    recipe : str or None
+        That of the features of the scans as they are.
+
+    Returns
+    -------
+    str or None
+        Another one; None where there is none.
+    """
+    return None if recipe is None else f"{recipe}, mirrored left to right"
+
+
 def _stored_key(key: Any) -> str:
     recipe, scan = key
     return ascii((_ENCODING, recipe, by_content(scan)))

@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted, check_memory, validate_dat
 from torch import Tensor
 
 from skedema._device import find_device
-from skedema._features import features, recipe_of
+from skedema._features import features, recipe_of, recipe_of_mirrored
 from skedema._pretraining.checkpoints import Checkpoints, folder_of_run
 from skedema._pretraining.cost import Cost, measure
 from skedema._pretraining.fingerprint import fingerprint
@@ -34,6 +34,7 @@ from skedema._pretraining.views import ViewAugmentation
 from skedema._rng import isolated_rng
 from skedema.modules.autoencoder_sizes import SIZES, AutoencoderSize
 from skedema.modules.masked_autoencoder import MaskedAutoencoder
+from skedema.modules.mirror import mirrored
 from skedema.modules.pooled_encoder import PooledEncoder
 from skedema.modules.reference_weights import WeightsReport, load_reference_weights
 from skedema.scans import VolumeReader
@@ -77,9 +78,14 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         stays as it is in `partial_fit`, which does not know the last one.
     contrast_weight : float, default=0.1
         Weight of the contrast between two views; the reference's is 0.001.
-    pool : {"mean", "cls"}, default="mean"
-        What `transform` gives: the mean of the patch tokens, normalised, or the class token. It may
-        be changed after `fit`.
+    pool : {"mean", "cls", "patches"}, default="mean"
+        What `transform` gives: the mean of the patch tokens, normalised; the class token; or the
+        tokens of all patches, each normalised, side by side in the order of the grid. It may be
+        changed after `fit`. ``"patches"`` tells where in the head something is, which a mean over
+        patches loses: on 400 simulated scans with infarcts or none, cross-validated ridge
+        regressions on the mean, the patches and plain voxels correlated with the severity of the
+        lesion by 0.70, 0.90 and 0.95. So many numbers want regularisation, or a PCA after them.
+        A scan takes ``4 * n_patches * dim`` bytes then, 49 KB for 64 patches of width 192.
     augment : bool or ViewAugmentation, default=True
         How the two views of a scan come about. True is
         ``skedema.autoencoder.ViewAugmentation()``: small shifts, a flip for both views, and
@@ -190,7 +196,7 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         "mask_ratio": [Interval(Real, 0, 1, closed="neither")],
         "edge_weight": [Interval(Real, 0, None, closed="left")],
         "contrast_weight": [Interval(Real, 0, None, closed="left")],
-        "pool": [StrOptions({"mean", "cls"})],
+        "pool": [StrOptions({"mean", "cls", "patches"})],
         "augment": ["boolean", ViewAugmentation],
         "reference_compat": ["boolean"],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
@@ -406,7 +412,7 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
         Returns
         -------
-        ndarray of float32 of shape (n, dim)
+        ndarray of float32 of shape (n, dim), or (n, n_patches * dim) with ``pool="patches"``
             The features; those of a scan do not depend on the others.
 
         Raises
@@ -414,21 +420,30 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         ScanError
             When scans are missing or cannot be read.
         """
-        check_is_fitted(self)
-        self._validate_params()
-        source = self._source(X, self.volume_, reset=False)
-        pool = cast(Any, self.pool)
+        return self._features(X, mirror=False)
 
-        def encode(rows: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
-            return self._apply(source, rows, lambda module, volume: module.features(volume, pool))
+    def transform_mirrored(self, X: Any) -> NDArray[np.float32]:
+        """Describe each scan as it looks mirrored left to right.
 
-        rows = np.arange(len(source))
-        if isinstance(source, RowSource):
-            return np.stack(list(encode(rows)))
-        memory, digest = self._memory(), self.features_digest()
-        return features.get(
-            source.scans, rows, digest, encode, memory=memory, verbose=int(self.verbose)
-        )
+        ``AttentionMixerClassifier(encoder=..., mirror=True)`` learns from it beside `transform`
+        where the encoder is fixed.
+
+        Parameters
+        ----------
+        X
+            As in `fit`.
+
+        Returns
+        -------
+        ndarray of float32 of shape (n, dim), or (n, n_patches * dim) with ``pool="patches"``
+            What `transform` gives of the mirrored volumes.
+
+        Raises
+        ------
+        ScanError
+            When scans are missing or cannot be read.
+        """
+        return self._features(X, mirror=True)
 
     def features_digest(self) -> str | None:
         """Tell what features depend on besides the scan: weights, reader, precision, device.
@@ -488,7 +503,8 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Returns
         -------
         PooledEncoder
-            ``(B, C, X, Y, Z) -> (B, 1, dim)``.
+            ``(B, C, X, Y, Z) -> (B, 1, dim)``, or ``(B, 1, n_patches * dim)`` with
+            ``pool="patches"``.
         """
         check_is_fitted(self)
         return PooledEncoder(self.module_, cast(Any, self.pool))
@@ -521,7 +537,30 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     @property
     def _n_features_out(self) -> int:
-        return int(self.module_.class_token.shape[-1])
+        dim = int(self.module_.class_token.shape[-1])
+        return dim * self.module_.n_patches if self.pool == "patches" else dim
+
+    def _features(self, X: Any, *, mirror: bool) -> NDArray[np.float32]:
+        check_is_fitted(self)
+        self._validate_params()
+        source = self._source(X, self.volume_, reset=False)
+        pool = cast(Any, self.pool)
+
+        def describe(module: MaskedAutoencoder, volume: Tensor) -> Tensor:
+            return module.features(mirrored(volume) if mirror else volume, pool)
+
+        def encode(rows: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
+            return self._apply(source, rows, describe)
+
+        rows = np.arange(len(source))
+        if isinstance(source, RowSource):
+            return np.stack(list(encode(rows)))
+        recipe = self.features_digest()
+        if mirror:
+            recipe = recipe_of_mirrored(recipe)
+        return features.get(
+            source.scans, rows, recipe, encode, memory=self._memory(), verbose=int(self.verbose)
+        )
 
     def _given(self, *, goes_on: bool) -> tuple[VolumeReader, int]:
         """Give what the first fit decides: how scans are read, and the seed."""
@@ -651,6 +690,17 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def vit_ae() -> ViTAutoencoder:
+    """Make the encoder that ``encoder="vit_ae"`` names, the classifier's default.
+
+    Returns
+    -------
+    ViTAutoencoder
+        Not fitted yet.
+    """
+    return ViTAutoencoder()
 
 
 def _reader(size: str) -> VolumeReader:

@@ -118,6 +118,7 @@ SMALLEST = {
     [
         FollowsColumns(**SMALLEST, batch_size=64),
         FollowsColumns(**SMALLEST, batch_size=64, pool="cls", augment=False, dtype="float32"),
+        FollowsColumns(**SMALLEST, batch_size=64, pool="patches"),
     ]
 )
 def test_passes_every_check(estimator, check):
@@ -140,7 +141,7 @@ def test_losses_fall_and_a_linear_probe_finds_the_lesion():
     assert history["reconstruction"].iloc[-1] < 0.6 * history["reconstruction"].iloc[0]
     assert history["contrast"].iloc[-1] < history["contrast"].iloc[0]
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    for pool in ("mean", "cls"):
+    for pool in ("mean", "cls", "patches"):
         features = autoencoder.set_params(pool=pool).transform(X)
         assert cross_val_score(probe, features, y, cv=FOLDS, scoring="roc_auc").mean() > 0.9
 
@@ -231,11 +232,11 @@ def test_the_optimizer_is_pickled_only_with_warm_start(scans, fitted):
 # Features
 
 
-@pytest.mark.parametrize("pool", ["mean", "cls"])
-def test_features_are_deterministic_and_do_not_depend_on_the_batch(fitted, scans, pool):
+@pytest.mark.parametrize(("pool", "width"), [("mean", 24), ("cls", 24), ("patches", 27 * 24)])
+def test_features_are_deterministic_and_do_not_depend_on_the_batch(fitted, scans, pool, width):
     autoencoder = pickle.loads(pickle.dumps(fitted)).set_params(pool=pool)
     features = autoencoder.transform(scans)
-    assert features.shape == (len(scans), 24)
+    assert features.shape == (len(scans), width)
     assert features.dtype == np.float32
     assert np.isfinite(features).all()
     assert_array_equal(features, autoencoder.transform(scans))
@@ -254,6 +255,32 @@ def test_names_of_features_and_pandas_output(fitted, scans):
     assert list(frame) == names
     assert frame.index.equals(X.index)
     assert_array_equal(frame.to_numpy(), fitted.transform(scans))
+
+
+def test_the_pool_may_be_changed_after_the_fit_and_names_follow(fitted, scans):
+    autoencoder = pickle.loads(pickle.dumps(fitted))
+    digests, names = set(), []
+    for pool in ("mean", "patches", "cls", "patches"):
+        autoencoder.set_params(pool=pool)
+        digests.add(autoencoder.features_digest())
+        names.append(len(autoencoder.get_feature_names_out()))
+        assert autoencoder.transform(scans[:3]).shape == (3, names[-1])
+    assert names == [24, 27 * 24, 24, 27 * 24]
+    assert len(digests) == 3
+    frame = autoencoder.set_output(transform="pandas").transform(scans[:3])
+    assert list(frame)[-1] == f"vitautoencoder{27 * 24 - 1}"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("pool", ["mean", "cls", "patches"])
+def test_mirrored_features_are_those_of_the_mirrored_scan(fitted, scans, pool, dtype):
+    autoencoder = pickle.loads(pickle.dumps(fitted)).set_params(pool=pool, dtype=dtype)
+    found = autoencoder.transform_mirrored(scans)
+    assert np.abs(found - autoencoder.transform(scans)).max() > 1e-3
+    assert_array_equal(found, autoencoder.transform([scan[::-1] for scan in scans]))
+    assert_array_equal(found[[3]], autoencoder.transform_mirrored([scans[3]]))
+    rows = fitted.volume_.transform(scans).reshape(len(scans), -1)
+    assert_array_equal(found, autoencoder.transform_mirrored(rows))
 
 
 def test_scans_as_arrays_images_files_and_rows_give_the_same(fitted, scans, tmp_path):

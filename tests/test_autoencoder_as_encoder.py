@@ -15,6 +15,8 @@ from sklearn.pipeline import make_pipeline
 
 from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader
 from skedema._training.image import ImageBranch
+from skedema.autoencoder import vit_ae
+from skedema.encoders import make_encoder
 from skedema.modules.pooled_encoder import PooledEncoder
 
 N, SIDE = 16, 8
@@ -119,6 +121,34 @@ def test_a_pretrained_encoder_is_trained_further_from_standardised_features(coho
     tokens = tuned.net_.module_.scan_tokens
     assert_allclose(tokens.mean, first.mean(axis=0), rtol=1e-4, atol=1e-6)
     assert_allclose(tokens.scale, first.std(axis=0), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("fine_tune", [False, True])
+def test_all_patches_are_one_wide_token_for_every_fusion(cohort, frozen, fine_tune):
+    X, y = cohort
+    scans = list(X["scan"].dropna())
+    patches = FrozenEstimator(clone(frozen.estimator).fit(scans).set_params(pool="patches"))
+    volumes = torch.as_tensor(VolumeReader(shape=SIDE).transform(scans))
+    known = patches.transform(scans)
+    assert known.shape == (N - 1, 8 * 96)
+    with torch.no_grad():
+        assert_allclose(patches.network()(volumes)[:, 0], known, rtol=1e-3, atol=1e-5)
+    for fusion in ("cross_attention", "film"):
+        clf = classifier(encoder=patches, fine_tune=fine_tune, fusion=fusion).fit(X, y)
+        tokens = clf.net_.module_.scan_tokens
+        assert tokens.project.in_features == 8 * 96
+        assert_allclose(tokens.mean, known.mean(axis=0), rtol=1e-4, atol=1e-6)
+        assert_allclose(tokens.scale, known.std(axis=0), rtol=1e-4, atol=1e-6)
+        assert np.isfinite(clf.predict_proba(X)).all()
+    if fine_tune:
+        trained = [p.requires_grad for p in clf.encoder_.autoencoder.norm.parameters()]
+        assert trained == [False, False]
+
+
+def test_the_default_encoder_is_made_in_one_place():
+    named, made = make_encoder("vit_ae"), vit_ae()
+    assert isinstance(named, ViTAutoencoder)
+    assert named.get_params() == made.get_params()
 
 
 def test_layer_decay_slows_the_first_layers(cohort, frozen):

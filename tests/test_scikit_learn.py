@@ -529,8 +529,10 @@ def test_weights_equal_repeated_and_absent_patients(cohort, fine_tune):
     X, y = cohort
     weight = np.random.default_rng(0).integers(0, 3, N)
     rows = np.repeat(np.arange(N), weight)
-    # In one batch, and in double precision: the order of a sum is all that differs.
-    exact = partial(classifier, dtype="float64", batch_size=N * 2, fine_tune=fine_tune)
+    # In one batch, in double precision, and nothing drawn a row: the order of a sum is all that
+    # differs.
+    same = {"dtype": "float64", "batch_size": N * 2, "mirror": False}
+    exact = partial(classifier, fine_tune=fine_tune, **same)
     weighted = exact().fit(X, y, sample_weight=weight).predict_proba(X)
     repeated = exact().fit(X.iloc[rows], y.iloc[rows]).predict_proba(X)
     assert_allclose(weighted, repeated, rtol=1e-7)
@@ -859,7 +861,7 @@ def test_scan_that_changed_on_disk_changes_the_prediction(cohort, fitted, tmp_pa
     # Coarse clocks of file systems aside, a file that is written later has a later time.
     os.utime(changed, ns=(stamp + 10**9, stamp + 10**9))
     after = clf.predict_proba(X)
-    assert np.abs(after[2] - before[2]).max() > 1e-3
+    assert np.abs(after[2] - before[2]).max() > 1e-4
     assert_array_equal(after[[0, 1, 3]], before[[0, 1, 3]])
 
 

@@ -30,6 +30,7 @@ def build_network(
     depth: int,
     dropout: float,
     n_classes: int,
+    modality_dropout: float = 0.0,
 ) -> FusedClassifier:
     """Build the network, with fresh weights from torch's global generator.
 
@@ -39,11 +40,14 @@ def build_network(
         Fitted: it knows the variables and the encoder.
     patients : Patients
         The training patients; features of an encoder that was trained before are standardised by
-        their weighted mean and spread, also where it is trained further.
+        their weighted mean and spread, over both views where they are there, also where the encoder
+        is trained further.
     fusion, refiner, dim, n_heads, depth, dropout
         The classifier's parameters.
     n_classes : int
         Number of logits.
+    modality_dropout : float
+        The classifier's parameter.
 
     Returns
     -------
@@ -62,7 +66,8 @@ def build_network(
     n_variables = len(intake.variables)
     encoder, feature_dim, n_queries = None, None, 1
     present = patients.present.numpy()
-    known = None if patients.features is None else patients.features.numpy()[present]
+    views = [v.numpy()[present] for v in (patients.features, patients.mirrored) if v is not None]
+    known = np.concatenate(views, axis=1) if views else None
     if intake.branch is not None:
         feature_dim, n_queries = intake.branch.dim, intake.branch.n_tokens
         if intake.branch.trained:
@@ -91,6 +96,7 @@ def build_network(
         dim,
         n_classes,
         dropout,
+        modality_dropout,
     )
     _refuse_batch_norm(network)
     return network.to(patients.dtype)

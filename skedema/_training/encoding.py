@@ -11,9 +11,10 @@ import torch
 from torch import nn
 
 from skedema._caching.identity import identity
-from skedema._features import recipe_of
+from skedema._features import recipe_of, recipe_of_mirrored
 from skedema._scan_column import Scans
 from skedema._training.resources import Resources
+from skedema.modules.mirror import mirrored
 from skedema.scans import ScanError, VolumeReader
 
 _AT_ONCE = 16  # scans a call of a transformer that promises not to mix them
@@ -46,7 +47,9 @@ class ModuleEncoding:
     device : torch.device
         Where to compute.
     keep : bool
-        Whether volumes are kept in memory, since others are going to be trained on them.
+        Whether volumes are kept in memory, since they are going to be asked for again.
+    mirror : bool, default=False
+        Whether scans are encoded mirrored left to right.
     """
 
     def __init__(
@@ -57,12 +60,14 @@ class ModuleEncoding:
         device: torch.device,
         *,
         keep: bool,
+        mirror: bool = False,
     ) -> None:
         self.module = module.eval().to(device)
         self.reader = reader
         self.dtype = dtype
         self.device = device
         self.keep = keep
+        self.mirror = mirror
 
     def recipe(self) -> str | None:
         """Tell all that features depend on but the scan.
@@ -72,7 +77,8 @@ class ModuleEncoding:
         str or None
             None where the module cannot be pickled.
         """
-        return recipe_of(self.module, self.reader, self.device, self.dtype)
+        recipe = recipe_of(self.module, self.reader, self.device, self.dtype)
+        return recipe_of_mirrored(recipe) if self.mirror else recipe
 
     def encode(self, scans: Scans, rows: np.ndarray, resources: Resources) -> Iterator[np.ndarray]:
         """Encode scans one by one: in a batch, the last bits would depend on the others.
@@ -95,6 +101,8 @@ class ModuleEncoding:
         for volume in scans.stream(rows, self.reader, memory, n_jobs, keep=self.keep):
             with torch.inference_mode():
                 batch = torch.tensor(volume[None], dtype=self.dtype, device=self.device)
+                if self.mirror:
+                    batch = mirrored(batch)
                 encoded = self.module(batch)[0].cpu().numpy()
             yield encoded
 
@@ -118,19 +126,23 @@ class TransformerEncoding:
     """A scikit-learn transformer from scans to features.
 
     One with a method ``features_digest`` says thereby what its features depend on, and that those
-    of a scan are the same to the bit whichever others it is given with.
+    of a scan are the same to the bit whichever others it is given with. One that can show scans
+    mirrored has a method ``transform_mirrored``, which is otherwise as ``transform``.
 
     Parameters
     ----------
     transformer : transformer
         Fitted.
     keep : bool
-        Whether volumes are kept in memory, since others are going to be trained on them. For one
+        Whether volumes are kept in memory, since they are going to be asked for again. For one
         that tells by ``volume_`` how it reads scans.
+    mirror : bool, default=False
+        Whether scans are encoded mirrored left to right.
     """
 
-    def __init__(self, transformer: Any, *, keep: bool) -> None:
+    def __init__(self, transformer: Any, *, keep: bool, mirror: bool = False) -> None:
         self.transformer = transformer
+        self.mirror = mirror
         self.reader = getattr(transformer, "volume_", None) if keep else None
         self.digest = getattr(transformer, "features_digest", None)
 
@@ -143,7 +155,7 @@ class TransformerEncoding:
             None where the transformer cannot be pickled.
         """
         found: str | None = identity(self.transformer) if self.digest is None else self.digest()
-        return found
+        return recipe_of_mirrored(found) if self.mirror else found
 
     def encode(self, scans: Scans, rows: np.ndarray, resources: Resources) -> Iterator[np.ndarray]:
         """Transform scans.
@@ -200,7 +212,8 @@ class TransformerEncoding:
         return features[:, None, :].astype(np.float64)
 
     def _transform(self, cells: np.ndarray) -> np.ndarray:
-        features = self.transformer.transform(cells)
+        name = "transform_mirrored" if self.mirror else "transform"
+        features = getattr(self.transformer, name)(cells)
         if hasattr(features, "toarray"):
             features = features.toarray()
         matrix = np.asarray(features)

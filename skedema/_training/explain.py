@@ -32,12 +32,12 @@ def attention_frame(
     Returns
     -------
     DataFrame of shape (n, K)
-        Rows sum to 1.
+        Rows sum to 1, or are 0 where the fusion attended to nothing.
 
     Raises
     ------
     ValueError
-        When the fusion does not attend, or there are no clinical variables.
+        When the fusion reports no attention, or there are no clinical variables.
     """
     if not variables:
         raise ValueError("There is no clinical variable to attend to: X held the scan alone.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from skedema.modules.fused import probe
 from skedema.scans import VolumeReader
 from skedema.scans._processes import n_processes
 from skedema.scans.cache import volumes
+
+_GROUP = 16  # scans that are encoded as they are and then mirrored, while their volumes are held
 
 
 class ImageBranch:
@@ -80,6 +83,39 @@ class ImageBranch:
         self.encoder: Any = None
         self.start: np.ndarray | None = None
         self.n_tokens = self.dim = 0
+
+    def mirrors(self, mirror: bool | str) -> bool:
+        """Decide whether patients are learned from mirrored as well.
+
+        Parameters
+        ----------
+        mirror : bool or "auto"
+            As the classifier's parameter.
+
+        Returns
+        -------
+        bool
+            ``"auto"``: where the encoder is trained.
+
+        Raises
+        ------
+        ValueError
+            When it is asked of an encoder that reads scans itself and cannot mirror them.
+        """
+        if mirror == "auto":
+            return self.trained
+        able = (
+            self.trained
+            or not self.is_transformer
+            or callable(getattr(self.given, "transform_mirrored", None))
+        )
+        if mirror and not able:
+            raise ValueError(
+                "mirror=True needs an encoder whose scans can be mirrored: an encoder object or a "
+                f"ViTAutoencoder. {type(self.given).__name__} is a scikit-learn transformer that "
+                "reads scans itself, and has no method transform_mirrored(). Use mirror=False."
+            )
+        return bool(mirror)
 
     def fit(self, scans: Scans, y: np.ndarray, *, seed: int, resources: Resources) -> None:
         """Fit or build the encoder.
@@ -214,34 +250,110 @@ class ImageBranch:
         rows = np.flatnonzero(scans.present)
         if not len(rows):
             return np.zeros((len(scans), self.n_tokens, self.dim))
-        encoder = self.encoder if trained is None else trained
-        known = self._known(scans, rows, resources, encoder)
+        known = self._known(scans, rows, resources, self.encoder if trained is None else trained)
+        if trained is None:
+            self._check_finite(known, scans, rows)
+        return self._everyone(known, scans, rows)
+
+    def encoded_twice(self, scans: Scans, resources: Resources) -> tuple[np.ndarray, np.ndarray]:
+        """Encode scans as they are and mirrored, each once, by an encoder that is not trained.
+
+        Parameters
+        ----------
+        scans : Scans
+            The patients' scans.
+        resources : Resources
+            What may be used.
+
+        Returns
+        -------
+        plain, mirrored : ndarray of shape (n, T, E)
+            As `encoded`.
+
+        Raises
+        ------
+        ScanError, ValueError
+            As `encoded`.
+        """
+        rows = np.flatnonzero(scans.present)
+        if not len(rows):
+            return self.encoded(scans, resources), self.encoded(scans, resources)
+        plain = self._encoding(self.encoder, keep=True)
+        mirrored = self._encoding(self.encoder, keep=True, mirror=True)
+        recipe, recipe_mirrored = plain.recipe(), mirrored.recipe()
+        turned: dict[int, np.ndarray] = {}
+
+        def turn(some: np.ndarray) -> None:
+            found = _get(
+                scans,
+                some,
+                recipe_mirrored,
+                lambda missing: mirrored.encode(scans, missing, resources),
+                resources,
+            )
+            turned.update(zip(some.tolist(), found, strict=True))
+
+        def both(missing: np.ndarray) -> Iterator[np.ndarray]:
+            # Group by group, so that a scan is read once for both.
+            for start in range(0, len(missing), _GROUP):
+                group = missing[start : start + _GROUP]
+                yield from plain.encode(scans, group, resources)
+                turn(group)
+
+        known = _get(scans, rows, recipe, both, resources)
+        left = np.array([row for row in rows if row not in turned], dtype=int)
+        if len(left):
+            turn(left)
+        views = plain.as_tokens(known), plain.as_tokens(np.stack([turned[int(r)] for r in rows]))
+        for view in views:
+            self._check_finite(view, scans, rows)
+        return self._everyone(views[0], scans, rows), self._everyone(views[1], scans, rows)
+
+    def _known(
+        self, scans: Scans, rows: np.ndarray, resources: Resources, encoder: Any
+    ) -> np.ndarray:
+        frozen = self.frozen or isinstance(encoder, nn.Module)
+        encoding = self._encoding(encoder, keep=self.trained or not frozen)
+        known = _get(
+            scans,
+            rows,
+            encoding.recipe(),
+            lambda missing: encoding.encode(scans, missing, resources),
+            resources,
+        )
+        return encoding.as_tokens(known)
+
+    def _encoding(self, encoder: Any, *, keep: bool, mirror: bool = False) -> Encoding:
+        if isinstance(encoder, nn.Module):
+            return ModuleEncoding(
+                encoder, self.reader, self.dtype, self.device, keep=keep, mirror=mirror
+            )
+        return TransformerEncoding(encoder, keep=keep, mirror=mirror)
+
+    def _check_finite(self, known: np.ndarray, scans: Scans, rows: np.ndarray) -> None:
         finite = np.isfinite(known).reshape(len(known), -1).all(axis=1)
-        if trained is None and not finite.all():
+        if not finite.all():
             raise ValueError(
-                f"{type(encoder).__name__} gave features that are not finite for "
+                f"{type(self.encoder).__name__} gave features that are not finite for "
                 f"{scans.names(rows[~finite])}."
             )
+
+    def _everyone(self, known: np.ndarray, scans: Scans, rows: np.ndarray) -> np.ndarray:
+        """Give patients without a scan zeros."""
         self.n_tokens, self.dim = known.shape[1:]
         every = np.zeros((len(scans), *known.shape[1:]), dtype=known.dtype)
         every[rows] = known
         return every
 
-    def _known(
-        self, scans: Scans, rows: np.ndarray, resources: Resources, encoder: Any
-    ) -> np.ndarray:
-        if isinstance(encoder, nn.Module):
-            encoding: Encoding = ModuleEncoding(
-                encoder, self.reader, self.dtype, self.device, keep=self.trained
-            )
-        else:
-            encoding = TransformerEncoding(encoder, keep=self.trained or not self.frozen)
-        known = features.get(
-            scans,
-            rows,
-            encoding.recipe(),
-            lambda missing: encoding.encode(scans, missing, resources),
-            memory=resources.memory,
-            verbose=resources.verbose,
-        )
-        return encoding.as_tokens(known)
+
+def _get(
+    scans: Scans,
+    rows: np.ndarray,
+    recipe: str | None,
+    encode: Callable[[np.ndarray], Iterable[np.ndarray]],
+    resources: Resources,
+) -> np.ndarray:
+    """Ask the cache of this process."""
+    return features.get(
+        scans, rows, recipe, encode, memory=resources.memory, verbose=resources.verbose
+    )

@@ -147,7 +147,13 @@ class Intake:
             self.branch = branch
 
     def learners(
-        self, table: Table, target: np.ndarray, weight: np.ndarray, resources: Resources
+        self,
+        table: Table,
+        target: np.ndarray,
+        weight: np.ndarray,
+        resources: Resources,
+        *,
+        mirror: bool | str = False,
     ) -> Patients:
         """Make the network's input to learn from.
 
@@ -161,6 +167,8 @@ class Intake:
             Weights of the loss.
         resources : Resources
             What may be used.
+        mirror : bool or "auto", default=False
+            As the classifier's; False for patients who are watched only.
 
         Returns
         -------
@@ -170,7 +178,10 @@ class Intake:
         scans = self.scans(table)
         known: dict[str, Any] = {}
         if self.branch is not None and self.branch.trained:
-            known = self.branch.streamed(scans, resources)
+            known = self.branch.streamed(scans, resources) | {"mirror": self.branch.mirrors(mirror)}
+        elif self.branch is not None and self.branch.mirrors(mirror):
+            plain, mirrored = self.branch.encoded_twice(scans, resources)
+            known = {"features": plain, "mirrored": mirrored}
         elif self.branch is not None:
             known = {"features": self.branch.encoded(scans, resources)}
         values = self._values(table)

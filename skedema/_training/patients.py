@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from skedema.modules.mirror import mirrored as mirrored_volumes
+
 Batch = tuple[dict[str, Tensor], Tensor]
 
 
@@ -26,17 +28,26 @@ class Patients(Dataset[Batch]):
         Which patients have a scan.
     features : Tensor of shape (n, T, E), default=None
         Ready-made features of the scans; anything finite where there is none.
+    mirrored : Tensor of shape (n, T, E), default=None
+        Those of the scans mirrored left to right, where patients are to be taken so as well.
     volume : callable, default=None
         Gives the volume (C, X, Y, Z) of a patient with a scan. It is called when the patient's
         batch is due, so that volumes stream. At most one of `features` and `volume` is given.
     volume_shape : tuple of 4 int, default=None
         (C, X, Y, Z).
+    mirror : bool, default=False
+        Whether volumes may be taken mirrored.
     target : ndarray of int of shape (n,), default=None
         Class codes; zeros if not given.
     weight : ndarray of shape (n,), default=None
         Weights of the loss; ones if not given.
     dtype : torch.dtype
         Of everything that is real.
+
+    Attributes
+    ----------
+    n_views : int
+        2 where scans may be taken mirrored, else 1.
     """
 
     def __init__(
@@ -45,8 +56,10 @@ class Patients(Dataset[Batch]):
         present: np.ndarray,
         *,
         features: np.ndarray | None = None,
+        mirrored: np.ndarray | None = None,
         volume: Callable[[int], np.ndarray] | None = None,
         volume_shape: tuple[int, ...] | None = None,
+        mirror: bool = False,
         target: np.ndarray | None = None,
         weight: np.ndarray | None = None,
         dtype: torch.dtype,
@@ -55,8 +68,10 @@ class Patients(Dataset[Batch]):
         self.clinical = torch.as_tensor(clinical, dtype=dtype)
         self.present = torch.as_tensor(np.ascontiguousarray(present))
         self.features = None if features is None else torch.as_tensor(features, dtype=dtype)
+        self.mirrored = None if mirrored is None else torch.as_tensor(mirrored, dtype=dtype)
         self.volume = volume
         self.volume_shape = volume_shape
+        self.n_views = 2 if mirror or mirrored is not None else 1
         self.target = torch.as_tensor(np.zeros(n, dtype=np.int64) if target is None else target)
         self.weight = torch.as_tensor(np.ones(n) if weight is None else weight, dtype=dtype)
         self.dtype = dtype
@@ -68,13 +83,15 @@ class Patients(Dataset[Batch]):
         inputs, target = self.take(torch.tensor([index]))
         return {name: value[0] for name, value in inputs.items()}, target[0]
 
-    def take(self, rows: Tensor) -> Batch:
+    def take(self, rows: Tensor, turned: Tensor | None = None) -> Batch:
         """Collect a batch.
 
         Parameters
         ----------
         rows : Tensor of int of shape (B,)
             Which patients.
+        turned : Tensor of bool of shape (B,), default=None
+            Whose scans are taken mirrored; needs two views. None: nobody's.
 
         Returns
         -------
@@ -90,18 +107,26 @@ class Patients(Dataset[Batch]):
             "weight": self.weight[rows],
         }
         if self.features is not None:
-            inputs["features"] = self.features[rows]
+            features = self.features[rows]
+            if turned is not None and self.mirrored is not None:
+                features[turned] = self.mirrored[rows[turned]]
+            inputs["features"] = features
         elif self.volume is not None and self.volume_shape is not None:
             volume = torch.zeros((len(rows), *self.volume_shape), dtype=self.dtype)
             for slot, row in enumerate(rows.tolist()):
                 if self.present[row]:
                     volume[slot] = torch.tensor(self.volume(row), dtype=self.dtype)
+            if turned is not None:
+                volume[turned] = mirrored_volumes(volume[turned])
             inputs["volume"] = volume
         return inputs, self.target[rows]
 
 
 class Loader:
     """Batches of patients, in a new order every epoch or in their own.
+
+    In a new order, patients of two views are taken as they are or mirrored with probability one
+    half each, drawn anew every epoch; in their own order, as they are.
 
     Parameters
     ----------
@@ -110,8 +135,8 @@ class Loader:
     batch_size : int
         Patients a batch; the last one may be smaller.
     seed : int or None
-        None keeps the order. Otherwise the order is a function of the seed and the epoch alone,
-        and no global generator is drawn from.
+        None keeps the order. Otherwise order and views are a function of the seed and the epoch
+        alone, and no global generator is drawn from.
     epoch : int
         Number of the first epoch.
     """
@@ -129,10 +154,13 @@ class Loader:
 
     def __iter__(self) -> Iterator[Batch]:
         n = len(self.patients)
-        if self.seed is None:
-            order = np.arange(n)
-        else:
-            order = np.random.default_rng([self.seed, self.epoch]).permutation(n)
+        order, turned = torch.arange(n), None
+        if self.seed is not None:
+            rng = np.random.default_rng([self.seed, self.epoch])
+            order = torch.as_tensor(rng.permutation(n))
+            if self.patients.n_views == 2:
+                turned = torch.as_tensor(rng.random(n) < 0.5)
             self.epoch += 1
         for start in range(0, n, self.batch_size):
-            yield self.patients.take(torch.as_tensor(order[start : start + self.batch_size]))
+            rows = order[start : start + self.batch_size]
+            yield self.patients.take(rows, None if turned is None else turned[rows])

@@ -14,6 +14,9 @@ from skedema.modules.positions import sincos_positions
 from skedema.modules.standardize import Standardize
 from skedema.modules.transformer import NORM_EPS, TransformerBlock
 
+#: What becomes of the tokens of a scan; see `MaskedAutoencoder.features`.
+Pool = Literal["mean", "cls", "patches"]
+
 
 class Masked(NamedTuple):
     """What a forward pass under a mask gives.
@@ -168,23 +171,27 @@ class MaskedAutoencoder(nn.Module):
         """
         return cast(Tensor, self.norm(self._encode_all(volumes)))
 
-    def features(self, volumes: Tensor, pool: Literal["mean", "cls"] = "mean") -> Tensor:
+    def features(self, volumes: Tensor, pool: Pool = "mean") -> Tensor:
         """Describe each volume by one vector, nothing hidden.
 
         Parameters
         ----------
         volumes : Tensor of shape (B, C, X, Y, Z)
             Volumes.
-        pool : {"mean", "cls"}
+        pool : {"mean", "cls", "patches"}
             ``"mean"``: the mean of the patch tokens before the final norm, then LayerNorm without
             weights; ``"cls"``: the class token after the final norm. Both as in the reference.
+            ``"patches"``: all patch tokens before the final norm, then LayerNorm without weights
+            of each, side by side.
 
         Returns
         -------
-        Tensor of shape (B, D)
+        Tensor of shape (B, D), or (B, L D) of ``"patches"``
             The features; those of a volume do not depend on the others.
         """
         tokens = self._encode_all(volumes)
+        if pool == "patches":
+            return _normalised(tokens[:, 1:]).flatten(1)
         return pooled(tokens) if pool == "mean" else cast(Tensor, self.norm(tokens[:, 0]))
 
     def reconstruct(self, volumes: Tensor, noise: Tensor) -> Tensor:
@@ -302,8 +309,11 @@ def pooled(tokens: Tensor) -> Tensor:
     Tensor of shape (B, D)
         LayerNorm without weights of the mean of the patch tokens.
     """
-    mean = tokens[:, 1:].mean(dim=1)
-    return layer_norm(mean, mean.shape[-1:], eps=NORM_EPS)
+    return _normalised(tokens[:, 1:].mean(dim=1))
+
+
+def _normalised(tokens: Tensor) -> Tensor:
+    return layer_norm(tokens, tokens.shape[-1:], eps=NORM_EPS)
 
 
 def _positions(patches: Patches, dim: int) -> Tensor:

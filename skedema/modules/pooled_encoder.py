@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-from typing import Literal
 
 from torch import Tensor, nn
 
-from skedema.modules.masked_autoencoder import MaskedAutoencoder
+from skedema.modules.masked_autoencoder import MaskedAutoencoder, Pool
 
 
 class PooledEncoder(nn.Module):
@@ -17,19 +16,19 @@ class PooledEncoder(nn.Module):
     ----------
     autoencoder : MaskedAutoencoder
         Pre-trained; copied, so that training this one leaves it as it is.
-    pool : {"mean", "cls"}
+    pool : {"mean", "cls", "patches"}
         As in `MaskedAutoencoder.features`.
     """
 
-    def __init__(self, autoencoder: MaskedAutoencoder, pool: Literal["mean", "cls"]) -> None:
+    def __init__(self, autoencoder: MaskedAutoencoder, pool: Pool) -> None:
         super().__init__()
         self.autoencoder = copy.deepcopy(autoencoder)
-        self.pool: Literal["mean", "cls"] = pool
+        self.pool: Pool = pool
         for name in ("decoder_embed", "decoder_blocks", "decoder_norm", "decoder_predict"):
             delattr(self.autoencoder, name)
         del self.autoencoder.predictor, self.autoencoder.mask_token
-        if pool == "mean":
-            self.autoencoder.norm.requires_grad_(False)  # the mean is taken before it
+        if pool != "cls":
+            self.autoencoder.norm.requires_grad_(False)  # the others are taken before it
 
     def forward(self, volumes: Tensor) -> Tensor:
         """Encode.
@@ -41,7 +40,7 @@ class PooledEncoder(nn.Module):
 
         Returns
         -------
-        Tensor of shape (B, 1, D)
+        Tensor of shape (B, 1, D), or (B, 1, L D) of all L patches
             The features.
         """
         return self.autoencoder.features(volumes, self.pool).unsqueeze(1)

@@ -7,7 +7,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from skedema.modules.autoencoder_objective import pretraining_losses
 from skedema.modules.autoencoder_sizes import SIZES, AutoencoderSize
 from skedema.modules.masked_autoencoder import MaskedAutoencoder
-from skedema.modules.transformer import attend
+from skedema.modules.transformer import NORM_EPS, attend
 
 SHAPE = (12, 10, 7)  # no multiple of the patch along two axes
 PATCH = (4, 3, 2)
@@ -77,7 +77,7 @@ def test_decoder_puts_tokens_in_their_places(model, scans, noise):
 
 
 def test_features_of_a_volume_do_not_depend_on_the_others(model, scans):
-    for pool in ("mean", "cls"):
+    for pool in ("mean", "cls", "patches"):
         together = model.features(scans, pool)
         alone = torch.cat([model.features(scan[None], pool) for scan in scans])
         torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)
@@ -90,6 +90,33 @@ def test_features_are_what_encode_gives(model, scans):
     mean = model.features(scans, "mean")
     torch.testing.assert_close(mean.mean(1), torch.zeros(3), atol=1e-6, rtol=0)
     torch.testing.assert_close(mean.var(1, correction=0), torch.ones(3), atol=1e-3, rtol=0)
+
+
+def test_features_of_patches_are_their_tokens_each_normalised(model, scans):
+    # what comes out of the last block, whatever `features` makes of it
+    last = []
+    handle = model.blocks[-1].register_forward_hook(lambda *call: last.append(call[-1]))
+    found = model.features(scans, "patches")
+    handle.remove()
+    tokens = last[0][:, 1:]
+    centred = tokens - tokens.mean(-1, keepdim=True)
+    expected = centred / (centred.square().mean(-1, keepdim=True) + NORM_EPS).sqrt()
+    assert found.shape == (3, N_PATCHES * 24)
+    torch.testing.assert_close(found.reshape(3, N_PATCHES, 24), expected)
+    mean = tokens.mean(1)
+    centred = mean - mean.mean(-1, keepdim=True)
+    expected = centred / (centred.square().mean(-1, keepdim=True) + NORM_EPS).sqrt()
+    torch.testing.assert_close(model.features(scans, "mean"), expected)
+
+
+def test_patches_keep_the_order_of_the_grid(model, scans):
+    first, last = scans.clone(), scans.clone()
+    first[:, :, :4, :3, :2] += 1
+    last[:, :, -4:, -1:, -1:] += 1
+    plain = model.features(scans, "patches").reshape(3, N_PATCHES, 24)
+    for changed, place in ((first, 0), (last, N_PATCHES - 1)):
+        found = model.features(changed, "patches").reshape(3, N_PATCHES, 24)
+        assert ((found - plain).norm(dim=-1).argmax(dim=1) == place).all()
 
 
 def test_nothing_is_drawn_at_random(model, scans, noise):
@@ -169,7 +196,7 @@ def test_bf16_features_are_within_a_hundredth_of_fp32():
     torch.manual_seed(0)
     model = MaskedAutoencoder(1, (32, 32, 32), SIZES["tiny"])
     scans = torch.rand(2, 1, 32, 32, 32)
-    for pool in ("mean", "cls"):
+    for pool in ("mean", "cls", "patches"):
         exact = model.features(scans, pool)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             short = model.features(scans, pool)

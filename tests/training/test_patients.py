@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_array_equal
 from torch.testing import assert_close
 
-from skedema._training.patients import Loader, Patients
+from skedema._training.patients import Batch, Loader, Patients
 
 NAN = np.nan
 
@@ -125,3 +127,59 @@ def test_one_patient_is_a_row_of_the_batch():
     assert target == 2
     assert_array_equal(inputs["clinical"], [2.0])
     assert len(patients) == 4
+
+
+def two_views(n: int, kind: str) -> Patients:
+    """Make patients whose scan is 1 on the left and 2 on the right."""
+    volume = np.ones((1, 2, 1, 1), dtype=np.float32)
+    volume[:, 1] = 2
+    if kind == "volumes":
+        return group(n, volume=lambda row: volume, volume_shape=volume.shape, mirror=True)
+    plain = np.repeat(volume.reshape(1, 1, 2), n, axis=0)
+    return group(n, features=plain, mirrored=plain[..., ::-1].copy())
+
+
+def sides(batches: Iterable[Batch]) -> dict[int, bool]:
+    """Tell who is seen mirrored, from the scans."""
+    found = {}
+    for inputs, target in batches:
+        scan = inputs.get("volume", inputs.get("features")).flatten(1)
+        assert_array_equal(scan.sort(dim=1)[0], np.tile([1, 2], (len(scan), 1)))
+        found |= dict(zip(target.tolist(), (scan[:, 0] == 2).tolist(), strict=True))
+    return found
+
+
+@pytest.mark.parametrize("kind", ["volumes", "features"])
+def test_each_epoch_mirrors_another_half_of_the_patients(kind):
+    patients = two_views(200, kind)
+    assert (patients.n_views, group(1).n_views) == (2, 1)
+    loader = Loader(patients, 64, seed=0)
+    first, second = sides(loader), sides(loader)
+    for drawn in (first, second):
+        assert 70 < sum(drawn.values()) < 130
+    changed = sum(first[patient] != second[patient] for patient in first)
+    assert 70 < changed < 130
+    assert sides(Loader(patients, 7, seed=0)) == first  # batches do not matter
+    assert sides(Loader(patients, 64, seed=0, epoch=1)) == second
+    assert sides(Loader(patients, 64, seed=1)) != first
+
+
+@pytest.mark.parametrize("kind", ["volumes", "features"])
+def test_in_their_own_order_patients_are_seen_as_they_are(kind):
+    patients = two_views(20, kind)
+    assert not any(sides(Loader(patients, 6)).values())
+    assert_array_equal(
+        patients[3][0]["volume" if kind == "volumes" else "features"].ravel(), [1, 2]
+    )
+
+
+def test_a_second_view_leaves_the_order_as_it_is():
+    assert seen(Loader(two_views(50, "features"), 8, seed=3)) == seen(Loader(group(50), 8, seed=3))
+
+
+def test_taking_the_mirrored_view_leaves_the_patients_as_they_are():
+    patients = two_views(4, "features")
+    rows, turned = torch.tensor([1, 3]), torch.tensor([True, False])
+    inputs, _ = patients.take(rows, turned)
+    assert_array_equal(inputs["features"][:, 0], [[2, 1], [1, 2]])
+    assert_array_equal(patients.features[:, 0], np.tile([1, 2], (4, 1)))
