@@ -40,7 +40,7 @@ TRAINED_THROUGHOUT = {"no pre-training, trained on labels": 12, "fine-tuning": 1
 EPOCHS, EPOCHS_QUICK = 60, 3  # of pre-training
 THROUGHOUT_EPOCHS_QUICK = 1
 READER = VolumeReader(spacing=6.75, shape=32, windows=[(40, 30)], align=True)
-CNN_EPOCHS = 20
+CNN_EPOCHS = 25
 
 
 class Encoders(NamedTuple):
@@ -95,14 +95,21 @@ def comparison(given: Encoders, X: Any, seed: int, plan: Plan) -> dict[str, Any]
     mixer = attention_mixer(given, seed, plan)
     models = {NAME: mixer, **baselines(mixer, X)}
     cnn = models["scan alone, 3-D CNN"].steps[-1][1]
-    cnn.set_params(
-        encoder=CNN(width=16, depth=4),
-        fusion=CrossAttention(query="tokens"),
-        volume=READER,
-        batch_size=16,
-        max_epochs=CNN_EPOCHS,
-    )
+    cnn.set_params(**_cnn())
     return {name: tuned(model, given, seed, plan) for name, model in models.items()}
+
+
+def _cnn() -> dict[str, Any]:
+    """Parameters of a classifier that trains a CNN on labels; each region asks."""
+    return {
+        "encoder": CNN(width=16, depth=3),
+        "fusion": CrossAttention(query="tokens"),
+        "fine_tune": True,
+        "volume": READER,
+        "batch_size": 16,
+        "dropout": 0.0,
+        "max_epochs": CNN_EPOCHS,
+    }
 
 
 def on_true_findings(
@@ -129,6 +136,7 @@ def ablation(given: Encoders, initial: Encoders, seed: int, plan: Plan) -> dict[
     models["no pre-training, frozen"] = tuned(
         attention_mixer(initial, seed, plan), initial, seed, plan
     )
+    models["a 3-D CNN, trained on labels"] = clone(mixer).set_params(**_cnn())
     for name, part in slow.items() if seed == 0 else ():
         models[name] = part.set_params(max_epochs=_epochs_throughout(name, plan), batch_size=16)
     return models
