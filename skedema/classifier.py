@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, check_memory
+from sklearn.utils.validation import check_is_fitted
 
 from skedema._device import find_device
 from skedema._rng import isolated_rng
@@ -567,7 +567,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
                 metadata=self.metadata,
                 branch=self._branch(),
                 seed=self._seed,
-                resources=self._resources(),
+                resources=Resources.of(self),
             )
         self._batch = self._batch_size(len(train))
         weight = weight / weight[train].mean()
@@ -653,18 +653,14 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         mirror: bool | str,
     ) -> Patients:
         return self._intake.learners(
-            table.take(rows), codes[rows], weight[rows], self._resources(), mirror=mirror
+            table.take(rows), codes[rows], weight[rows], Resources.of(self), mirror=mirror
         )
 
     def _patients(self, X: Any) -> tuple[Table, Patients]:
         check_is_fitted(self)
         table = self._intake.match(read_table(X))
         encoder = self.net_.module_.encoder
-        return table, self._intake.patients(table, self._resources(), encoder)
-
-    def _resources(self) -> Resources:
-        memory = None if self.memory is None else check_memory(self.memory)
-        return Resources(memory, self.n_jobs, int(self.verbose))
+        return table, self._intake.patients(table, Resources.of(self), encoder)
 
     def _batch_size(self, n: int) -> int:
         if self.batch_size != "auto":

@@ -25,6 +25,7 @@ from skedema._features import FeatureCache, features
 from skedema._training.cohort import split_patients
 from skedema._training.fitted import fitted as fitted_encoders
 from skedema._training.patients import Patients
+from skedema._training.resources import Resources
 from skedema.encoders import CNN, ViT
 from skedema.frames import read_table
 from skedema.scans.cache import volumes
@@ -108,7 +109,7 @@ def counting() -> Iterator[dict[str, int]]:
 def learners(clf: AttentionMixerClassifier, X: pd.DataFrame, mirror: bool) -> Patients:
     table = clf._intake.match(read_table(X))
     nobody = np.zeros(len(X), dtype=int)
-    return clf._intake.learners(table, nobody, nobody + 1.0, clf._resources(), mirror=mirror)
+    return clf._intake.learners(table, nobody, nobody + 1.0, Resources.of(clf), mirror=mirror)
 
 
 # What is seen

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader
+from skedema._training.resources import Resources
 from skedema.encoders import CNN, Encoder, MonaiEncoder, list_encoders
 from skedema.frames import read_table
 from skedema.fusion import CrossAttention, Fusion, Perceiver, SelfAttention, list_fusions
@@ -112,7 +113,7 @@ def fit(X: pd.DataFrame, y: list[str], **parameters: object) -> AttentionMixerCl
 def inputs_of(classifier: AttentionMixerClassifier, X: pd.DataFrame) -> dict[str, Tensor]:
     """Give what the classifier trains its network on, for a table, as one batch."""
     table = classifier._intake.match(read_table(X))
-    resources = classifier._resources()
+    resources = Resources.of(classifier)
     patients = classifier._intake.learners(table, np.zeros(N, dtype=int), np.ones(N), resources)
     inputs, _ = patients.take(torch.arange(N))
     del inputs["weight"]

@@ -70,10 +70,10 @@ def autoencoder(plan: Plan, *, random_weights: bool = False) -> ViTAutoencoder:
 
 def encoders(scans: list[str], plan: Plan, *, random_weights: bool = False) -> Encoders:
     """Fit both on scans without labels."""
-    full = autoencoder(plan, random_weights=random_weights).fit(scans)
     components = PCA(min(N_COMPONENTS, len(scans) - 1), random_state=0)
-    compact = make_pipeline(full, StandardScaler(), components)
-    return Encoders(full, compact.fit(scans))  # the pre-training is found in the storage
+    full = autoencoder(plan, random_weights=random_weights)
+    compact = make_pipeline(full, StandardScaler(), components).fit(scans)
+    return Encoders(compact[0], compact)
 
 
 def attention_mixer(given: Encoders, seed: int, plan: Plan) -> AttentionMixerClassifier:

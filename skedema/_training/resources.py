@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Self
 
 from joblib import Memory
+from sklearn.utils.validation import check_memory
 
 
 @dataclass(frozen=True)
@@ -24,3 +26,25 @@ class Resources:
     memory: Memory | None
     n_jobs: int | None
     verbose: int
+
+    @classmethod
+    def of(cls, estimator: Any) -> Self:
+        """Take them from an estimator's parameters.
+
+        Parameters
+        ----------
+        estimator : estimator
+            With `memory`, `n_jobs` and `verbose`.
+
+        Returns
+        -------
+        Resources
+            Checked.
+
+        Raises
+        ------
+        ValueError
+            When `memory` is neither a folder nor a joblib.Memory.
+        """
+        memory = None if estimator.memory is None else check_memory(estimator.memory)
+        return cls(memory, estimator.n_jobs, int(estimator.verbose))

@@ -10,22 +10,8 @@ from sklearn.utils import _safe_indexing
 from skedema.frames import find_column, read_table
 
 
-class OnlyScan(TransformerMixin, BaseEstimator):
-    """Keep the scan's column of a table, and nothing else.
-
-    Parameters
-    ----------
-    image : str or int
-        The column that holds the scan, by name or position, as in `AttentionMixerClassifier`.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from skedema.baselines import OnlyScan
-    >>> X = pd.DataFrame({"age": [61, 70], "scan": ["a.nii.gz", None]})
-    >>> list(OnlyScan(image="scan").fit_transform(X))
-    ['scan']
-    """
+class _PartOfTable(TransformerMixin, BaseEstimator):
+    """Keep some columns of a table; which ones, by `_kept`."""
 
     def __init__(self, *, image: str | int) -> None:
         self.image = image
@@ -42,66 +28,7 @@ class OnlyScan(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        OnlyScan
-            The transformer.
-
-        Raises
-        ------
-        ValueError
-            When there is no such column.
-        """
-        self.n_features_in_ = len(_split(X, self.image)[1]) + 1
-        return self
-
-    def transform(self, X: Any) -> Any:
-        """Select the column.
-
-        Parameters
-        ----------
-        X : DataFrame or array-like of shape (n_samples, n_features)
-            The patients.
-
-        Returns
-        -------
-        table of shape (n_samples, 1)
-            Of the same kind.
-        """
-        return _take(X, [_split(X, self.image)[0]])
-
-
-class WithoutScan(TransformerMixin, BaseEstimator):
-    """Keep all columns of a table but the scan's.
-
-    Parameters
-    ----------
-    image : str or int
-        The column that holds the scan, by name or position, as in `AttentionMixerClassifier`.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from skedema.baselines import WithoutScan
-    >>> X = pd.DataFrame({"age": [61, 70], "scan": ["a.nii.gz", None]})
-    >>> list(WithoutScan(image="scan").fit_transform(X))
-    ['age']
-    """
-
-    def __init__(self, *, image: str | int) -> None:
-        self.image = image
-
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Look for the column.
-
-        Parameters
-        ----------
-        X : DataFrame (pandas, polars) or array-like of shape (n_samples, n_features)
-            The patients.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        WithoutScan
+        self
             The transformer.
 
         Raises
@@ -122,10 +49,55 @@ class WithoutScan(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        table of shape (n_samples, n_features - 1)
+        table of shape (n_samples, n_kept)
             Of the same kind.
         """
-        return _take(X, _split(X, self.image)[1])
+        return _take(X, self._kept(*_split(X, self.image)))
+
+    def _kept(self, scan: int, others: list[int]) -> list[int]:
+        raise NotImplementedError
+
+
+class OnlyScan(_PartOfTable):
+    """Keep the scan's column of a table, and nothing else.
+
+    Parameters
+    ----------
+    image : str or int
+        The column that holds the scan, by name or position, as in `AttentionMixerClassifier`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skedema.baselines import OnlyScan
+    >>> X = pd.DataFrame({"age": [61, 70], "scan": ["a.nii.gz", None]})
+    >>> list(OnlyScan(image="scan").fit_transform(X))
+    ['scan']
+    """
+
+    def _kept(self, scan: int, others: list[int]) -> list[int]:
+        return [scan]
+
+
+class WithoutScan(_PartOfTable):
+    """Keep all columns of a table but the scan's.
+
+    Parameters
+    ----------
+    image : str or int
+        The column that holds the scan, by name or position, as in `AttentionMixerClassifier`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skedema.baselines import WithoutScan
+    >>> X = pd.DataFrame({"age": [61, 70], "scan": ["a.nii.gz", None]})
+    >>> list(WithoutScan(image="scan").fit_transform(X))
+    ['age']
+    """
+
+    def _kept(self, scan: int, others: list[int]) -> list[int]:
+        return others
 
 
 def _split(X: Any, image: str | int) -> tuple[int, list[int]]:

@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, check_memory
+from sklearn.utils.validation import check_is_fitted
 
 from skedema._device import find_device
 from skedema._scan_column import Scans
@@ -134,7 +134,7 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             np.zeros(len(table)) if y is None else read_target(y, table),
             # As the classifier draws its own, so that the two have the same encoder.
             seed=int(check_random_state(self.random_state).randint(2**31)),
-            resources=self._resources(),
+            resources=Resources.of(self),
         )
         self.encoder_ = self._branch.encoder
         found = self._pooled(scans)[scans.present]
@@ -174,7 +174,7 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return found
 
     def _pooled(self, scans: Scans) -> np.ndarray:
-        tokens = self._branch.encoded(scans, self._resources())
+        tokens = self._branch.encoded(scans, Resources.of(self))
         return np.asarray(tokens.astype(np.float64).mean(axis=1))
 
     def _components_of(self, found: np.ndarray) -> Pipeline:
@@ -183,10 +183,6 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             raise ValueError(f"n_components must be at least 1 or None, got {self.n_components!r}.")
         components = make_pipeline(StandardScaler(), PCA(most, svd_solver="full"))
         return components.fit(found)
-
-    def _resources(self) -> Resources:
-        memory = None if self.memory is None else check_memory(self.memory)
-        return Resources(memory, self.n_jobs, int(self.verbose))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
