@@ -149,7 +149,7 @@ def test_modality_dropout_prepares_for_patients_who_lack_what_nobody_lacked_in_t
     no_scan, no_table = X_test.copy(), X_test.copy()
     no_scan["scan"] = None
     no_table[["sodium", "age", "sex"]] = None
-    plain, dropped = (fit(X, y, modality_dropout=rate) for rate in (0.0, 0.3))
+    plain, dropped = (fit(X, y, input_dropout=0.0, modality_dropout=rate) for rate in (0.0, 0.3))
     for table in (no_scan, no_table):
         losses = [log_loss(y_test, clf.predict_proba(table)) for clf in (plain, dropped)]
         assert losses[1] < losses[0] - 0.02
@@ -175,6 +175,37 @@ def test_modality_dropout_is_a_probability_below_one(rate):
     X, y = patients(10)
     with pytest.raises(ValueError, match=r"'modality_dropout' parameter .* must be a float"):
         fit(X, y, modality_dropout=rate)
+
+
+def test_input_dropout_prepares_for_a_value_that_nobody_lacked_in_training():
+    X, y = patients(300)
+    X_test, y_test = patients(1000, seed=1)
+    lacking = X_test.assign(sodium=None)
+    plain, hidden = (fit(X, y, input_dropout=rate) for rate in (0.0, 0.3))
+    for table, gain in ((X_test, 0.0), (lacking, 0.03)):
+        losses = [log_loss(y_test, clf.predict_proba(table)) for clf in (plain, hidden)]
+        assert losses[1] < losses[0] - gain
+    areas = [roc_auc_score(y_test, c.predict_proba(lacking)[:, 1]) for c in (plain, hidden)]
+    assert areas[1] > areas[0]
+
+
+@pytest.mark.parametrize(("n", "rate"), [(99, 0.0), (100, 0.3)])
+def test_input_dropout_is_off_by_default_for_few_patients(n, rate):
+    X, y = patients(n)
+    state = torch.get_rng_state()
+    clf, given, other = (
+        fit(X, y, max_epochs=2, input_dropout=value) for value in ("auto", rate, 0.3 - rate)
+    )
+    assert torch.equal(torch.get_rng_state(), state)
+    assert np.array_equal(clf.predict_proba(X), given.predict_proba(X))
+    assert not np.array_equal(clf.predict_proba(X), other.predict_proba(X))
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.0, "often", None])
+def test_input_dropout_is_a_probability_below_one(rate):
+    X, y = patients(10)
+    with pytest.raises(ValueError, match=r"'input_dropout' parameter .* must be a"):
+        fit(X, y, input_dropout=rate)
 
 
 def test_mean_plus_indicator_comes_from_scikit_learn():

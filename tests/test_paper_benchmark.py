@@ -106,7 +106,6 @@ def test_tables_hold_every_model_and_are_not_computed_twice(part, tmp_path, caps
 
     monkeypatch.setattr(models, "autoencoder", smaller)
     monkeypatch.setattr(models, "READER", coarse)
-    monkeypatch.setattr(models, "EPOCHS_FEW", 2)
     monkeypatch.setattr(models, "CNN_EPOCHS", 1)
     arguments = ["--quick", "--patients", "40", "--unlabelled", "8", "--folds", "2", "--jobs", "1"]
     arguments += ["--only", "comparison,ablation", "--storage", str(tmp_path)]

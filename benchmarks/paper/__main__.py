@@ -1,6 +1,6 @@
 """The tables of a paper on fusion in one command: a comparison, an ablation, and what is missing.
 
-    python -m benchmarks.paper [--only comparison,ablation,missing,arms,real] [--quick]
+    python -m benchmarks.paper [--only comparison,ablation,missing,arms,patients,real] [--quick]
 
 Simulated patients with labels (seed 0), whose exact posterior is known, and others (seed 1) whose
 scans pre-train one encoder for all models. Every model of `skedema.baselines` is tuned within the
@@ -23,16 +23,19 @@ from typing import Any
 from benchmarks.paper.cohorts import MISSING_MORE, SEED, SEED_UNLABELLED, cohort, unlabelled_scans
 from benchmarks.paper.missing import arms_table, curve_tables
 from benchmarks.paper.models import (
+    AVERAGED,
     NAME,
     Encoders,
     ablation,
     ablation_notes,
+    averaged,
     comparison,
     encoders,
     on_true_findings,
     settings,
 )
 from benchmarks.paper.oracle import ABOUT, oracle_rows, true_findings
+from benchmarks.paper.patients import patients_table
 from benchmarks.paper.plan import PARTS, Plan
 from benchmarks.paper.real import real_tables
 from benchmarks.paper.runs import run, with_known
@@ -94,8 +97,9 @@ def comparison_part(encoder: Encoders, patients: Any, plan: Plan) -> str:
     findings = true_findings(patients)
 
     def models_of(seed: int) -> dict[str, Any]:
-        told = on_true_findings(findings, encoder, X, seed, plan)
-        return comparison(encoder, X, seed, plan) | told
+        mean = {f"{NAME}, mean of {AVERAGED}": averaged(encoder, seed, plan)}
+        told = on_true_findings(findings, X, seed, plan)
+        return comparison(encoder, X, seed, plan) | mean | told
 
     done = run("comparison", models_of, X, y, plan, plan.seeds)
     known = None if NAME in done.failed else with_known(done, NAME, oracle_rows(patients))
@@ -122,6 +126,10 @@ def arms_part(encoder: Encoders, patients: Any, plan: Plan) -> str:
     return arms_table(encoder, cohort(plan, MISSING_MORE), MISSING_MORE, plan)
 
 
+def patients_part(encoder: Encoders, patients: Any, plan: Plan) -> str:
+    return patients_table(plan)
+
+
 def real_part(encoder: Encoders, patients: Any, plan: Plan) -> str:
     return real_tables(encoder, plan)
 
@@ -131,6 +139,7 @@ TABLES: dict[str, tuple[str, Callable[[Encoders, Any, Plan], str]]] = {
     "ablation": ("Ablation", ablation_part),
     "missing": ("Values missing in prediction", missing_part),
     "arms": ("Ways to treat missing values", arms_part),
+    "patients": ("More patients", patients_part),
     "real": ("Real exams", real_part),
 }
 

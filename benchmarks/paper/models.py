@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from benchmarks.paper.oracle import TrueFindings
 from benchmarks.paper.plan import Plan
 from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader
-from skedema.baselines import ablations, baselines, missing_arms
+from skedema.baselines import ablations, baselines
 from skedema.encoders import CNN
 from skedema.fusion import CrossAttention
 
@@ -30,11 +30,11 @@ GRID: dict[type, dict[str, list[Any]]] = {
     LogisticRegression: {"C": [0.01, 0.1, 1.0, 10.0]},
     HistGradientBoostingClassifier: {"learning_rate": [0.03, 0.1], "max_leaf_nodes": [4, 16]},
     MLPClassifier: {"alpha": [1.0, 10.0, 100.0]},
+    AttentionMixerClassifier: {"input_dropout": [0.3, 0.5], "max_epochs": [20, 50]},
 }
-#: Of every network: as chosen on other patients, see README.md.
-NETWORK: dict[str, Any] = {"batch_size": 32, "dropout": 0.3}
-EPOCHS_FEW, EPOCHS_MANY = 15, 40
-N_COMPONENTS = 16
+ARCHITECTURE = {"dim": [16, 32, 64], "depth": [1, 2], "n_heads": [1, 4]}
+AVERAGED = 5
+N_COMPONENTS = 32
 #: Rows that train a vision transformer in every fit, with their epochs: no grid, one seed.
 TRAINED_THROUGHOUT = {"no pre-training, trained on labels": 12, "fine-tuning": 12}
 EPOCHS, EPOCHS_QUICK = 60, 3  # of pre-training
@@ -44,7 +44,7 @@ CNN_EPOCHS = 25
 
 
 class Encoders(NamedTuple):
-    """One autoencoder, its features as they are and their first components; both fitted."""
+    """One autoencoder and the first components of its features; both fitted."""
 
     full: ViTAutoencoder
     compact: Pipeline
@@ -76,27 +76,37 @@ def encoders(scans: list[str], plan: Plan, *, random_weights: bool = False) -> E
     return Encoders(compact[0], compact)
 
 
-def attention_mixer(given: Encoders, seed: int, plan: Plan) -> AttentionMixerClassifier:
+def attention_mixer(encoder: Any, seed: int, plan: Plan) -> AttentionMixerClassifier:
     """The model of the paper, on an encoder that is fitted."""
     return AttentionMixerClassifier(
         image="scan",
-        encoder=FrozenEstimator(given.full),
+        encoder=FrozenEstimator(encoder),
         fine_tune=False,
-        mirror=True,
-        max_epochs=EPOCHS_FEW,
         memory=plan.memory,
         random_state=seed,
-        **NETWORK,
     )
 
 
 def comparison(given: Encoders, X: Any, seed: int, plan: Plan) -> dict[str, Any]:
     """AttentionMixer and every baseline, tuned."""
-    mixer = attention_mixer(given, seed, plan)
-    models = {NAME: mixer, **baselines(mixer, X)}
+    mixer = attention_mixer(given.compact, seed, plan)
+    models = {NAME: mixer, **baselines(mixer, X, n_components=_components(given))}
     cnn = models["scan alone, 3-D CNN"].steps[-1][1]
     cnn.set_params(**_cnn())
-    return {name: tuned(model, given, seed, plan) for name, model in models.items()}
+    return {name: tuned(model, seed, plan) for name, model in models.items()}
+
+
+def averaged(given: Encoders, seed: int, plan: Plan) -> VotingClassifier:
+    """AttentionMixer as it is by default, of several initial weights."""
+    members = [
+        (f"start {start}", attention_mixer(given.compact, AVERAGED * seed + start, plan))
+        for start in range(AVERAGED)
+    ]
+    return VotingClassifier(members, voting="soft")
+
+
+def _components(given: Encoders) -> int:
+    return int(given.compact[-1].n_components_)
 
 
 def _cnn() -> dict[str, Any]:
@@ -107,36 +117,34 @@ def _cnn() -> dict[str, Any]:
         "fine_tune": True,
         "volume": READER,
         "batch_size": 16,
-        "dropout": 0.0,
         "max_epochs": CNN_EPOCHS,
     }
 
 
-def on_true_findings(
-    findings: TrueFindings, given: Encoders, X: Any, seed: int, plan: Plan
-) -> dict[str, Any]:
+def on_true_findings(findings: TrueFindings, X: Any, seed: int, plan: Plan) -> dict[str, Any]:
     """Two models that are told what the scans show."""
-    told = attention_mixer(given, seed, plan).set_params(encoder=findings, mirror=False)
+    told = attention_mixer(findings, seed, plan)
     logistic = baselines(told, X, n_components=8)["frozen features, logistic regression"]
     models = {NAME: told, "logistic regression": logistic}
-    return {
-        f"true findings, {name}": tuned(model, given, seed, plan) for name, model in models.items()
-    }
+    return {f"true findings, {name}": tuned(model, seed, plan) for name, model in models.items()}
 
 
 def ablation(given: Encoders, initial: Encoders, seed: int, plan: Plan) -> dict[str, Any]:
     """AttentionMixer without each of its parts; `initial` has random weights."""
-    mixer = attention_mixer(given, seed, plan)
+    mixer = attention_mixer(given.compact, seed, plan)
     parts: dict[str, Any] = {NAME: mixer, **ablations(mixer)}
-    slow = {
-        "fine-tuning": parts.pop("fine-tuning"),  # those that take long come last
-        "no pre-training, trained on labels": parts.pop("no pre-training"),
-    }
-    models = {name: tuned(part, given, seed, plan) for name, part in parts.items()}
+    models = {name: tuned(part, seed, plan) for name, part in parts.items()}
     models["no pre-training, frozen"] = tuned(
-        attention_mixer(initial, seed, plan), initial, seed, plan
+        attention_mixer(initial.compact, seed, plan), seed, plan
     )
     models["a 3-D CNN, trained on labels"] = clone(mixer).set_params(**_cnn())
+    if not plan.quick:
+        models["architecture searched"] = _searched(mixer, ARCHITECTURE, seed)
+    trained = ablations(attention_mixer(given.full, seed, plan).set_params(mirror=True))
+    slow = {
+        "fine-tuning": trained["fine-tuning"],
+        "no pre-training, trained on labels": trained["no pre-training"],
+    }
     for name, part in slow.items() if seed == 0 else ():
         models[name] = part.set_params(max_epochs=_epochs_throughout(name, plan), batch_size=16)
     return models
@@ -151,20 +159,15 @@ def ablation_notes(plan: Plan) -> dict[str, str]:
 
 
 def fusions(given: Encoders, X: Any, seed: int, plan: Plan) -> dict[str, AttentionMixerClassifier]:
-    """AttentionMixer and each other fusion, not tuned: `arms` come of them."""
-    mixer = attention_mixer(given, seed, plan)
+    """AttentionMixer and each other fusion, as they are by default."""
+    mixer = attention_mixer(given.compact, seed, plan)
     others = {
         name: model for name, model in baselines(mixer, X).items() if name.startswith("fusion, ")
     }
     return {NAME: mixer, **others}
 
 
-def arms(model: AttentionMixerClassifier, given: Encoders, seed: int, plan: Plan) -> dict[str, Any]:
-    """A fusion with each way to treat missing values, tuned."""
-    return {name: tuned(arm, given, seed, plan) for name, arm in missing_arms(model).items()}
-
-
-def tuned(model: Any, given: Encoders, seed: int, plan: Plan) -> Any:
+def tuned(model: Any, seed: int, plan: Plan) -> Any:
     """Search a model's grid on the training part.
 
     What tunes itself stays, averaging has tuned members, stacking trains its own as they are. A
@@ -173,37 +176,38 @@ def tuned(model: Any, given: Encoders, seed: int, plan: Plan) -> Any:
     if plan.quick or isinstance(model, StackingClassifier):
         return model
     if isinstance(model, VotingClassifier):
-        members = [(name, tuned(member, given, seed, plan)) for name, member in model.estimators]
+        members = [(name, tuned(member, seed, plan)) for name, member in model.estimators]
         return clone(model).set_params(estimators=members)
     last, prefix = model, ""
     if isinstance(model, Pipeline):
         step, last = model.steps[-1]
         prefix = f"{step}__"
-    grid = _grid(last, given)
-    if grid is None:
+    grid = _grid(last)
+    if not grid:
         return model
+    return _searched(model, {prefix + name: values for name, values in grid.items()}, seed)
+
+
+def _searched(model: Any, grid: dict[str, list[Any]], seed: int) -> GridSearchCV:
     return GridSearchCV(
         model,
-        [{prefix + name: values for name, values in part.items()} for part in grid],
+        grid,
         scoring="neg_log_loss",
         cv=StratifiedKFold(INNER_FOLDS, shuffle=True, random_state=seed),
         error_score="raise",
     )
 
 
-def _grid(model: Any, given: Encoders) -> list[dict[str, list[Any]]] | None:
-    """What a model is tuned over; None for what tunes itself and for the CNN."""
+def _grid(model: Any) -> dict[str, list[Any]]:
+    """What a model is tuned over; nothing for what tunes itself and for the CNN."""
+    grid = GRID.get(type(model), {})
     if not isinstance(model, AttentionMixerClassifier):
-        return [GRID[type(model)]] if type(model) in GRID else None
-    if model.image is None or isinstance(model.encoder, TrueFindings):
-        return [{"max_epochs": [EPOCHS_FEW, EPOCHS_MANY]}]
+        return grid
     if isinstance(model.encoder, CNN):
-        return None
-    compact = FrozenEstimator(given.compact)
-    return [
-        {"max_epochs": [EPOCHS_FEW]},
-        {"encoder": [compact], "mirror": [False], "max_epochs": [EPOCHS_FEW, EPOCHS_MANY]},
-    ]
+        return {}
+    if model.input_dropout == 0:  # the one without
+        return {name: values for name, values in grid.items() if name != "input_dropout"}
+    return grid
 
 
 def settings(plan: Plan) -> str:
@@ -217,17 +221,15 @@ def settings(plan: Plan) -> str:
         )
         how = (
             f"Each model is tuned within the training part of a fold, by log loss on "
-            f"{INNER_FOLDS} inner folds. Networks: the features of all patches (mirrored at "
-            f"random) for {EPOCHS_FEW} epochs, or their first {N_COMPONENTS} principal components "
-            f"among the unlabelled scans for {EPOCHS_FEW} or {EPOCHS_MANY} epochs, all with "
-            f"{', '.join(f'{k} {v}' for k, v in NETWORK.items())}. {grids}. Logistic regressions "
-            "on frozen features tune C themselves, over seven values; averaging has tuned "
-            "members; stacking trains its own untuned."
+            f"{INNER_FOLDS} inner folds: {grids}. Logistic regressions on frozen features tune C "
+            "themselves, over seven values; averaging has tuned members; stacking trains its own "
+            "untuned."
         )
     return (
         f"The encoder is one ViTAutoencoder ({_words(autoencoder(plan))}), pre-trained without "
-        f"labels on the scans of {plan.unlabelled} other simulated patients and frozen, the same "
-        "for all models but the 3-D CNN, which is trained on labels alone for "
+        f"labels on the scans of {plan.unlabelled} other simulated patients and frozen; of its "
+        f"features, the first {N_COMPONENTS} principal components among these scans go to all "
+        "models but the 3-D CNN, which is trained on labels alone for "
         f"{CNN_EPOCHS} epochs, on the same voxels, mirrored at random. {how} A seed decides "
         "folds, inner folds, initial weights and order of the patients; cohort and encoder are "
         "the same for all seeds."

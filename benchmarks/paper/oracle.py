@@ -3,10 +3,10 @@
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from skedema.datasets._posterior import additive
+from skedema.datasets._subject import PATTERNS
 
 IMAGE, CLINICAL = "oracle, image findings only", "oracle, clinical only"
 BOTH, ADDITIVE = "oracle, both", "oracle, the two as if independent"
@@ -36,10 +36,14 @@ class TrueFindings(TransformerMixin, BaseEstimator):
         return True
 
 
+def finding_columns(pattern: Any, severity: Any) -> np.ndarray:
+    """Which pattern a scan shows, and its severity in a column of the pattern's own."""
+    patterns = np.equal.outer(np.asarray(pattern), sorted(PATTERNS)).astype(float)
+    return np.hstack([patterns, patterns * np.asarray(severity)[:, None]])
+
+
 def true_findings(cohort: Any) -> TrueFindings:
-    patterns = pd.get_dummies(cohort.findings["pattern"]).astype(float)
-    severities = patterns.mul(cohort.findings["severity"], axis=0)
-    rows = np.hstack([patterns, severities])
+    rows = finding_columns(cohort.findings["pattern"], cohort.findings["severity"])
     return TrueFindings(dict(zip(cohort.frame["scan"], map(tuple, rows.tolist()), strict=True)))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-PARTS = ("comparison", "ablation", "missing", "arms", "real")
+PARTS = ("comparison", "ablation", "missing", "arms", "patients", "real")
 
 
 class Plan(NamedTuple):

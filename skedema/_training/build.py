@@ -29,8 +29,9 @@ def build_network(
     n_heads: int,
     depth: int,
     dropout: float,
+    input_dropout: float,
+    modality_dropout: float,
     n_classes: int,
-    modality_dropout: float = 0.0,
 ) -> FusedClassifier:
     """Build the network, with fresh weights from torch's global generator.
 
@@ -42,12 +43,10 @@ def build_network(
         The training patients; features of an encoder that was trained before are standardised by
         their weighted mean and spread, over both views where they are there, also where the encoder
         is trained further.
-    fusion, refiner, dim, n_heads, depth, dropout
+    fusion, refiner, dim, n_heads, depth, dropout, input_dropout, modality_dropout
         The classifier's parameters.
     n_classes : int
         Number of logits.
-    modality_dropout : float
-        The classifier's parameter.
 
     Returns
     -------
@@ -73,7 +72,7 @@ def build_network(
         if intake.branch.trained:
             known = intake.branch.start
             encoder = intake.branch.release()
-    scan_tokens = ScanTokens(feature_dim, dim)
+    scan_tokens = ScanTokens(feature_dim, dim, input_dropout)
     if known is not None:
         scan_tokens.standardise(*_spread(known, patients.weight.numpy()[present]))
     mix = make_fusion(fusion).build(
@@ -88,7 +87,7 @@ def build_network(
     network = FusedClassifier(
         encoder,
         scan_tokens,
-        ClinicalTokens(intake.n_categories.tolist(), dim),
+        ClinicalTokens(intake.n_categories.tolist(), dim, _lacked(patients)),
         mix,
         torch.nn.Identity()
         if refine is None
@@ -96,7 +95,8 @@ def build_network(
         dim,
         n_classes,
         dropout,
-        modality_dropout,
+        token_dropout=input_dropout,
+        modality_dropout=modality_dropout,
     )
     _refuse_batch_norm(network)
     return network.to(patients.dtype)
@@ -161,6 +161,10 @@ def build_net(
         device=device,
         verbose=verbose,
     )
+
+
+def _lacked(patients: Patients) -> list[bool]:
+    return torch.isnan(patients.clinical).any(dim=0).tolist()
 
 
 def _spread(known: np.ndarray, weight: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:

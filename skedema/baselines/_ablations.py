@@ -56,6 +56,7 @@ def ablations(classifier: AttentionMixerClassifier) -> dict[str, AttentionMixerC
     no mixer                     ``refiner=None``
     no learnable missing values  `MeanImputed` clinical values; a missing scan keeps its embedding
     attention mask               ``missing="mask"``; of a fusion that has it
+    no input dropout             ``input_dropout=0``; of a classifier that has some, or ``"auto"``
     modality dropout, or         ``modality_dropout=0.2`` (chosen), or 0 where there is some; with
     no modality dropout          scans
     no pre-training              the encoder `Untrained`, trained at one learning rate throughout
@@ -75,6 +76,7 @@ def ablations(classifier: AttentionMixerClassifier) -> dict[str, AttentionMixerC
     no mixer
     no learnable missing values
     attention mask
+    no input dropout
     """
     check_classifier(classifier)
     fusion = make_fusion(classifier.fusion)
@@ -94,6 +96,8 @@ def ablations(classifier: AttentionMixerClassifier) -> dict[str, AttentionMixerC
         made["no learnable missing values"] = _imputed(classifier, indicator=False)
     if known.get("missing") == "token":
         made["attention mask"] = _fused_otherwise(classifier, missing="mask")
+    if classifier.input_dropout:
+        made["no input dropout"] = changed(classifier, input_dropout=0.0)
     if classifier.image is not None:
         if classifier.modality_dropout:
             made["no modality dropout"] = changed(classifier, modality_dropout=0.0)

@@ -34,6 +34,9 @@ class FusedClassifier(nn.Module):
         Number of logits.
     dropout : float
         Probability of dropping a pooled feature in training.
+    token_dropout : float, default=0.0
+        Probability with which a clinical variable is hidden in training; the fusion is told that
+        it is not there.
     modality_dropout : float, default=0.0
         Probability with which a modality of a patient counts as missing in training; see
         `drop_modalities`.
@@ -49,6 +52,8 @@ class FusedClassifier(nn.Module):
         dim: int,
         n_classes: int,
         dropout: float,
+        *,
+        token_dropout: float = 0.0,
         modality_dropout: float = 0.0,
     ) -> None:
         super().__init__()
@@ -56,6 +61,7 @@ class FusedClassifier(nn.Module):
         self.scan_tokens = scan_tokens
         self.clinical_tokens = clinical_tokens
         self.fusion = fusion
+        self.token_dropout = token_dropout
         self.modality_dropout = modality_dropout
         self.refiner = refiner
         self.norm = nn.LayerNorm(dim)
@@ -92,7 +98,7 @@ class FusedClassifier(nn.Module):
         features: Tensor | None = None,
         volume: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        """Fuse, without refining.
+        """Fuse, without refining; in training, what `token_dropout` draws is hidden.
 
         Parameters
         ----------
@@ -112,7 +118,11 @@ class FusedClassifier(nn.Module):
         """
         queries = self.scan_queries(present, features, volume)
         known = torch.cat([present.unsqueeze(1), ~torch.isnan(clinical)], dim=1)
-        tokens = self.clinical_tokens(clinical)
+        hidden = None
+        if self.training and self.token_dropout:
+            hidden = torch.rand_like(clinical) < self.token_dropout
+            known[:, 1:] &= ~hidden
+        tokens = self.clinical_tokens(clinical, hidden)
         return cast(tuple[Tensor, Tensor | None], self.fusion(queries, tokens, known))
 
     def forward(

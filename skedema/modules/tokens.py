@@ -22,31 +22,42 @@ class ClinicalTokens(nn.Module):
         0 for a numeric variable, otherwise its number of categories.
     dim : int
         Width d of a token.
+    lacked : sequence of bool of length K, default=None
+        Which variables some training patient lacks; None for none.
     """
 
     is_categorical: Tensor
     offsets: Tensor
+    lacked: Tensor
 
-    def __init__(self, n_categories: Sequence[int], dim: int) -> None:
+    def __init__(
+        self, n_categories: Sequence[int], dim: int, lacked: Sequence[bool] | None = None
+    ) -> None:
         super().__init__()
         n_variables = len(n_categories)
         counts = torch.tensor(list(n_categories), dtype=torch.long)
         self.register_buffer("is_categorical", counts > 0, persistent=False)
         offsets = torch.cumsum(counts, 0) - counts
         self.register_buffer("offsets", offsets, persistent=False)
+        known_gaps = torch.tensor([False] * n_variables if lacked is None else list(lacked))
+        self.register_buffer("lacked", known_gaps.bool(), persistent=False)
         self.weight = nn.Parameter(_uniform(n_variables, dim))
         self.bias = nn.Parameter(_uniform(n_variables, dim))
         self.missing = nn.Parameter(_uniform(n_variables, dim))
         n_embeddings = int(counts.sum())
         self.categories = nn.Parameter(_uniform(n_embeddings, dim)) if n_embeddings else None
 
-    def forward(self, values: Tensor) -> Tensor:
+    def forward(self, values: Tensor, hidden: Tensor | None = None) -> Tensor:
         """Embed the variables.
 
         Parameters
         ----------
         values : Tensor of shape (B, K)
             Scaled values and category codes, NaN for missing.
+        hidden : Tensor of bool of shape (B, K), default=None
+            Variables not to be shown. Where training patients lack a variable, ``m_k`` learns what
+            its absence tells, so a hidden one becomes 0; where none does, it becomes ``m_k``, which
+            would otherwise learn nothing.
 
         Returns
         -------
@@ -61,7 +72,11 @@ class ClinicalTokens(nn.Module):
             codes = torch.where(self.is_categorical, known.long() + self.offsets, 0)
             chosen = self.categories[codes]
             tokens = tokens + torch.where(self.is_categorical.unsqueeze(-1), chosen, 0.0)
-        return torch.where(absent.unsqueeze(-1), self.missing, tokens)
+        tokens = torch.where(absent.unsqueeze(-1), self.missing, tokens)
+        if hidden is None:
+            return tokens
+        instead = self.missing.masked_fill(self.lacked.unsqueeze(-1), 0.0)
+        return torch.where(hidden.unsqueeze(-1), instead, tokens)
 
 
 class ScanTokens(nn.Module):
@@ -74,14 +89,17 @@ class ScanTokens(nn.Module):
         patient gets the learnable vector.
     dim : int
         Width d of a token.
+    dropout : float, default=0.0
+        Probability of putting a feature to its mean in training.
     """
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, in_dim: int | None, dim: int) -> None:
+    def __init__(self, in_dim: int | None, dim: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.missing = nn.Parameter(_uniform(1, dim))
+        self.dropout = nn.Dropout(dropout)
         self.project = None if in_dim is None else nn.Linear(in_dim, dim)
         if in_dim is not None:
             self.register_buffer("mean", torch.zeros(in_dim))
@@ -115,7 +133,7 @@ class ScanTokens(nn.Module):
         """
         if self.project is None or features is None:
             return self.missing.expand(len(present), 1, -1)
-        tokens = self.project((features - self.mean) / self.scale)
+        tokens = self.project(self.dropout((features - self.mean) / self.scale))
         return torch.where(present[:, None, None], tokens, self.missing)
 
 

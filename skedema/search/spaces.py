@@ -46,6 +46,7 @@ def head_space(prefix: str = "") -> Distributions:
     - ``weight_decay`` from 1e-3 to 1, logarithmic. AdamW multiplies it by `lr`, so that decay over
       a fit of a few hundred steps is from none to a tenth of the weights.
     - ``dropout`` from 0 to 0.5: beyond a half, a head of 32 units learns too slowly.
+    - ``input_dropout`` from 0 to 0.6, around the default of 0.3.
     - ``dim`` 16, 32, 64, 128 and ``n_heads`` 1, 2, 4, 8: powers of two, so that heads always divide
       the width. Cohorts of some hundred patients do not carry more.
     - ``refiner`` out of the registered ones and None, ``depth`` from 1 to 3 of its layers (without
@@ -60,7 +61,7 @@ def head_space(prefix: str = "") -> Distributions:
     >>> space = head_space()
     >>> del space["refiner"]
     >>> sorted(space)
-    ['depth', 'dim', 'dropout', 'lr', 'max_epochs', 'n_heads', 'weight_decay']
+    ['depth', 'dim', 'dropout', 'input_dropout', 'lr', 'max_epochs', 'n_heads', 'weight_decay']
     """
     return _prefixed(
         prefix,
@@ -68,6 +69,7 @@ def head_space(prefix: str = "") -> Distributions:
             "lr": FloatDistribution(1e-4, 1e-2, log=True),
             "weight_decay": FloatDistribution(1e-3, 1.0, log=True),
             "dropout": FloatDistribution(0.0, 0.5),
+            "input_dropout": FloatDistribution(0.0, 0.6),
             "dim": CategoricalDistribution([16, 32, 64, 128]),
             "n_heads": CategoricalDistribution([1, 2, 4, 8]),
             "refiner": CategoricalDistribution([None, *list_refiners()]),

@@ -33,6 +33,7 @@ def whole(make, **parameters):
         ("a query a region", {"fusion__query": "tokens"}),
         ("no mixer", {"refiner": None}),
         ("attention mask", {"fusion__missing": "mask"}),
+        ("no input dropout", {"input_dropout": 0.0}),
         ("modality dropout", {"modality_dropout": 0.2}),
     ],
 )
@@ -78,7 +79,7 @@ def test_pre_training_and_fine_tuning_are_taken_off(make):
 
 def test_what_does_not_apply_is_left_out(make):
     always = ["no cross-attention", "one key for the table", "no mixer"]
-    missing = ["no learnable missing values", "attention mask"]
+    missing = ["no learnable missing values", "attention mask", "no input dropout"]
     assert list(ablations(AttentionMixerClassifier())) == [*always, *missing]
     own = [*always[:2], "a query a region", "no mixer", *missing, "modality dropout"]
     assert list(ablations(make.classifier(encoder=ViT()))) == own
@@ -88,6 +89,7 @@ def test_what_does_not_apply_is_left_out(make):
         fusion=CrossAttention(keys="table", missing="mask"),
         refiner=None,
         metadata=MeanImputed(),
+        input_dropout=0.0,
         modality_dropout=0.1,
     )
     assert list(ablations(bare)) == [

@@ -69,10 +69,11 @@ class Seen(nn.Module):
         return queries.mean(dim=1, keepdim=True) + tokens.sum(dim=1, keepdim=True), None
 
 
-def small_network(rate: float = 0.0) -> FusedClassifier:
+def small_network(rate: float = 0.0, **parameters: float) -> FusedClassifier:
     torch.manual_seed(0)
     tokens = ScanTokens(2, 8), ClinicalTokens([0, 2], 8)
-    return FusedClassifier(None, *tokens, Seen(), nn.Identity(), 8, 2, 0.0, rate)
+    parameters = {"modality_dropout": rate} | parameters
+    return FusedClassifier(None, *tokens, Seen(), nn.Identity(), 8, 2, 0.0, **parameters)
 
 
 def patients(n: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -87,6 +88,22 @@ def test_fusion_is_told_what_there_is():
     network(*patients(1))
     expected = [[True, True, True], [False, True, True], [True, False, True], [True, False, False]]
     assert network.fusion.present.tolist() == expected
+
+
+def test_variables_are_hidden_in_training_alone_and_the_fusion_is_told():
+    network, batch = small_network(token_dropout=0.3), patients(5000)
+    plain = small_network()(*batch)
+    assert torch.equal(network.eval()(*batch), plain)
+    known = network.fusion.present
+    network.train()
+    logits = network(*batch)
+    hidden = known & ~network.fusion.present
+    assert not hidden[:, 0].any()  # the scan
+    assert not (network.fusion.present & ~known).any()
+    shares = hidden[:, 1:].sum(dim=0) / known[:, 1:].sum(dim=0)
+    assert ((shares - 0.3).abs() < 0.02).all()  # more than 4 standard errors
+    untouched = (logits == plain).all(dim=1)
+    assert untouched[hidden.any(dim=1)].double().mean() < 0.01
 
 
 def test_modalities_are_dropped_at_their_rate_and_never_both():

@@ -86,6 +86,17 @@ def test_nan_never_reaches_a_gradient(embed):
     assert not values.grad[values.isnan()].any()
 
 
+def test_hidden_variable_is_shown_as_missing_only_where_no_patient_lacks_it():
+    torch.manual_seed(0)
+    embed = ClinicalTokens([0, 2, 0], 4, lacked=[True, False, False]).double()
+    values, hidden = patients([0.5, 1.0, 2.0], [NAN, NAN, 1.0]), torch.ones(2, 3, dtype=torch.bool)
+    hidden[:, 2] = False
+    tokens = embed(values, hidden)
+    assert not tokens[:, 0].any()
+    assert torch.equal(tokens[:, 1], embed.missing[1].expand(2, -1))
+    assert torch.equal(tokens[:, 2], embed(values)[:, 2])
+
+
 @pytest.mark.parametrize("kinds", [[], [0], [2], [0, 0, 0]])
 def test_any_mix_of_kinds_will_do(kinds):
     tokens = ClinicalTokens(kinds, 4)(torch.zeros(3, len(kinds)))
@@ -101,6 +112,19 @@ def test_scan_tokens_are_projected_standardised_features():
     tokens = scan(features, torch.tensor([True, True]))
     expected = (features - mean) / scale @ scan.project.weight.T + scan.project.bias
     assert_close(tokens, expected)
+
+
+def test_features_are_put_to_their_mean_in_training_alone():
+    torch.manual_seed(0)
+    scan = ScanTokens(200, 5, dropout=0.3)
+    scan.standardise(torch.full((200,), 7.0), torch.full((200,), 2.0))
+    scan.project = torch.nn.Identity()
+    features, present = torch.full((100, 1, 200), 9.0), torch.ones(100, dtype=torch.bool)
+    scan.missing = torch.nn.Parameter(torch.zeros(1, 200))
+    tokens = scan(features, present)
+    assert abs((tokens == 0).double().mean() - 0.3) < 0.02  # 6 standard errors
+    assert_close(tokens[tokens != 0].unique(), torch.tensor([1 / 0.7]))
+    assert torch.equal(scan.eval()(features, present), torch.ones(100, 1, 200))
 
 
 def test_missing_scan_is_a_learnable_vector_at_every_token():

@@ -1,0 +1,123 @@
+"""How many patients it takes: models that are told what the scans show, on more and more of them.
+
+Patients are drawn without their scans, which makes thousands of them cheap, and the test patients
+are many, so that figures differ by more than chance.
+"""
+
+import sys
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed, parallel_config
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import roc_auc_score
+
+from benchmarks.paper.cohorts import MISSING
+from benchmarks.paper.models import NAME
+from benchmarks.paper.oracle import finding_columns
+from benchmarks.paper.plan import Plan, kept
+from benchmarks.paper.runs import first_line
+from benchmarks.paper.tables import failures, markdown
+from skedema import AttentionMixerClassifier
+from skedema._caching.meaning import digest
+from skedema.baselines import baselines
+from skedema.datasets._patients import draw_patients
+
+SIZES, SIZES_QUICK = (320, 1000, 3000, 10000), (100, 300)
+TESTED, TESTED_QUICK = 10000, 500
+TEST_SEED = 1_000_000
+COMPARED = (
+    "metadata alone",
+    "fusion, concat",
+    "fusion, film",
+    "fusion, product of experts",
+    "frozen features, gradient boosting",
+    "frozen features, logistic regression",
+)
+
+
+class Told(TransformerMixin, BaseEstimator):
+    """From what stands in for a scan, the findings as an array, to these."""
+
+    def fit(self, X: Any, y: Any = None) -> "Told":
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        return np.stack([np.ravel(findings) for findings in X])
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+
+def patients_table(plan: Plan) -> str:
+    """A row a model, a column a number of training patients, and the oracle."""
+    sizes = SIZES_QUICK if plan.quick else SIZES
+    n_tested = TESTED_QUICK if plan.quick else TESTED
+    tested = drawn(n_tested, TEST_SEED)
+    names = list(_models(0, tested[0]))
+    print(f"patients: {len(names)} models", file=sys.stderr, flush=True)
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        found = Parallel(n_jobs=plan.jobs)(
+            delayed(_auc)(name, n, seed, n_tested, plan)
+            for n in sizes
+            for name in names
+            for seed in range(plan.seeds)
+        )
+    failed = {name: value for name, _, value in found if isinstance(value, str)}
+    table = pd.DataFrame(
+        [row for row in found if row[0] not in failed], columns=["model", "n", "auc"]
+    )
+    rows = []
+    for name in names:
+        if name in failed:
+            rows.append([name, "failed"] + [""] * (len(sizes) - 1))
+            continue
+        of = table[table["model"] == name].groupby("n")["auc"]
+        spread = of.std(ddof=1).fillna(0.0)
+        rows.append([name, *(f"{of.mean()[n]:.3f} +- {spread[n]:.3f}" for n in sizes)])
+    y, oracle = tested[1], tested[2]
+    for column in ("image", "clinical", "both"):
+        rows.append(
+            [f"oracle, {column}", *[f"{roc_auc_score(y, oracle[column]):.3f}"] * len(sizes)]
+        )
+    text = [
+        "AUC by the number of training patients, who are told the true findings in place of scans "
+        f"(pattern, and severity within each pattern), on {n_tested} others; mean +- sd over "
+        f"{plan.seeds} draws of training patients. Nothing is tuned beyond what tunes itself.",
+        markdown(["model", *map(str, sizes)], rows),
+    ]
+    text += [failures(failed)] if failed else []
+    return "\n\n".join(text)
+
+
+def drawn(n: int, seed: int) -> tuple[pd.DataFrame, np.ndarray, pd.DataFrame]:
+    """Patients without scans: a table with their findings in the scan's place, y, the oracle."""
+    patients = draw_patients(n, MISSING, np.random.SeedSequence(seed))
+    findings = finding_columns(patients.pattern, patients.severity)
+    scans = pd.Series([row.reshape(-1, 1, 1) for row in findings], index=patients.clinical.index)
+    return patients.clinical.assign(scan=scans), patients.target, patients.oracle
+
+
+def _models(seed: int, X: pd.DataFrame) -> dict[str, Any]:
+    told = AttentionMixerClassifier(
+        image="scan", encoder=FrozenEstimator(Told()), fine_tune=False, random_state=seed
+    )
+    others = baselines(told, X, n_components=8)
+    return {NAME: told, **{name: others[name] for name in COMPARED}}
+
+
+def _auc(name: str, n: int, seed: int, n_tested: int, plan: Plan) -> tuple[str, int, float | str]:
+    X, y, _ = drawn(n, seed)
+    model = _models(seed, X)[name]
+    known = digest(("patients", model, n, seed, n_tested), name)
+
+    def make() -> float:
+        X_test, y_test, _ = drawn(n_tested, TEST_SEED)
+        return float(roc_auc_score(y_test, model.fit(X, y).predict_proba(X_test)[:, 1]))
+
+    try:
+        return name, n, kept(plan.storage / "patients" / f"{known}.pkl", make)
+    except Exception as error:
+        return name, n, first_line(error)
