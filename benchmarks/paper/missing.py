@@ -108,8 +108,8 @@ def arms_table(encoder: Encoders, cohort: Any, missing: float, plan: Plan) -> st
     text = [
         f"The same patients and scans, drawn with missing={missing:g} ({gaps:.0%} of all clinical "
         f"values are missing, in training and in prediction), so that the ways can differ. AUC "
-        f"(95 %), {plan.folds} folds, seed 0, nothing tuned. An empty cell: the fusion has no such way. The "
-        "product of experts leaves out what is missing whatever its token is.",
+        f"(95 %), {plan.folds} folds, seed 0, nothing tuned. An empty cell: the fusion has no such "
+        "way. The product of experts leaves out what is missing whatever its token is.",
         markdown(["fusion", *ways], rows),
     ]
     text += [failures(done.failed)] if done.failed else []
