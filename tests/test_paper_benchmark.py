@@ -85,8 +85,7 @@ def test_every_trained_model_is_tuned_within_its_training_part(part, tmp_path):
         else:
             assert isinstance(model, GridSearchCV), name
             assert model.scoring == "neg_log_loss"
-            for grid in model.param_grid:
-                assert set(grid) <= set(model.estimator.get_params())
+            assert set(model.param_grid) <= set(model.estimator.get_params())
     whole = models["AttentionMixer"].estimator
     assert isinstance(whole.encoder, FrozenEstimator)
     assert whole.fine_tune is False

@@ -106,7 +106,7 @@ def averaged(given: Encoders, seed: int, plan: Plan) -> VotingClassifier:
 
 
 def _components(given: Encoders) -> int:
-    return int(given.compact[-1].n_components_)
+    return int(given.compact[-1].n_components)
 
 
 def _cnn() -> dict[str, Any]:

@@ -38,6 +38,14 @@ def fail() -> None:
     raise _Stopped
 
 
+@pytest.fixture
+def interrupt():
+    """Press Ctrl-C, also where the tests run in a background that ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield lambda: signal.raise_signal(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills processes that it forks")
 def test_thirty_kills_at_random_moments_change_nothing(tmp_path):
@@ -123,7 +131,7 @@ def test_settings_that_change_no_number_may_change(autoencoder, scans, tmp_path)
     assert same_weights(first, again.fit(scans))
 
 
-def test_interrupt_keeps_the_best_finished_epoch(autoencoder, scans, monkeypatch):
+def test_interrupt_keeps_the_best_finished_epoch(autoencoder, scans, monkeypatch, interrupt):
     def going_wrong(step: int, *_: object) -> float:
         return 1e-3 if step < 3 * 4 else 1.0  # three batches an epoch: the fifth ruins it
 
@@ -140,7 +148,7 @@ def test_interrupt_keeps_the_best_finished_epoch(autoencoder, scans, monkeypatch
         patch.setattr(Training, "_finish_epoch", noting)
         reference.fit(scans)
     interrupted = autoencoder(max_epochs=9)
-    stop_at_step(monkeypatch, 3 * 6 + 2, lambda: signal.raise_signal(signal.SIGINT))
+    stop_at_step(monkeypatch, 3 * 6 + 2, interrupt)
     with pytest.raises(KeyboardInterrupt):
         interrupted.fit(scans)
     losses = reference.history_["reconstruction"][:6]
@@ -154,13 +162,13 @@ def test_interrupt_keeps_the_best_finished_epoch(autoencoder, scans, monkeypatch
 
 
 def test_interrupt_before_an_epoch_is_finished_leaves_things_as_they_were(
-    autoencoder, scans, monkeypatch
+    autoencoder, scans, monkeypatch, interrupt
 ):
     fresh, fitted = autoencoder(), autoencoder().fit(scans)
     before = fitted.transform(scans)
     for estimator in (fresh, fitted):
         with monkeypatch.context() as patch:
-            stop_at_step(patch, 2, lambda: signal.raise_signal(signal.SIGINT))
+            stop_at_step(patch, 2, interrupt)
             with pytest.raises(KeyboardInterrupt):
                 estimator.fit(scans)
     assert not hasattr(fresh, "module_")
@@ -168,12 +176,12 @@ def test_interrupt_before_an_epoch_is_finished_leaves_things_as_they_were(
 
 
 def test_after_an_interrupt_the_checkpoint_still_leads_to_the_end(
-    autoencoder, scans, tmp_path, monkeypatch
+    autoencoder, scans, tmp_path, monkeypatch, interrupt
 ):
     whole = autoencoder().fit(scans)
     settings = {"checkpoint_dir": tmp_path, "checkpoint_minutes": 0}
     with monkeypatch.context() as patch:
-        stop_at_step(patch, 5, lambda: signal.raise_signal(signal.SIGINT))
+        stop_at_step(patch, 5, interrupt)
         with pytest.raises(KeyboardInterrupt):
             autoencoder(**settings).fit(scans)
     assert same_weights(autoencoder(**settings).fit(scans), whole)

@@ -75,7 +75,7 @@ def test_spaces_of_one_classifier_do_not_collide():
 
 def test_defaults_lie_within_the_spaces():
     for estimator, space in (
-        (AttentionMixerClassifier(), head_space()),
+        (AttentionMixerClassifier(input_dropout=0.3), head_space()),  # which "auto" comes to
         (CNN(), encoder_space(CNN(), prefix="")),
         (ViT(), encoder_space(ViT(), prefix="")),
         (ViTAutoencoder(), pretraining_space(prefix="")),
