@@ -137,7 +137,9 @@ def ablation(given: Encoders, initial: Encoders, seed: int, plan: Plan) -> dict[
     models["no pre-training, frozen"] = tuned(
         attention_mixer(initial.compact, seed, plan), seed, plan
     )
-    models["a 3-D CNN, trained on labels"] = clone(mixer).set_params(**_cnn())
+    cnn = clone(mixer).set_params(**_cnn())
+    models["a 3-D CNN, trained on labels"] = cnn
+    models["a 3-D CNN, trained on labels, one pooled query"] = ablations(cnn)["one pooled query"]
     if not plan.quick:
         models["architecture searched"] = _searched(mixer, ARCHITECTURE, seed)
     trained = ablations(attention_mixer(given.full, seed, plan).set_params(mirror=True))
