@@ -63,7 +63,6 @@ def ready(given: Encoders, patients: Any) -> Encoders:
     """Encode the patients once for all processes, whose progress would mix."""
     given.compact.transform(patients.frame["scan"])
     given.full.set_params(verbose=0)
-    given.compact[0].set_params(verbose=0)
     return given
 
 

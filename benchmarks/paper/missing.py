@@ -4,12 +4,11 @@ import sys
 from typing import Any
 
 import pandas as pd
-from joblib import Parallel, delayed, parallel_config
 from sklearn.model_selection import StratifiedKFold
 
 from benchmarks.paper.models import NAME, Encoders, comparison, fusions
-from benchmarks.paper.plan import Plan, kept
-from benchmarks.paper.runs import first_line, run
+from benchmarks.paper.plan import Plan
+from benchmarks.paper.runs import kept_or_error, run, side_by_side
 from benchmarks.paper.tables import auc_cell, failures, markdown, number
 from skedema._caching.meaning import digest
 from skedema.baselines import missing_arms
@@ -30,12 +29,12 @@ def curve_tables(encoder: Encoders, X: Any, y: Any, plan: Plan) -> str:
     shares = SHARES_QUICK if plan.quick else SHARES
     splits = list(StratifiedKFold(plan.folds, shuffle=True, random_state=0).split(X, y))
     print(f"missing: {len(models)} models", file=sys.stderr, flush=True)
-    with parallel_config(backend="loky", inner_max_num_threads=1):
-        found = Parallel(n_jobs=plan.jobs)(
-            delayed(_curve)(name, model, X, y, fold, split, shares, plan)
-            for name, model in models.items()
-            for fold, split in enumerate(splits)
-        )
+    calls = [
+        (name, model, X, y, fold, split, shares, plan)
+        for name, model in models.items()
+        for fold, split in enumerate(splits)
+    ]
+    found = side_by_side(_curve, calls, plan)
     failed = {name: part for name, part in found if isinstance(part, str)}
     parts = [part for name, part in found if name not in failed]
     text = [
@@ -79,10 +78,9 @@ def _curve(
             random_state=fold,  # other gaps in each fold, the same for all models
         )
 
-    try:
-        found = kept(plan.storage / "curves" / f"{known}.pkl", make)
-    except Exception as error:
-        return name, first_line(error)
+    found = kept_or_error(plan.storage / "curves" / f"{known}.pkl", make)
+    if isinstance(found, str):
+        return name, found
     return name, found.assign(estimator=name, fold=fold)
 
 

@@ -4,21 +4,21 @@ Patients are drawn without their scans, which makes thousands of them cheap, and
 are many, so that figures differ by more than chance.
 """
 
+import functools
 import sys
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed, parallel_config
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import roc_auc_score
+from sklearn.preprocessing import FunctionTransformer
 
 from benchmarks.paper.cohorts import MISSING
 from benchmarks.paper.models import NAME
 from benchmarks.paper.oracle import finding_columns
-from benchmarks.paper.plan import Plan, kept
-from benchmarks.paper.runs import first_line
+from benchmarks.paper.plan import Plan
+from benchmarks.paper.runs import kept_or_error, side_by_side
 from benchmarks.paper.tables import failures, markdown
 from skedema import AttentionMixerClassifier
 from skedema._caching.meaning import digest
@@ -38,19 +38,6 @@ COMPARED = (
 )
 
 
-class Told(TransformerMixin, BaseEstimator):
-    """From what stands in for a scan, the findings as an array, to these."""
-
-    def fit(self, X: Any, y: Any = None) -> "Told":
-        return self
-
-    def transform(self, X: Any) -> np.ndarray:
-        return np.stack([np.ravel(findings) for findings in X])
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-
 def patients_table(plan: Plan) -> str:
     """A row a model, a column a number of training patients, and the oracle."""
     sizes = SIZES_QUICK if plan.quick else SIZES
@@ -58,13 +45,13 @@ def patients_table(plan: Plan) -> str:
     tested = drawn(n_tested, TEST_SEED)
     names = list(_models(0, tested[0]))
     print(f"patients: {len(names)} models", file=sys.stderr, flush=True)
-    with parallel_config(backend="loky", inner_max_num_threads=1):
-        found = Parallel(n_jobs=plan.jobs)(
-            delayed(_auc)(name, n, seed, n_tested, plan)
-            for n in sizes
-            for name in names
-            for seed in range(plan.seeds)
-        )
+    calls = [
+        (name, n, seed, n_tested, plan)
+        for n in sizes
+        for name in names
+        for seed in range(plan.seeds)
+    ]
+    found = side_by_side(_auc, calls, plan)
     failed = {name: value for name, _, value in found if isinstance(value, str)}
     table = pd.DataFrame(
         [row for row in found if row[0] not in failed], columns=["model", "n", "auc"]
@@ -92,6 +79,7 @@ def patients_table(plan: Plan) -> str:
     return "\n\n".join(text)
 
 
+@functools.cache
 def drawn(n: int, seed: int) -> tuple[pd.DataFrame, np.ndarray, pd.DataFrame]:
     """Patients without scans: a table with their findings in the scan's place, y, the oracle."""
     patients = draw_patients(n, MISSING, np.random.SeedSequence(seed))
@@ -100,24 +88,26 @@ def drawn(n: int, seed: int) -> tuple[pd.DataFrame, np.ndarray, pd.DataFrame]:
     return patients.clinical.assign(scan=scans), patients.target, patients.oracle
 
 
+def as_rows(scans: Any) -> np.ndarray:
+    return np.stack([np.ravel(findings) for findings in scans])
+
+
 def _models(seed: int, X: pd.DataFrame) -> dict[str, Any]:
+    encoder = FrozenEstimator(FunctionTransformer(as_rows))
     told = AttentionMixerClassifier(
-        image="scan", encoder=FrozenEstimator(Told()), fine_tune=False, random_state=seed
+        image="scan", encoder=encoder, fine_tune=False, random_state=seed
     )
     others = baselines(told, X, n_components=8)
     return {NAME: told, **{name: others[name] for name in COMPARED}}
 
 
 def _auc(name: str, n: int, seed: int, n_tested: int, plan: Plan) -> tuple[str, int, float | str]:
-    X, y, _ = drawn(n, seed)
-    model = _models(seed, X)[name]
+    X_test, y_test, _ = drawn(n_tested, TEST_SEED)
+    model = _models(seed, X_test)[name]
     known = digest(("patients", model, n, seed, n_tested), name)
 
     def make() -> float:
-        X_test, y_test, _ = drawn(n_tested, TEST_SEED)
+        X, y, _ = drawn(n, seed)
         return float(roc_auc_score(y_test, model.fit(X, y).predict_proba(X_test)[:, 1]))
 
-    try:
-        return name, n, kept(plan.storage / "patients" / f"{known}.pkl", make)
-    except Exception as error:
-        return name, n, first_line(error)
+    return name, n, kept_or_error(plan.storage / "patients" / f"{known}.pkl", make)

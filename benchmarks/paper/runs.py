@@ -1,15 +1,17 @@
 """Models on the same folds over several seeds; one that fails does not stop the others."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed, parallel_config
 from sklearn.model_selection import StratifiedKFold
 
-from benchmarks.paper.plan import Plan
+from benchmarks.paper.plan import Plan, kept
 from skedema.evaluation import Evaluation, evaluate
 
 
@@ -75,6 +77,20 @@ def _tell_seconds(what: str, done: Run) -> None:
 
 def first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
+
+
+def side_by_side(function: Callable[..., Any], calls: Iterable[tuple], plan: Plan) -> list[Any]:
+    """Call a function with each of these arguments, `plan.jobs` at the same time."""
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        return Parallel(n_jobs=plan.jobs)(delayed(function)(*call) for call in calls)
+
+
+def kept_or_error(path: Path, make: Callable[[], Any]) -> Any:
+    """What is kept, or made and kept; a text that says why, if it cannot be made."""
+    try:
+        return kept(path, make)
+    except Exception as error:
+        return first_line(error)
 
 
 def _evaluated(models: dict[str, Any], X: Any, y: Any, plan: Plan, seed: int):

@@ -84,10 +84,11 @@ def build_network(
             "the length of the sequence it gives."
         )
     refine = make_refiner(refiner)
+    lacked = patients.clinical.isnan().any(dim=0)
     network = FusedClassifier(
         encoder,
         scan_tokens,
-        ClinicalTokens(intake.n_categories.tolist(), dim, _lacked(patients)),
+        ClinicalTokens(intake.n_categories.tolist(), dim, lacked),
         mix,
         torch.nn.Identity()
         if refine is None
@@ -161,10 +162,6 @@ def build_net(
         device=device,
         verbose=verbose,
     )
-
-
-def _lacked(patients: Patients) -> list[bool]:
-    return torch.isnan(patients.clinical).any(dim=0).tolist()
 
 
 def _spread(known: np.ndarray, weight: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:

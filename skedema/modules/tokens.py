@@ -22,7 +22,7 @@ class ClinicalTokens(nn.Module):
         0 for a numeric variable, otherwise its number of categories.
     dim : int
         Width d of a token.
-    lacked : sequence of bool of length K, default=None
+    lacked : Tensor or sequence of bool of length K, default=None
         Which variables some training patient lacks; None for none.
     """
 
@@ -31,7 +31,7 @@ class ClinicalTokens(nn.Module):
     lacked: Tensor
 
     def __init__(
-        self, n_categories: Sequence[int], dim: int, lacked: Sequence[bool] | None = None
+        self, n_categories: Sequence[int], dim: int, lacked: Tensor | Sequence[bool] | None = None
     ) -> None:
         super().__init__()
         n_variables = len(n_categories)
@@ -39,8 +39,8 @@ class ClinicalTokens(nn.Module):
         self.register_buffer("is_categorical", counts > 0, persistent=False)
         offsets = torch.cumsum(counts, 0) - counts
         self.register_buffer("offsets", offsets, persistent=False)
-        known_gaps = torch.tensor([False] * n_variables if lacked is None else list(lacked))
-        self.register_buffer("lacked", known_gaps.bool(), persistent=False)
+        gaps = torch.zeros(n_variables) if lacked is None else torch.as_tensor(lacked)
+        self.register_buffer("lacked", gaps.bool(), persistent=False)
         self.weight = nn.Parameter(_uniform(n_variables, dim))
         self.bias = nn.Parameter(_uniform(n_variables, dim))
         self.missing = nn.Parameter(_uniform(n_variables, dim))

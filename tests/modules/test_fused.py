@@ -69,11 +69,11 @@ class Seen(nn.Module):
         return queries.mean(dim=1, keepdim=True) + tokens.sum(dim=1, keepdim=True), None
 
 
-def small_network(rate: float = 0.0, **parameters: float) -> FusedClassifier:
+def small_network(rate: float = 0.0, token_dropout: float = 0.0) -> FusedClassifier:
     torch.manual_seed(0)
     tokens = ScanTokens(2, 8), ClinicalTokens([0, 2], 8)
-    parameters = {"modality_dropout": rate} | parameters
-    return FusedClassifier(None, *tokens, Seen(), nn.Identity(), 8, 2, 0.0, **parameters)
+    rates = {"token_dropout": token_dropout, "modality_dropout": rate}
+    return FusedClassifier(None, *tokens, Seen(), nn.Identity(), 8, 2, 0.0, **rates)
 
 
 def patients(n: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
