@@ -1,12 +1,18 @@
-"""Where to compute."""
+"""Where to compute, and how exactly."""
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
 import torch
+from torch import nn
 
 
 def find_device(device: str | torch.device) -> torch.device:
-    """Resolve the parameter `device`.
+    """Resolve the parameter `device`, for training.
 
     Parameters
     ----------
@@ -21,14 +27,104 @@ def find_device(device: str | torch.device) -> torch.device:
     Raises
     ------
     ValueError
-        When there is no such kind.
+        When there is no such kind, or no such device on this machine.
     """
     if str(device) == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        return torch.device(device)
+        found = torch.device(device)
     except RuntimeError as error:
         raise ValueError(
             f"device={device!r} is no torch device; give 'auto', 'cpu', 'cuda' or such as "
             f"'cuda:1'. {error}"
         ) from error
+    n_devices = _n_devices(found.type)
+    if (found.index or 0) >= n_devices:
+        here = f"{n_devices}, from 0 on" if n_devices else "none"
+        raise ValueError(
+            f"device={str(device)!r} is not on this machine: of {found.type!r} torch finds {here}. "
+            "Give device='auto', which takes what there is, or 'cpu'."
+        )
+    return found
+
+
+def device_at_hand(device: str | torch.device) -> torch.device:
+    """Resolve the parameter `device`, for a fitted model, which may have come from elsewhere.
+
+    Parameters
+    ----------
+    device : str or torch.device
+        As for `find_device`.
+
+    Returns
+    -------
+    torch.device
+        The device, or what ``"auto"`` is where this machine lacks it.
+    """
+    try:
+        return find_device(device)
+    except ValueError:
+        return find_device("auto")
+
+
+def on_cpu(module: nn.Module) -> nn.Module:
+    """Give a module that any machine can unpickle.
+
+    Parameters
+    ----------
+    module : Module
+        Anywhere.
+
+    Returns
+    -------
+    Module
+        The module itself where all it holds is on the CPU, otherwise a copy that is.
+    """
+    held = (*module.parameters(), *module.buffers())
+    if all(tensor.device.type == "cpu" for tensor in held):
+        return module
+    return copy.deepcopy(module).cpu()
+
+
+@contextmanager
+def full_float32(device: torch.device) -> Iterator[None]:
+    """Compute float32 as float32 on a GPU, whatever is set elsewhere.
+
+    Unless told otherwise cuDNN rounds what goes into convolutions to TF32, which keeps 10 bits of
+    the 23 of a float32, so that features would differ from those of a CPU in the third digit.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where.
+
+    Yields
+    ------
+    None
+        Once.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    if hasattr(cudnn, "conv"):  # torch 2.9; asking by the older names may then be an error
+        places, name, exact = (matmul, cudnn.conv), "fp32_precision", cast(Any, "ieee")
+    else:
+        places, name, exact = (matmul, cudnn), "allow_tf32", False
+    before = [getattr(place, name) for place in places]
+    try:
+        for place in places:
+            setattr(place, name, exact)
+        yield
+    finally:
+        for place, value in zip(places, before, strict=True):
+            setattr(place, name, value)
+
+
+def _n_devices(kind: str) -> int:
+    if kind == "cpu":
+        return 1
+    try:
+        return int(torch.get_device_module(kind).device_count())
+    except (AttributeError, RuntimeError):
+        return 0

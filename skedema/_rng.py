@@ -14,7 +14,7 @@ _RNG_LOCK = threading.RLock()
 
 
 @contextmanager
-def isolated_rng(seed: int) -> Iterator[None]:
+def isolated_rng(seed: int, device: torch.device | None = None) -> Iterator[None]:
     """Seed the global generators for a while and put them back as they were.
 
     Initialisers and dropout of torch, and of third-party encoders, draw from global generators. A
@@ -24,6 +24,9 @@ def isolated_rng(seed: int) -> Iterator[None]:
     ----------
     seed : int
         For torch, numpy and random.
+    device : torch.device, default=None
+        A device to seed as well, for what draws there; of other kinds than CUDA the state is not
+        put back. None, or the CPU: no GPU is touched, and CUDA is not started for it.
 
     Yields
     ------
@@ -33,8 +36,8 @@ def isolated_rng(seed: int) -> Iterator[None]:
     # The legacy generator is the one that others draw from.
     with _RNG_LOCK:
         numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            torch.manual_seed(seed)
+        with torch.random.fork_rng(devices=_cuda_devices(device)):
+            _seed_torch(seed, device)
             np.random.seed(seed % 2**32)  # noqa: NPY002
             random.seed(seed)
             try:
@@ -42,3 +45,18 @@ def isolated_rng(seed: int) -> Iterator[None]:
             finally:
                 np.random.set_state(numpy_state)  # noqa: NPY002
                 random.setstate(python_state)
+
+
+def _cuda_devices(device: torch.device | None) -> list[int]:
+    if device is None or device.type != "cuda":
+        return []
+    return [torch.cuda.current_device() if device.index is None else device.index]
+
+
+def _seed_torch(seed: int, device: torch.device | None) -> None:
+    # torch.manual_seed would seed every GPU, also those whose state is not put back.
+    torch.default_generator.manual_seed(seed)
+    for index in _cuda_devices(device):
+        torch.cuda.default_generators[index].manual_seed(seed)
+    if device is not None and device.type not in ("cpu", "cuda"):
+        torch.get_device_module(device).manual_seed(seed)

@@ -20,7 +20,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, check_memory, validate_data
 from torch import Tensor
 
-from skedema._device import find_device
+from skedema._device import device_at_hand, find_device, full_float32
 from skedema._features import features, recipe_of, recipe_of_mirrored
 from skedema._pretraining.checkpoints import Checkpoints, folder_of_run
 from skedema._pretraining.cost import Cost, measure
@@ -122,7 +122,9 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         processors that multiply it in hardware. Features are computed in float32 and are the
         same wherever they are computed, unless ``"bfloat16"`` is asked for.
     device : str or torch.device, default="auto"
-        ``"auto"`` is a CUDA device if there is one.
+        ``"auto"`` is a CUDA device if there is one. It may be changed after `fit`. `fit` needs the
+        device; a fitted autoencoder that comes to a machine without it computes where ``"auto"``
+        would.
     n_jobs : int or None, default=None
         Processes that read scans ahead of training.
     warm_start : bool, default=False
@@ -130,7 +132,8 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         `max_epochs` more. Only then is that state, twice the size of the weights, pickled.
     random_state : int, RandomState or None, default=None
         Seeds weights, order, masks and views. Two fits with the same integer are equal, bit for
-        bit, on one thread count, and global random generators are left as they were.
+        bit, on one thread count of a CPU, and global random generators are left as they were. On a
+        GPU see ``docs/gpu.md``.
     verbose : int, default=0
         Above 0, shows the time left on standard error.
 
@@ -457,7 +460,7 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             Equal for estimators that give equal features; None where it cannot be told.
         """
         check_is_fitted(self)
-        device = find_device(self.device)
+        device = device_at_hand(self.device)
         return recipe_of(self.module_, self.volume_, device, self.pool, self._features_dtype())
 
     def reconstruct(self, X: Any, *, random_state: int = 0) -> NDArray[np.float32]:
@@ -598,9 +601,9 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return replace(SIZES[self.size], **{k: v for k, v in given.items() if v is not None})
 
     def _training(self, X: Any, *, goes_on: bool, n_epochs: int, endless: bool = False) -> Training:
+        device = find_device(self.device)
         reader, seed = self._given(goes_on=goes_on)
         source = self._source(X, reader, reset=not goes_on)
-        device = find_device(self.device)
         settings = Settings(
             seed=seed,
             n_epochs=n_epochs,
@@ -665,12 +668,12 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         function: Callable[[MaskedAutoencoder, Tensor], Tensor],
     ) -> Iterator[NDArray[np.float32]]:
         """Apply a function to one volume at a time."""
-        device, dtype = find_device(self.device), self._features_dtype()
+        device, dtype = device_at_hand(self.device), self._features_dtype()
         module = self.module_
         if device.type != "cpu":
             module = copy.deepcopy(module).to(device)
         for volume in source.stream(rows):
-            with torch.inference_mode(), precision(dtype, device):
+            with torch.inference_mode(), precision(dtype, device), full_float32(device):
                 result = function(module, torch.tensor(volume[None], device=device))
             yield result[0].float().cpu().numpy()
 

@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skedema._device import find_device
+from skedema._device import device_at_hand, find_device
 from skedema._rng import isolated_rng
 from skedema._training.build import build_net, build_network
 from skedema._training.cohort import Cohort, read_cohort, split_patients
@@ -154,7 +154,9 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
     dtype : {"auto", "float32", "float64"}, default="auto"
         Precision; ``"auto"`` is float64 without scans and float32 with them.
     device : str or torch.device, default="auto"
-        Where to compute; ``"auto"`` is a CUDA device if there is one.
+        Where to compute; ``"auto"`` is a CUDA device if there is one. It may be changed after
+        `fit`. `fit` needs the device; a fitted model that comes to a machine without it predicts
+        where ``"auto"`` would.
     n_jobs : int or None, default=None
         Processes that read scans. One within a worker of somebody else's ``n_jobs``, such as that
         of `sklearn.model_selection.cross_validate`, since the processors are shared already.
@@ -163,9 +165,9 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
     callbacks : list or None, default=None
         Callbacks of skorch, to watch or to stop training.
     random_state : int, RandomState instance or None, default=None
-        Decides initial weights, order and splits. With an integer, two fits are equal bit by bit,
-        if an encoder is trained on one thread count, and global random generators are left as they
-        were.
+        Decides initial weights, order and splits. With an integer, two fits on a CPU are equal bit
+        by bit, if an encoder is trained on one thread count, and global random generators are left
+        as they were. On a GPU see ``docs/gpu.md``.
     verbose : int, default=0
         Above 0, prints a line an epoch, and an encoder that is fitted shows its own progress.
 
@@ -562,6 +564,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         self._validate_params()
         # Names first: a misspelt one must not come out after an hour of reading scans.
         make_encoder(self.encoder), make_fusion(self.fusion), make_refiner(self.refiner)
+        device = find_device(self.device)
         cohort = read_cohort(X, y, sample_weight, self._intake if resume else None)
         if not resume:
             self._begin(cohort, classes)
@@ -595,9 +598,10 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         watch = None
         if valid is not None:
             watch = self._learners(cohort.table, valid, codes, weight, mirror=False)
-        with isolated_rng(self._seed + (self.n_iter_ if resume else 0)):
+        with isolated_rng(self._seed + (self.n_iter_ if resume else 0), device):
             if resume:
                 net = self.net_
+                net.move_to(device)
                 net.change_optimizer(self.lr, self.weight_decay)
                 net.batch_size = self._batch
             else:
@@ -680,6 +684,10 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
     def _patients(self, X: Any) -> tuple[Table, Patients]:
         check_is_fitted(self)
         table = self._intake.match(read_table(X))
+        device = device_at_hand(self.device)
+        self.net_.move_to(device)
+        if self._intake.branch is not None:
+            self._intake.branch.device = device
         encoder = self.net_.module_.encoder
         return table, self._intake.patients(table, Resources.of(self), encoder)
 

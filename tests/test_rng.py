@@ -104,3 +104,21 @@ def test_a_thread_that_fails_lets_the_next_one_in():
             pool.submit(draw_and_raise, ZeroDivisionError).result()
         with isolated_rng(0):  # or this would wait for ever
             draw()
+
+
+def test_no_gpu_is_touched_for_what_draws_on_the_cpu(monkeypatch):
+    def refuse(*_):
+        raise AssertionError("CUDA was asked")
+
+    for name in ("manual_seed", "manual_seed_all", "get_rng_state", "current_device"):
+        monkeypatch.setattr(torch.cuda, name, refuse)
+    for device in (None, torch.device("cpu")):
+        with isolated_rng(3, device):
+            draw()
+
+
+def test_a_seed_means_what_it_means_to_torch():
+    with isolated_rng(3):
+        found = draw()
+    seed_all(3)
+    assert found == draw()

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from skedema._caching.identity import identity
+from skedema._device import full_float32
 from skedema._features import recipe_of, recipe_of_mirrored
 from skedema._scan_column import Scans
 from skedema._training.resources import Resources
@@ -99,7 +100,7 @@ class ModuleEncoding:
         """
         memory, n_jobs = resources.memory, resources.n_jobs
         for volume in scans.stream(rows, self.reader, memory, n_jobs, keep=self.keep):
-            with torch.inference_mode():
+            with torch.inference_mode(), full_float32(self.device):
                 batch = torch.tensor(volume[None], dtype=self.dtype, device=self.device)
                 if self.mirror:
                     batch = mirrored(batch)

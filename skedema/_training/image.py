@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from torch import nn
 
+from skedema._device import on_cpu
 from skedema._features import features
 from skedema._rng import isolated_rng
 from skedema._scan_column import Scans
@@ -41,7 +42,7 @@ class ImageBranch:
     dtype : torch.dtype
         Of the volumes and the features.
     device : torch.device
-        Where features are computed.
+        Where features are computed; it may be changed.
 
     Attributes
     ----------
@@ -185,6 +186,12 @@ class ImageBranch:
         if resources.verbose and known.get("verbose") in (0, False):
             open_ones["verbose"] = resources.verbose
         return transformer.set_params(**open_ones) if open_ones else transformer
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        if isinstance(self.encoder, nn.Module):
+            state["encoder"] = on_cpu(self.encoder)
+        return state
 
     def release(self) -> nn.Module:
         """Hand over an encoder that is trained: from now on the network alone holds it.

@@ -14,6 +14,7 @@ from skorch.helper import predefined_split
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from skedema._device import device_at_hand
 from skedema._threads import one_thread
 from skedema._training.patients import Loader, Patients
 
@@ -67,6 +68,8 @@ class FusionNet(NeuralNet):
     **kwargs
         skorch's.
     """
+
+    device: Any
 
     def __init__(
         self, module: torch.nn.Module, *, seed: int, layer_decay: float = 1.0, **kwargs: Any
@@ -282,9 +285,25 @@ class FusionNet(NeuralNet):
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        # Weights of a GPU that is not here come to the CPU, without a word: numbers stay the same.
+        state["device"] = device_at_hand(state["device"])
         super().__setstate__(state)
         if self.initialized_:
             self.module = self.module_
+
+    def move_to(self, device: torch.device) -> None:
+        """Compute somewhere else from now on.
+
+        Parameters
+        ----------
+        device : torch.device
+            Where.
+        """
+        if torch.device(self.device) == device:
+            return
+        self.device = device
+        self.module_.to(device)
+        self.optimizer_.load_state_dict(self.optimizer_.state_dict())  # its moments go along
 
     def forget_optimizer(self) -> None:
         """Let go of the optimizer's state, which would triple a pickle."""

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skedema._device import find_device
+from skedema._device import device_at_hand, find_device
 from skedema._scan_column import Scans
 from skedema._training.image import ImageBranch
 from skedema._training.intake import Intake
@@ -136,7 +136,6 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             seed=int(check_random_state(self.random_state).randint(2**31)),
             resources=Resources.of(self),
         )
-        self.encoder_ = self._branch.encoder
         found = self._pooled(scans)[scans.present]
         self._components = None if self.n_components is None else self._components_of(found)
         self._n_features_out = found.shape[1]
@@ -167,11 +166,18 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         scans = self._intake.scans(self._intake.match(read_table(X)))
         found = np.full((len(scans), self._n_features_out), np.nan)
         if scans.present.any():
+            self._branch.device = device_at_hand(self.device)
             known = self._pooled(scans)[scans.present]
             if self._components is not None:
                 known = self._components.transform(known)
             found[scans.present] = known
         return found
+
+    @property
+    def encoder_(self) -> Any:
+        """The fitted transformer, or the torch module."""
+        check_is_fitted(self)
+        return self._branch.encoder
 
     def _pooled(self, scans: Scans) -> np.ndarray:
         tokens = self._branch.encoded(scans, Resources.of(self))

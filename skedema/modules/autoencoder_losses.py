@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 
 import torch
-from torch import Tensor
+from torch import Tensor, cat
 from torch.nn.functional import cosine_similarity, pad
 
 EDGE_EPS = 1e-6  # squared intensity; a flat place gets an edge of 1e-3 and a gradient of zero
@@ -110,7 +110,7 @@ def sobel_magnitude(volumes: Tensor, *, reference_compat: bool = False) -> Tenso
         The magnitude at each voxel.
     """
     volumes = _full(volumes)
-    widened = pad(volumes, [1] * 6, mode="constant" if reference_compat else "replicate")
+    widened = pad(volumes, [1] * 6) if reference_compat else _continued(volumes)
     smooth_z, slope_z = _smooth(widened, 4), _slope(widened, 4)
     smooth_yz = _smooth(smooth_z, 3)
     squared = (
@@ -185,6 +185,15 @@ def contrast_loss(
     one = cosine_similarity(_full(predicted1), _full(projected2).detach(), dim=-1)
     two = cosine_similarity(_full(predicted2), _full(projected1).detach(), dim=-1)
     return -(one.mean() + two.mean()) / 2
+
+
+def _continued(volumes: Tensor) -> Tensor:
+    # As pad(mode="replicate"), whose gradient differs from run to run on a GPU.
+    for axis in (2, 3, 4):
+        last = volumes.shape[axis] - 1
+        ends = volumes.narrow(axis, 0, 1), volumes.narrow(axis, last, 1)
+        volumes = cat([ends[0], volumes, ends[1]], dim=axis)
+    return volumes
 
 
 def _smooth(volumes: Tensor, axis: int) -> Tensor:
