@@ -95,8 +95,8 @@ class PlainAutoencoder(nn.Module):
 
 
 def sobel(volumes: Tensor) -> Tensor:
-    smooth = torch.tensor([1.0, 2.0, 1.0], dtype=volumes.dtype)
-    slope = torch.tensor([-1.0, 0.0, 1.0], dtype=volumes.dtype)
+    smooth = torch.tensor([1.0, 2.0, 1.0], dtype=volumes.dtype, device=volumes.device)
+    slope = torch.tensor([-1.0, 0.0, 1.0], dtype=volumes.dtype, device=volumes.device)
     kernels = torch.stack(
         [
             torch.einsum("i,j,k->ijk", *(slope if axis == k else smooth for k in range(3)))
@@ -107,7 +107,7 @@ def sobel(volumes: Tensor) -> Tensor:
 
 
 def blur(volumes: Tensor, sigma: float = 1.0) -> Tensor:
-    x = torch.arange(-5.0, 6.0, dtype=volumes.dtype)
+    x = torch.arange(-5.0, 6.0, dtype=volumes.dtype, device=volumes.device)
     line = torch.exp(-(x**2) / (2 * sigma**2))
     kernel = torch.einsum("i,j,k->ijk", line, line, line)
     return conv3d(pad(volumes, [5] * 6, mode="replicate"), (kernel / kernel.sum())[None, None])

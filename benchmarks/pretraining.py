@@ -95,9 +95,9 @@ def measure(who: str, side: int, dtype: str, n_steps: int, n_threads: int) -> di
 
 
 def fused_attention():
-    """Count the fused attention of CPUs, which torch leaves out of its operations.
+    """Count fused attention: that of CPUs is left out by torch, and of GPUs is counted otherwise.
 
-    Two products forward and four backward; what the kernel computes a second time is no work done.
+    Two products forward and four backward; what a kernel computes a second time is no work done.
     """
     import torch
     from torch.utils.flop_counter import sdpa_flop_count
@@ -112,6 +112,9 @@ def fused_attention():
     return {
         aten._scaled_dot_product_flash_attention_for_cpu: forward,
         aten._scaled_dot_product_flash_attention_for_cpu_backward: backward,
+        aten._scaled_dot_product_flash_attention_backward: backward,
+        aten._scaled_dot_product_efficient_attention_backward: backward,
+        aten._scaled_dot_product_cudnn_attention_backward: backward,
     }
 
 

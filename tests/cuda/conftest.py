@@ -11,14 +11,14 @@ from collections.abc import Callable
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read once, by the first product
 
-import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
-import pytest  # noqa: E402
-import torch  # noqa: E402
+import numpy as np
+import pandas as pd
+import pytest
+import torch
 
-from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader  # noqa: E402
-from skedema._device import full_float32  # noqa: E402
-from skedema.encoders import CNN  # noqa: E402
+from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader
+from skedema._device import full_float32
+from skedema.encoders import CNN
 
 SIDE = 16
 

@@ -47,18 +47,13 @@ def compare_fits(make, gpu, patients, **parameters):
 def own_encoders():
     names = [name for name in list_encoders() if name != "vit_ae"]
     if find_spec("monai"):
-        names += ["monai:resnet10", "monai:DenseNet121"]
+        names.append("monai:resnet10")
     return names
 
 
 @pytest.mark.parametrize("parameters", [{"fine_tune": True}, {"fine_tune": False, "mirror": True}])
 @pytest.mark.parametrize("encoder", own_encoders())
 def test_every_encoder(classifier, gpu, patients, encoder, parameters):
-    if encoder == "monai:DenseNet121":
-        pytest.importorskip("monai")
-        from skedema import VolumeReader
-
-        parameters = parameters | {"volume": VolumeReader(spacing=4, shape=32), "max_epochs": 1}
     compare_fits(classifier, gpu, patients, encoder=encoder, lr=1e-4, **parameters)
 
 
