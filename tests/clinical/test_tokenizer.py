@@ -41,11 +41,6 @@ def test_numbers_are_scaled_by_median_and_quartiles_and_bounded(seed):
     assert np.nanmax(np.abs(expected)) < 3
 
 
-def test_where_quartiles_coincide_the_range_scales():
-    x = np.array([0.0] * 20 + [1.0, 4.0])
-    np.testing.assert_allclose(codes(x), smooth(2 * x / 4))
-
-
 def test_a_constant_is_zero_whatever_comes():
     tokenizer = ClinicalTokenizer().fit(column([5.0, 5.0, None]))
     assert tokenizer.transform(column([5.0, 1e300]))[:, 0].tolist() == [0, 0]
@@ -54,7 +49,8 @@ def test_a_constant_is_zero_whatever_comes():
 def test_order_is_kept_and_bounds_hold_at_the_ends_of_float64():
     tokenizer = ClinicalTokenizer().fit(column(np.arange(50.0)))
     ends = np.array([-1.7e308, -1e9, -5.0, 0.0, 20.0, 60.0, 1e9, 1.7e308])
-    values = tokenizer.transform(column(ends))[:, 0]
+    with pytest.warns(UserWarning, match="unlike all that fit saw"):
+        values = tokenizer.transform(column(ends))[:, 0]
     assert (np.diff(values) >= 0).all()
     assert (np.abs(values) <= 3).all()
 
@@ -62,7 +58,8 @@ def test_order_is_kept_and_bounds_hold_at_the_ends_of_float64():
 def test_missing_stays_missing():
     assert np.isnan(codes([1.0, None, 3.0])[1])
     assert np.isnan(codes(["a", None, "b"])[1])
-    assert np.isnan(codes([None, None])).all()
+    with pytest.warns(UserWarning, match="no value at all"):
+        assert np.isnan(codes([None, None])).all()
 
 
 def test_weights_are_repeated_rows():
@@ -78,7 +75,8 @@ def test_weights_are_repeated_rows():
 
 def test_rows_without_weight_count_as_absent():
     frame = pd.DataFrame({"a": [1.0, 2.0, 1e9], "b": ["x", "y", "z"], "c": [None, None, 1.0]})
-    tokenizer = ClinicalTokenizer().fit(frame, sample_weight=[1, 1, 0])
+    with pytest.warns(UserWarning, match="'c' holds no value at all"):
+        tokenizer = ClinicalTokenizer().fit(frame, sample_weight=[1, 1, 0])
     assert tokenizer.kinds_ == ["numeric", "categorical", "empty"]
     assert tokenizer.categories_[1] == ["x", "y"]
     assert tokenizer.center_[0] == 1
@@ -129,7 +127,8 @@ def test_positions_and_names_say_which_numbers_are_categories():
 
 def test_one_warning_names_everything_that_fit_did_not_see():
     frame = pd.DataFrame({"a": ["x", "y"], "b": ["u", "v"], "c": [None, None]})
-    tokenizer = ClinicalTokenizer().fit(frame)
+    with pytest.warns(UserWarning, match="'c' holds no value at all"):
+        tokenizer = ClinicalTokenizer().fit(frame)
     later = pd.DataFrame({"a": ["x", "new"], "b": ["other", "v"], "c": [1.0, None]})
     with pytest.warns(UserWarning, match="fit did not see") as caught:
         values = tokenizer.transform(later)
