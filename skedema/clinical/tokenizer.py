@@ -10,14 +10,19 @@ import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from skedema.clinical.categories import (
+    category_keys,
+    learn_categories,
+    spellings,
+    warn_of_joined,
+)
 from skedema.clinical.scales import robust_scale
-from skedema.clinical.suspicions import warn_of_empty, warn_of_twins, warn_of_unusual
+from skedema.clinical.suspicions import warn_of_empty, warn_of_unusual
 from skedema.clinical.usual import Usual, learn_usual
 from skedema.clinical.variables import (
     CATEGORICAL,
     EMPTY,
     NUMERIC,
-    category_keys,
     check_cells,
     read_numbers,
     variable_kind,
@@ -54,7 +59,9 @@ class ClinicalTokenizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     kinds_ : list of str
         ``"numeric"``, ``"categorical"`` or ``"empty"`` (no value was seen in `fit`) a column.
     categories_ : list of (list of str or None)
-        The categories of each categorical column, in the order of their codes.
+        The categories of each categorical column, in the order of their codes. Texts that differ in
+        case, blanks or characters that cannot be seen are one category, and so are 1, 1.0, True,
+        "1.0", "01" and "true"; it is named as it is written most often.
     n_categories_ : ndarray of int of shape (n_features_in_,)
         0 for a column that is not categorical.
     center_, scale_ : ndarray of shape (n_features_in_,)
@@ -129,7 +136,8 @@ class ClinicalTokenizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            When categories differ in case or blanks alone; once a call for columns without any
+            Once a call, when categories that differ in case, blanks, unseen characters or how a
+            number is written count as one; once a call for columns without any
             value; and, with `warn_unusual`, once a call for numbers far from all others or such as
             -9 and 999, which look as if they stood for a missing value.
         """
@@ -145,6 +153,7 @@ class ClinicalTokenizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.low_ = np.full(n_columns, np.nan)
         self.high_ = np.full(n_columns, np.nan)
         self._usual: dict[int, Usual] = {}
+        joined: list[str] = []
         for position, column in enumerate(table.columns):
             kind = variable_kind(column, position in declared, table)
             present = kept & ~column.missing()
@@ -160,9 +169,11 @@ class ClinicalTokenizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 self._usual[position] = usual = learn_usual(values)
                 self.low_[position], self.high_[position] = usual.low, usual.high
             elif kind == CATEGORICAL:
-                categories = sorted(set(category_keys(column.values[present])))
-                warn_of_twins(f"Column {column.label}", categories)
+                categories, twins = learn_categories(column.values[present], weight[present])
                 self.categories_[position] = categories
+                if twins:
+                    joined.append(f"{', and '.join(twins)} of column {column.label}")
+        warn_of_joined(joined)
         self._warn_of_fit(table, kept)
         self.n_categories_ = np.array([len(c or ()) for c in self.categories_])
         self.n_features_in_ = n_columns
@@ -248,9 +259,11 @@ class ClinicalTokenizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _codes(self, values: np.ndarray, position: int) -> tuple[list[float], list[str]]:
         """Codes of categories, NaN for the new ones; and the new ones, sorted."""
-        code_of = {key: float(code) for code, key in enumerate(self.categories_[position] or ())}
+        categories = np.array(self.categories_[position], dtype=object)
+        code_of = {key: float(code) for code, key in enumerate(category_keys(categories))}
         keys = category_keys(values)
-        return [code_of.get(key, np.nan) for key in keys], sorted(set(keys) - set(code_of))
+        new = {v for v, key in zip(spellings(values), keys, strict=True) if key not in code_of}
+        return [code_of.get(key, np.nan) for key in keys], sorted(new)
 
     def _declared(self, table: Table) -> set[int]:
         asked = self.categorical_features

@@ -202,15 +202,16 @@ def _upper_bound(positive: np.ndarray) -> float:
 
 
 def _lower_bound(ordered: np.ndarray) -> float:
+    # Repeated rows tell no more about how near to zero values come.
     distinct = np.unique(ordered)
-    if len(distinct) >= _ENOUGH:
-        ordered = distinct  # repeated rows tell no more about how near to zero values come
-    low, reach = float(ordered[0]), _reach(-ordered[::-1])
+    low, reach = float(distinct[0]), _reach(-distinct[::-1])
     if reach is None:
         return low / _FAR_FROM_ONE_VALUE
+    if len(distinct) < _ENOUGH:
+        return -float(distinct[-1])
     if low == 0:
         return -reach
-    factor = max(_FAR, float(np.exp(_reach(-np.log(ordered[::-1])) or 0.0)))
+    factor = max(_FAR, float(np.exp(_reach(-np.log(distinct[::-1])) or 0.0)))
     return min(low / factor, low - reach)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import decimal
 import pickle
 import time
 
@@ -144,11 +145,121 @@ def test_many_unseen_categories_are_listed_up_to_ten():
         tokenizer.transform(column([f"new {i}" for i in range(30)]))
 
 
-@pytest.mark.parametrize("twins", [["m", "M"], ["m", "m "], ["a b", "a  b"], ["\u00e9", "e\u0301"]])
-def test_categories_that_only_look_different_are_warned_of_and_kept_apart(twins):
-    with pytest.warns(UserWarning, match="case or blanks alone"):
-        tokenizer = ClinicalTokenizer().fit(column([*twins, "f", "f"]))
-    assert tokenizer.n_categories_.tolist() == [3]
+ALIKE = [
+    *[("m", "M"), ("m", "m "), ("a b", "a  b"), ("\u00e9", "e\u0301"), ("m", "m\u200b")],
+    *[
+        ("m", "\ufeffm"),
+        ("m", "m\x00"),
+        ("m", "\uff4d"),
+        ("a b", "a\u00a0b"),
+        ("1", "01"),
+        ("1", "1.0"),
+    ],
+]
+
+
+@pytest.mark.parametrize("twins", ALIKE)
+def test_categories_that_only_look_different_are_one(twins):
+    first, second = twins
+    known = [first, second, first, "f", "f"]
+    with pytest.warns(UserWarning, match="count as one: .* of column 'a'") as caught:
+        tokenizer = ClinicalTokenizer(categorical_features=[0]).fit(column(known))
+    assert len(caught) == 1
+    assert tokenizer.categories_ == [sorted([first, "f"])]
+    later = tokenizer.transform(column([first, second, "f"]))[:, 0]
+    assert later[0] == later[1] != later[2]
+    only = ClinicalTokenizer(categorical_features=[0]).fit(column([first, "f", first]))
+    np.testing.assert_array_equal(only.transform(column([first, second, "f"]))[:, 0], later)
+
+
+def test_the_most_frequent_spelling_is_shown_by_weight():
+    frame, weight = column(["m", "M", "M", "f"]), np.array([5, 1, 1, 1])
+    with pytest.warns(UserWarning, match="count as one"):
+        weighted = ClinicalTokenizer().fit(frame, sample_weight=weight)
+    with pytest.warns(UserWarning, match="count as one"):
+        repeated = ClinicalTokenizer().fit(frame.loc[np.repeat(np.arange(4), weight)])
+    assert weighted.categories_ == repeated.categories_ == [["f", "m"]]
+
+
+def test_one_warning_names_all_joined_categories():
+    frame = pd.DataFrame({"a": ["m", "M", "f"], "b": ["u", "u ", "v"]})
+    with pytest.warns(UserWarning, match="'M', 'm' of column 'a'; 'u', 'u ' of column") as caught:
+        ClinicalTokenizer().fit(frame)
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize("known", [[1, 2, 1], [1.0, 2.0, 1.0], ["1", "2", "1"], ["01", "02", "01"]])
+@pytest.mark.parametrize(
+    "later", [[1, 2], [1.0, 2.0], ["1", "2"], ["1.0", "2.0"], ["01", "002"], [True, 2]]
+)
+def test_a_number_and_its_text_are_one_category(known, later):
+    tokenizer = ClinicalTokenizer(categorical_features=["a"]).fit(column(known))
+    assert tokenizer.transform(column(later, dtype=object))[:, 0].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", object])
+def test_decimals_are_one_category_in_every_precision(dtype):
+    values = [0.1, 0.25, 2.7]
+    tokenizer = ClinicalTokenizer(categorical_features=["a"]).fit(column(values, dtype="float32"))
+    assert tokenizer.categories_ == [["0.1", "0.25", "2.7"]]
+    assert tokenizer.transform(column(values, dtype=dtype))[:, 0].tolist() == [0, 1, 2]
+    texts = [decimal.Decimal("0.10"), "0.25", "2.70"]
+    assert tokenizer.transform(column(texts, dtype=object))[:, 0].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("texts", [["True", "False"], ["true", "false"], ["TRUE", "FALSE"]])
+def test_truth_values_as_text_are_truth_values(texts):
+    as_text = ClinicalTokenizer().fit(column([*texts, texts[0]]))
+    np.testing.assert_array_equal(
+        as_text.transform(column([True, False])), as_text.transform(column(texts))
+    )
+    as_bool = ClinicalTokenizer().fit(column([True, False, True]))
+    np.testing.assert_array_equal(
+        as_bool.transform(column(texts)), as_bool.transform(column([True, False]))
+    )
+
+
+LONG = 10**17
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        column([LONG, LONG + 1, LONG]),
+        column([LONG, LONG + 1, LONG], dtype="Int64"),
+        column([LONG, LONG + 1, LONG], dtype=object),
+        column([str(LONG), str(LONG + 1), str(LONG)]),
+        column([LONG, LONG + 1, LONG], dtype="category"),
+        pl.DataFrame({"a": [LONG, LONG + 1, LONG]}),
+        pl.DataFrame({"a": pl.Series([LONG, LONG + 1, LONG], dtype=pl.UInt64)}),
+        column([-LONG, -LONG - 1, -LONG]),
+    ],
+    ids=range(8),
+)
+def test_long_codes_stay_apart(frame):
+    tokenizer = ClinicalTokenizer(categorical_features=["a"]).fit(frame)
+    assert tokenizer.transform(frame)[:, 0].tolist() == [0, 1, 0]
+    assert tokenizer.n_categories_.tolist() == [2]
+
+
+def test_long_codes_of_an_array_stay_apart():
+    values = np.array([[LONG], [LONG + 1], [LONG]])
+    tokenizer = ClinicalTokenizer(categorical_features=[0]).fit(values)
+    assert tokenizer.transform(values)[:, 0].tolist() == [0, 1, 0]
+
+
+def test_long_integers_that_nobody_calls_codes_are_refused():
+    for frame in (column([LONG, LONG + 1, 3]), pl.DataFrame({"a": [LONG, LONG + 1, 3]})):
+        with pytest.raises(
+            ValueError, match=r"'a' holds integers beyond 2\*\*53, .* rows 0, 1: id"
+        ):
+            ClinicalTokenizer().fit(frame)
+
+
+def test_long_codes_that_were_merged_before_are_refused():
+    frame = column([LONG, LONG + 1, None], dtype=float)
+    with pytest.raises(ValueError, match=r"codes beyond 2\*\*53 as decimals in rows 0, 1"):
+        ClinicalTokenizer(categorical_features=["a"]).fit(frame)
 
 
 # Text that must not be taken for a category, and text that may well be one.
@@ -198,7 +309,6 @@ NAMED = [
         "3+",
         "left",
         "may",
-        "n/a",
         "none",
     ],
     *["grade 2", "2nd", "5 beds", "marker 3", "#3", "G1/G2", "12 or more"],
