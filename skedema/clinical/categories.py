@@ -58,16 +58,18 @@ def learn_categories(values: np.ndarray, weight: np.ndarray) -> tuple[list[str],
     joined : list of str
         Which spellings count as one, for a message.
     """
-    weight_of: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    weight_of: dict[Any, float] = defaultdict(float)
+    for cell, w in zip(values.tolist(), weight.tolist(), strict=True):
+        weight_of[cell] += w
+    cells = np.empty(len(weight_of), dtype=object)
+    cells[:] = list(weight_of)
+    shown: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     texts_of: dict[str, set[str]] = defaultdict(set)
-    rows = zip(
-        values.tolist(), spellings(values), category_keys(values), weight.tolist(), strict=True
-    )
-    for cell, spelling, key, w in rows:
-        weight_of[key][plain(spelling)] += w
+    for cell, spelling, key in zip(cells, spellings(cells), category_keys(cells), strict=True):
+        shown[key][plain(spelling)] += weight_of[cell]
         if isinstance(cell, str):
             texts_of[key].add(cell)
-    categories = sorted(min(found, key=lambda s: (-found[s], s)) for found in weight_of.values())
+    categories = sorted(min(found, key=lambda s: (-found[s], s)) for found in shown.values())
     joined = [listed(sorted(texts)) for _, texts in sorted(texts_of.items()) if len(texts) > 1]
     return categories, joined
 

@@ -25,6 +25,7 @@ from skedema.clinical.variables import (
     NUMERIC,
     check_cells,
     read_numbers,
+    refuse_merged_codes,
     variable_kind,
 )
 from skedema.frames import Column, Table, find_column, listed, match_columns, read_table
@@ -225,6 +226,7 @@ class ClinicalTokenizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             check_cells(column, table)
             present = ~column.missing()
             if kind == CATEGORICAL:
+                refuse_merged_codes(column, table)
                 found, new = self._codes(column.values[present], position)
                 codes[present, position] = found
                 if new:

@@ -58,13 +58,40 @@ def variable_kind(column: Column, declared: bool, table: Table) -> str:
         When a cell is neither a number nor a text.
     """
     check_cells(column, table)
-    _refuse_long_numbers(column, declared, table)
     if column.is_numeric and not declared:
         _refuse_row_numbers(column)
         return NUMERIC
     if not (column.is_numeric or declared or column.categorical):
+        _refuse_long_numbers(column, table)
         _refuse_disguised(column, table)
+    refuse_merged_codes(column, table)
     return CATEGORICAL
+
+
+def refuse_merged_codes(column: Column, table: Table) -> None:
+    """Refuse number-coded categories that a float64 has merged before they came here.
+
+    Parameters
+    ----------
+    column : Column
+        A column of categories.
+    table : Table
+        The table it stands in, for messages.
+
+    Raises
+    ------
+    ValueError
+        When it holds decimals beyond 2**53.
+    """
+    if not column.is_numeric:
+        return
+    long = np.abs(column.values) > LARGEST_EXACT
+    if long.any():
+        raise ValueError(
+            f"Column {column.label} holds codes beyond 2**53 as decimals in {table.rows(long)}, "
+            "where neighbours are the same number. Read them as text or integers: "
+            f"pd.read_csv(path, dtype={{{column.label}: 'str'}}), or 'Int64'."
+        )
 
 
 def check_cells(column: Column, table: Table) -> None:
@@ -211,25 +238,20 @@ def _refuse_disguised(column: Column, table: Table) -> None:
         )
 
 
-def _refuse_long_numbers(column: Column, declared: bool, table: Table) -> None:
-    """Refuse numbers that a float64 merges: as measurements, and as codes that were merged."""
-    if column.is_numeric:
-        long = np.abs(column.values) > LARGEST_EXACT
-        if declared and long.any():
-            raise ValueError(
-                f"Column {column.label} holds codes beyond 2**53 as decimals in "
-                f"{table.rows(long)}, where neighbours are the same number. Read them as text or "
-                f"integers: pd.read_csv(path, dtype={{{column.label}: 'str'}}), or 'Int64'."
-            )
-        return
-    long = _where(column.values, lambda v: isinstance(v, int) and abs(v) > LARGEST_EXACT)
-    if long.any() and not (declared or column.categorical):
+def _refuse_long_numbers(column: Column, table: Table) -> None:
+    """Refuse whole numbers that a float64 merges, where they are to be measurements."""
+    long = _where(column.values, lambda v: isinstance(v, numbers.Integral) and _is_long(v))
+    if long.any():
         raise ValueError(
             f"Column {column.label} holds integers beyond 2**53, such as "
             f"{listed(column.values[long], 3)} in {table.rows(long)}: identifiers, or typing "
             "errors. Drop the column, make what is wrong None, or make it a category on purpose: "
             f"{_on_purpose(column)}."
         )
+
+
+def _is_long(value: Any) -> bool:
+    return abs(int(value)) > LARGEST_EXACT
 
 
 def _refuse_row_numbers(column: Column) -> None:

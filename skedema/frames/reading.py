@@ -219,9 +219,8 @@ def _from_cells(values: np.ndarray, label: str, shell: Table, categorical: bool 
             numeric[~empty] = [float(v) for v in cells[~empty]]
         except OverflowError:
             _refuse_huge(cells, label, shell)
-        if not (np.abs(numeric[~empty]) >= LARGEST_EXACT).any() or not any(
-            isinstance(v, (int, np.integer)) and abs(int(v)) > LARGEST_EXACT for v in cells
-        ):
+        long = cells[np.abs(numeric) >= LARGEST_EXACT]
+        if not any(isinstance(v, numbers.Integral) and abs(int(v)) > LARGEST_EXACT for v in long):
             return Column(label, numeric)
     return Column(label, cells, categorical)
 

@@ -260,6 +260,9 @@ def test_long_codes_that_were_merged_before_are_refused():
     frame = column([LONG, LONG + 1, None], dtype=float)
     with pytest.raises(ValueError, match=r"codes beyond 2\*\*53 as decimals in rows 0, 1"):
         ClinicalTokenizer(categorical_features=["a"]).fit(frame)
+    tokenizer = ClinicalTokenizer(categorical_features=["a"]).fit(column([LONG, LONG + 1]))
+    with pytest.raises(ValueError, match=r"codes beyond 2\*\*53 as decimals in rows 0, 1"):
+        tokenizer.transform(frame)
 
 
 # Text that must not be taken for a category, and text that may well be one.
