@@ -1,6 +1,8 @@
 """Damage to scan files by the hundred thousand: refused, or read; never anything else.
 
-    python -m benchmarks.fuzz [--inputs 100000] [--n-jobs 2] [--seed 0]
+    python -m benchmarks.fuzz [--inputs 100000] [--tables 0] [--n-jobs 2] [--seed 0]
+
+With --tables, tables are damaged instead; see `benchmarks.fuzz_tables`.
 
 Parts of real scans (with SKEDEMA_REAL_DATA; of simulated ones without) are written in each format,
 a few bytes of each file are changed or its end cut off, and the result is read onto a grid; half of
@@ -26,6 +28,7 @@ import nibabel as nib
 import numpy as np
 from joblib import Parallel, delayed
 
+from benchmarks.fuzz_tables import fuzz_tables
 from skedema import ScanError, VolumeReader
 
 READER = VolumeReader(spacing=12.0, shape=8, windows=None)
@@ -36,9 +39,13 @@ _CHUNK = 500
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--inputs", type=int, default=100_000)
+    parser.add_argument("--tables", type=int, default=0)
     parser.add_argument("--n-jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
+    if arguments.tables:
+        fuzz_tables(arguments.tables, arguments.n_jobs, arguments.seed)
+        return
     with tempfile.TemporaryDirectory() as folder:
         formats = whole_files(Path(folder))
         shares = np.array_split(np.arange(arguments.inputs), len(formats))

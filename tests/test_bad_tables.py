@@ -449,32 +449,48 @@ def replaced(column: str, row: int, value) -> np.ndarray:
     return predict(table(**{column: but(column, row, value)}))
 
 
+def fit_with(warning: str, X) -> AttentionMixerClassifier:
+    """A classifier whose fit warned of this alone."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        estimator = fit(X)
+    assert [bool(re.search(warning, str(w.message))) for w in caught] == [True]
+    return estimator
+
+
 BOOLS = pd.Series(every(True, False, True, True))
 CODES = every(1, 2, 3)
 UNSEEN = "Treated as missing, since fit did not see them"
+EMPTY = "'crp' holds no value at all"
+UNLIKE_FIT = "Values unlike all that fit saw: 'age' holds {} in row"
 
 # id, what gives probabilities, what they must equal (None: nothing particular), and the one
 # warning that must come (None: none at all).
 LEGAL = [
-    ("empty_column_in_fit", lambda: learn(table(crp=None)), None, None),
-    ("empty_column_of_floats_in_fit", lambda: learn(table(crp=NAN)), lambda: learn(table(crp=None)), None),
-    ("value_where_fit_saw_none", lambda: fit(table(crp=None)).predict_proba(table(crp=5.0)), lambda: learn(table(crp=None)), f"{UNSEEN}: 'crp': no value was seen"),
+    ("empty_column_in_fit", lambda: learn(table(crp=None)), None, EMPTY),
+    ("empty_column_of_floats_in_fit", lambda: learn(table(crp=NAN)), lambda: fit_with(EMPTY, table(crp=None)).predict_proba(table(crp=None)), EMPTY),
+    ("empty_columns_in_fit", lambda: learn(table(crp=NAN, pct=None)), None, "Columns 'crp', 'pct' hold no value at all"),
+    ("value_where_fit_saw_none", lambda: fit_with(EMPTY, table(crp=None)).predict_proba(table(crp=5.0)), lambda: fit_with(EMPTY, table(crp=None)).predict_proba(table(crp=None)), f"{UNSEEN}: 'crp': no value was seen"),
     ("constant_column", lambda: learn(table(crp=5.0)), None, None),
     ("constant_that_changes", lambda: fit(table(crp=5.0)).predict_proba(table(crp=6.0)), lambda: learn(table(crp=5.0)), None),
     ("one_value_in_fit", lambda: learn(table(crp=cells([5.0]))), None, None),
-    ("1e300_in_fit", lambda: learn(table(age=but("age", 3, 1e300))), None, None),
+    ("1e300_in_fit", lambda: learn(table(age=but("age", 3, 1e300))), None, "'age' holds 1e.300 in row 3 .all others 30 to 88"),
     ("1e300_both_signs_in_fit", lambda: learn(table(age=every(1.7e308, -1.7e308, 0.0))), None, None),
-    ("1e300_in_predict", lambda: replaced("age", 3, 1e300), lambda: replaced("age", 3, 1e200), None),
-    ("1e300_in_predict_float32", lambda: fit(table(), dtype="float32").predict_proba(table(age=-1e300)), None, None),
+    ("1e300_in_predict", lambda: replaced("age", 3, 1e300), lambda: fit(table(), metadata=ClinicalTokenizer(warn_unusual=False)).predict_proba(table(age=but("age", 3, 1e200))), UNLIKE_FIT.format("1e.300")),
+    ("1e300_in_predict_float32", lambda: fit(table(), dtype="float32").predict_proba(table(age=-1e300)), None, UNLIKE_FIT.format("-1e.300")),
     ("tiny_range", lambda: learn(table(age=tiny())), None, None),
     ("subnormal_range", lambda: learn(table(age=tiny() * 1e-20)), None, None),
-    ("tiny_range_far_off_in_predict", lambda: fit(table(age=tiny())).predict_proba(table(age=1e300)), None, None),
+    ("tiny_range_far_off_in_predict", lambda: fit(table(age=tiny())).predict_proba(table(age=1e300)), None, UNLIKE_FIT.format("1e.300")),
     ("unseen_category", lambda: replaced("sex", 3, "x"), lambda: replaced("sex", 3, None), f"{UNSEEN}: 'sex': 'x'"),
     ("unseen_categories_of_two_columns", lambda: fit(table(ward=every("a", "b"))).predict_proba(table(ward="c", sex="x")), None, f"{UNSEEN}: 'sex': 'x'; 'ward': 'c'"),
     ("number_where_fit_saw_text", lambda: replaced("sex", 3, 7), lambda: replaced("sex", 3, None), f"{UNSEEN}: 'sex': '7'"),
-    ("categories_by_case_alone", lambda: learn(table(sex=every("m", "M ", "f"))), None, "case or blanks alone"),
+    ("categories_by_case_alone", lambda: learn(table(sex=every("m", "M ", "f"))), lambda: learn(table(sex=every("M", "M", "f"))), "case or blanks alone"),
+    ("words_of_polars_for_missing", lambda: predict(polars(table(sex=but("sex", 3, "NA")))), lambda: predict(table(sex=but("sex", 3, None))), "'NA' in column 'sex', row 3"),
     ("minus_999", lambda: learn(table(age=but("age", 3, -999))), None, "'age' holds -999 in row 3"),
     ("9999", lambda: learn(table(age=but("age", 3, 9999.0))), None, "'age' holds 9999 in row 3"),
+    ("codes_of_two_columns", lambda: learn(table(age=but("age", 3, -9), sodium=but("sodium", 4, 888.0))), None, "'age' holds -9 in row 3 .*'sodium' holds 888 in row 4"),
+    ("minus_9_in_predict", lambda: replaced("age", 3, -9), None, UNLIKE_FIT.format(-9)),
+    ("an_age_of_350_in_predict", lambda: replaced("age", 3, 350), None, UNLIKE_FIT.format(350)),
     ("999_among_others", lambda: learn(table(age=np.arange(N) + 990)), None, None),
     ("minus_99_among_others", lambda: learn(table(age=np.arange(N) - 100)), None, None),
     ("everything_missing_in_predict", lambda: predict(table(age=None, sodium=NAN, sex=pd.NA)), None, None),

@@ -8,10 +8,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from skedema.clinical.texts import without_style
-from skedema.frames.table import Column, Table, listed
-
-# What stands for "not known" in many a file, though it is a number.
-_NOT_KNOWN = (-99, -999, -9999, -99999, 999, 9999, 99999)
+from skedema.clinical.usual import Usual
+from skedema.frames.table import Column, Table, listed, listing
 
 
 def warn_of_twins(where: str, categories: Iterable[str]) -> None:
@@ -42,31 +40,70 @@ def warn_of_twins(where: str, categories: Iterable[str]) -> None:
         )
 
 
-def warn_of_sentinels(column: Column, table: Table) -> None:
-    """Warn of a number that is far from all others and may stand for "not known".
+def warn_of_unusual(
+    found: Iterable[tuple[Column, Usual, np.ndarray]], table: Table, *, seen: bool
+) -> None:
+    """Warn once of all numbers that stand for "not known" or are far from all others.
 
     Parameters
     ----------
-    column : Column
-        A numeric column.
+    found : iterable of (Column, Usual, ndarray of bool of shape (n_rows,))
+        A numeric column, what is usual in it, and which of its rows are not.
     table : Table
-        The table it stands in, for the message.
+        The table they stand in, for the message.
+    seen : bool
+        Whether `fit` sees them; otherwise they come after it.
 
     Warns
     -----
     UserWarning
-        For -99, -999, ... where all others are positive, and for 999, 9999, ... where all others
-        are less than a fifth of it.
+        When there are such rows.
     """
-    for code in _NOT_KNOWN:
-        found = column.values == code
-        others = column.values[~found & ~column.missing()]
-        if not found.any() or not len(others):
-            continue
-        if others.min() >= 0 if code < 0 else np.abs(others).max() * 5 < code:
-            warnings.warn(
-                f"Column {column.label} holds {code} in {table.rows(found)}, far from all others. "
-                f"If it stands for a missing value: df[{column.label}].replace({code}, None).",
-                UserWarning,
-                stacklevel=3,
+    parts = []
+    for column, usual, odd in found:
+        if odd.any():
+            values = np.unique(column.values[odd]).tolist()
+            parts.append(
+                f"{column.label} holds {listing([_shown(v) for v in values])} in {table.rows(odd)} "
+                f"({'all others' if seen else 'fit saw'} {_shown(usual.low)} to "
+                f"{_shown(usual.high)})"
             )
+    if parts:
+        warnings.warn(
+            f"Values unlike all {'others' if seen else 'that fit saw'}: {'; '.join(parts)}. "
+            "Where one is a typing error, is in another unit or stands for a missing value, "
+            "correct it or make it None, such as df[column] = df[column].replace(value, None); "
+            "warn_unusual=False leaves this warning out.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def warn_of_empty(labels: Iterable[str]) -> None:
+    """Warn once of columns without any value.
+
+    Parameters
+    ----------
+    labels : iterable of str
+        What messages call them.
+
+    Warns
+    -----
+    UserWarning
+        When there are such.
+    """
+    labels = list(labels)
+    if labels:
+        several = len(labels) > 1
+        warnings.warn(
+            f"Column{'s' if several else ''} {listing(labels)} hold{'' if several else 's'} no "
+            "value at all, so that nothing is learned from "
+            f"{'them' if several else 'it'}, and values that come later count as missing. Drop "
+            f"{'them' if several else 'it'}, or see why nothing was read.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def _shown(value: float) -> str:
+    return str(int(value)) if value.is_integer() and abs(value) < 1e16 else repr(value)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-import unicodedata
+
+from skedema.frames.missing import plain
 
 # What is longer is a sentence, and is spared patterns that go back and forth over it.
 _LONGEST = 50
@@ -47,6 +48,7 @@ def is_amount(text: str) -> bool:
     bool
         True for such as ``5,1``, ``<0.5``, ``41 %``, ``5 mg/dl``, ``5.2 H`` and ``120/80``.
     """
+    text = plain(text)
     return len(text) <= _LONGEST and _NUMBER_LIKE.fullmatch(text) is not None
 
 
@@ -63,6 +65,7 @@ def is_date(text: str) -> bool:
     bool
         True for such as ``2024-03-01``, ``1.3.24``, ``3 Mar 2024`` and ``10:35``.
     """
+    text = plain(text)
     return len(text) <= _LONGEST and _DATE_LIKE.fullmatch(text) is not None
 
 
@@ -79,11 +82,11 @@ def is_no_value(text: str) -> bool:
     bool
         True for such as ``nan`` and ``#DIV/0!``; not for words that people write.
     """
-    return text.strip().lower() in _NO_VALUE
+    return plain(text).lower() in _NO_VALUE
 
 
 def without_style(text: str) -> str:
-    """Give what is left of a text without case, blanks and ways of coding a character.
+    """Give what is left of a text without case and what cannot be seen; see `plain`.
 
     Parameters
     ----------
@@ -95,4 +98,4 @@ def without_style(text: str) -> str:
     str
         The same for ``m`` and ``M ``.
     """
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return plain(plain(text).casefold())

@@ -10,17 +10,25 @@ import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skedema.clinical.suspicions import warn_of_sentinels, warn_of_twins
+from skedema.clinical.categories import (
+    category_keys,
+    learn_categories,
+    spellings,
+    warn_of_joined,
+)
+from skedema.clinical.scales import robust_scale
+from skedema.clinical.suspicions import warn_of_empty, warn_of_unusual
+from skedema.clinical.usual import Usual, learn_usual
 from skedema.clinical.variables import (
     CATEGORICAL,
     EMPTY,
     NUMERIC,
-    category_keys,
     check_cells,
     read_numbers,
+    refuse_merged_codes,
     variable_kind,
 )
-from skedema.frames import Table, find_column, listed, match_columns, read_table
+from skedema.frames import Column, Table, find_column, listed, match_columns, read_table
 from skedema.frames.weights import read_weights
 
 _CLIP = 3.0
@@ -43,17 +51,25 @@ class ClinicalTokenizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         names or positions adds number-coded categories, such as a site or a scanner code.
         Positions count the columns that the tokenizer is given: in a classifier, all but the
         scan's.
+    warn_unusual : bool, default=True
+        Whether `fit` warns of numbers that are far from all others or look like a code for a
+        missing value (-9, 999), and `transform` of those that are far from what `fit` saw.
 
     Attributes
     ----------
     kinds_ : list of str
         ``"numeric"``, ``"categorical"`` or ``"empty"`` (no value was seen in `fit`) a column.
     categories_ : list of (list of str or None)
-        The categories of each categorical column, in the order of their codes.
+        The categories of each categorical column, in the order of their codes. Texts that differ in
+        case, blanks or characters that cannot be seen are one category, and so are 1, 1.0, True,
+        "1.0", "01" and "true"; it is named as it is written most often.
     n_categories_ : ndarray of int of shape (n_features_in_,)
         0 for a column that is not categorical.
     center_, scale_ : ndarray of shape (n_features_in_,)
         Median, and the factor of the deviation from it, of each numeric column; 0 and 1 elsewhere.
+    low_, high_ : ndarray of shape (n_features_in_,)
+        The smallest and the largest value of each numeric column, but for those that `fit` warns
+        of; NaN elsewhere.
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of str of shape (n_features_in_,)
@@ -61,11 +77,17 @@ class ClinicalTokenizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    A numeric value x becomes ``z / sqrt(1 + (z / 3)**2)`` with ``z = (x - median) / (q75 - q25)``;
-    where the quartiles coincide, ``z = 2 (x - median) / (max - min)``; 0 for a constant. This is
-    robust scaling with smooth clipping of Holzmüller, Grinsztajn and Steinwart, "Better by
-    default" (NeurIPS 2024, arXiv 2407.04491), section 3. Quantiles are those of the inverted
+    A numeric value x becomes ``z / sqrt(1 + (z / 3)**2)`` with ``z = (x - median) / (q75 - q25)``.
+    This is robust scaling with smooth clipping of Holzmüller, Grinsztajn and Steinwart, "Better by
+    default" (RealMLP; NeurIPS 2024, arXiv 2407.04491), section 3, but for columns whose quartiles
+    coincide: there they divide by half the range, which one typing error changes, and here z is
+    ``2 (x - median) / m`` with the median distance m of all values that are not the median, the
+    same for a variable of 0 and 1. A constant becomes 0. Quantiles are those of the inverted
     distribution function, so that an integer weight equals a repeated row.
+
+    A value is far from all others where it is at least three times as large, and where the gap
+    before it would come up in three of a thousand columns with a tail as heavy as a power law; so
+    laboratory values over several decades (log-normal) are not. Fewer than ten values do not tell.
 
     Examples
     --------
@@ -78,8 +100,14 @@ class ClinicalTokenizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
            [ nan, 0.  ]])
     """
 
-    def __init__(self, *, categorical_features: str | Sequence[str | int] = "from_dtype") -> None:
+    def __init__(
+        self,
+        *,
+        categorical_features: str | Sequence[str | int] = "from_dtype",
+        warn_unusual: bool = True,
+    ) -> None:
         self.categorical_features = categorical_features
+        self.warn_unusual = warn_unusual
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> ClinicalTokenizer:
         """Learn the kind, the scale and the categories of every column.
@@ -109,8 +137,10 @@ class ClinicalTokenizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            When categories differ in case or blanks alone, or a number such as -999 looks as if it
-            stood for a missing value.
+            Once a call, when categories that differ in case, blanks, unseen characters or how a
+            number is written count as one; once a call for columns without any
+            value; and, with `warn_unusual`, once a call for numbers far from all others or such as
+            -9 and 999, which look as if they stood for a missing value.
         """
         table = read_table(X)
         weight = read_weights(sample_weight, table)
@@ -121,6 +151,10 @@ class ClinicalTokenizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.categories_: list[list[str] | None] = []
         self.center_ = np.zeros(n_columns)
         self.scale_ = np.ones(n_columns)
+        self.low_ = np.full(n_columns, np.nan)
+        self.high_ = np.full(n_columns, np.nan)
+        self._usual: dict[int, Usual] = {}
+        joined: list[str] = []
         for position, column in enumerate(table.columns):
             kind = variable_kind(column, position in declared, table)
             present = kept & ~column.missing()
@@ -129,14 +163,19 @@ class ClinicalTokenizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             self.kinds_.append(kind)
             self.categories_.append(None)
             if kind == NUMERIC:
-                warn_of_sentinels(column, table)
-                self.center_[position], self.scale_[position] = _robust_scale(
-                    column.values[present], weight[present]
+                values = column.values[present]
+                self.center_[position], self.scale_[position] = robust_scale(
+                    values, weight[present]
                 )
+                self._usual[position] = usual = learn_usual(values)
+                self.low_[position], self.high_[position] = usual.low, usual.high
             elif kind == CATEGORICAL:
-                categories = sorted(set(category_keys(column.values[present])))
-                warn_of_twins(f"Column {column.label}", categories)
+                categories, twins = learn_categories(column.values[present], weight[present])
                 self.categories_[position] = categories
+                if twins:
+                    joined.append(f"{', and '.join(twins)} of column {column.label}")
+        warn_of_joined(joined)
+        self._warn_of_fit(table, kept)
         self.n_categories_ = np.array([len(c or ()) for c in self.categories_])
         self.n_features_in_ = n_columns
         self._keys = table.keys
@@ -168,19 +207,26 @@ class ClinicalTokenizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         -----
         UserWarning
             Once a call, when values cannot be known to the model and are treated as missing:
-            categories not seen in `fit`, and variables that had no value at all in `fit`.
+            categories not seen in `fit`, and variables that had no value at all in `fit`. With
+            `warn_unusual`, once a call for numbers far from those that `fit` saw.
         """
         check_is_fitted(self)
         table = match_columns(read_table(X), self._keys, self.n_features_in_, type(self).__name__)
         codes = np.full((len(table), self.n_features_in_), np.nan)
         unknown: list[str] = []
+        odd: list[tuple[Column, Usual, np.ndarray]] = []
         for position, (column, kind) in enumerate(zip(table.columns, self.kinds_, strict=True)):
             if kind == NUMERIC:
-                codes[:, position] = self._scaled(read_numbers(column, table), position)
+                values = read_numbers(column, table)
+                codes[:, position] = self._scaled(values, position)
+                usual = self._usual[position]
+                unlike = usual.is_code(values) | usual.is_far(values)
+                odd.append((Column(column.label, values), usual, unlike))
                 continue
             check_cells(column, table)
             present = ~column.missing()
             if kind == CATEGORICAL:
+                refuse_merged_codes(column, table)
                 found, new = self._codes(column.values[present], position)
                 codes[present, position] = found
                 if new:
@@ -193,7 +239,17 @@ class ClinicalTokenizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 UserWarning,
                 stacklevel=3,  # past the wrapper of set_output
             )
+        if self.warn_unusual:
+            warn_of_unusual(odd, table, seen=False)
         return codes
+
+    def _warn_of_fit(self, table: Table, kept: np.ndarray) -> None:
+        empty = [c.label for c, k in zip(table.columns, self.kinds_, strict=True) if k == EMPTY]
+        warn_of_empty(empty)
+        if self.warn_unusual:
+            columns = [(table.columns[p], usual) for p, usual in self._usual.items()]
+            odd = [(c, u, kept & np.isin(c.values, list(u.known))) for c, u in columns]
+            warn_of_unusual(odd, table, seen=True)
 
     def _scaled(self, values: np.ndarray, position: int) -> np.ndarray:
         with np.errstate(over="ignore"):
@@ -205,9 +261,11 @@ class ClinicalTokenizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _codes(self, values: np.ndarray, position: int) -> tuple[list[float], list[str]]:
         """Codes of categories, NaN for the new ones; and the new ones, sorted."""
-        code_of = {key: float(code) for code, key in enumerate(self.categories_[position] or ())}
+        categories = np.array(self.categories_[position], dtype=object)
+        code_of = {key: float(code) for code, key in enumerate(category_keys(categories))}
         keys = category_keys(values)
-        return [code_of.get(key, np.nan) for key in keys], sorted(set(keys) - set(code_of))
+        new = {v for v, key in zip(spellings(values), keys, strict=True) if key not in code_of}
+        return [code_of.get(key, np.nan) for key in keys], sorted(new)
 
     def _declared(self, table: Table) -> set[int]:
         asked = self.categorical_features
@@ -226,15 +284,3 @@ class ClinicalTokenizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
-
-
-def _robust_scale(values: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
-    """Weighted median and 1 / interquartile range; see the notes of the class."""
-    q25, median, q75 = np.quantile(values, [0.25, 0.5, 0.75], weights=weight, method="inverted_cdf")
-    with np.errstate(over="ignore", divide="ignore"):
-        width = q75 - q25
-        if width == 0:
-            width = values.max() / 2 - values.min() / 2
-        scale = 1 / width
-    # 0 for a constant, and for a range too wide or too narrow for a float64.
-    return float(median), float(scale) if np.isfinite(scale) else 0.0

@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 
 from skedema.clinical.texts import is_amount, is_date, is_no_value
+from skedema.frames.missing import plain
+from skedema.frames.reading import LARGEST_EXACT
 from skedema.frames.table import Column, Table, listed
 from skedema.scans import looks_like_scan
 
@@ -24,6 +26,8 @@ NUMERIC, CATEGORICAL, EMPTY = "numeric", "categorical", "empty"
 _MANY_CATEGORIES, _ALL_DISTINCT = 20, 10
 # Numbers and dates as text: more than half of the patients, or more than so many different ones.
 _FEW_VALUES = 5
+
+_TRUTH = {"true": 1.0, "false": 0.0}
 
 _NO_NAME = re.compile(r"'Unnamed: \d+'")  # how pandas.read_csv calls a column without a name
 
@@ -58,8 +62,36 @@ def variable_kind(column: Column, declared: bool, table: Table) -> str:
         _refuse_row_numbers(column)
         return NUMERIC
     if not (column.is_numeric or declared or column.categorical):
+        _refuse_long_numbers(column, table)
         _refuse_disguised(column, table)
+    refuse_merged_codes(column, table)
     return CATEGORICAL
+
+
+def refuse_merged_codes(column: Column, table: Table) -> None:
+    """Refuse number-coded categories that a float64 has merged before they came here.
+
+    Parameters
+    ----------
+    column : Column
+        A column of categories.
+    table : Table
+        The table it stands in, for messages.
+
+    Raises
+    ------
+    ValueError
+        When it holds decimals beyond 2**53.
+    """
+    if not column.is_numeric:
+        return
+    long = np.abs(column.values) > LARGEST_EXACT
+    if long.any():
+        raise ValueError(
+            f"Column {column.label} holds codes beyond 2**53 as decimals in {table.rows(long)}, "
+            "where neighbours are the same number. Read them as text or integers: "
+            f"pd.read_csv(path, dtype={{{column.label}: 'str'}}), or 'Int64'."
+        )
 
 
 def check_cells(column: Column, table: Table) -> None:
@@ -115,7 +147,7 @@ def check_cells(column: Column, table: Table) -> None:
             "the argument must be a string or a real number. Make a column of each number in it, "
             "decode bytes with .str.decode('utf-8'), or drop the column."
         )
-    blank = {text for text in distinct if not text.strip()}
+    blank = {text for text in distinct if not plain(text)}
     if blank:
         raise ValueError(
             f"Column {label} holds blank text in {table.rows(_where(cells, blank.__contains__))}. "
@@ -166,22 +198,6 @@ def read_numbers(column: Column, table: Table) -> np.ndarray:
     return values
 
 
-def category_keys(values: np.ndarray) -> list[str]:
-    """Name categories so that 1, 1.0, True and "1" are the same: dtypes drift between tables.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        Cells of a column, none missing.
-
-    Returns
-    -------
-    list of str of length n
-        The names.
-    """
-    return [v if isinstance(v, str) else _key(v) for v in values.tolist()]
-
-
 def _refuse_disguised(column: Column, table: Table) -> None:
     """Refuse text that is something else: numbers, dates, identifiers, free text."""
     label, cells = column.label, column.values
@@ -220,6 +236,22 @@ def _refuse_disguised(column: Column, table: Table) -> None:
             f"such as {listed(texts, 3)}: identifiers or free text. Drop the column, or "
             f"make it a category on purpose: {_on_purpose(column)}."
         )
+
+
+def _refuse_long_numbers(column: Column, table: Table) -> None:
+    """Refuse whole numbers that a float64 merges, where they are to be measurements."""
+    long = _where(column.values, lambda v: isinstance(v, numbers.Integral) and _is_long(v))
+    if long.any():
+        raise ValueError(
+            f"Column {column.label} holds integers beyond 2**53, such as "
+            f"{listed(column.values[long], 3)} in {table.rows(long)}: identifiers, or typing "
+            "errors. Drop the column, make what is wrong None, or make it a category on purpose: "
+            f"{_on_purpose(column)}."
+        )
+
+
+def _is_long(value: Any) -> bool:
+    return abs(int(value)) > LARGEST_EXACT
 
 
 def _refuse_row_numbers(column: Column) -> None:
@@ -266,17 +298,11 @@ def _on_purpose(column: Column) -> str:
 
 
 def _as_number(value: Any, parse: bool) -> float:
+    if isinstance(value, str) and (truth := _TRUTH.get(plain(value).lower())) is not None:
+        return truth
     if value is None or (isinstance(value, str) and not parse):
         return math.nan
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError):
         return math.nan
-
-
-def _key(value: Any) -> str:
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return str(value)
-    return str(int(value)) if number.is_integer() else repr(number)

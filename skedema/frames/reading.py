@@ -14,7 +14,11 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from skedema.frames.missing import means_missing, warn_of_missing
 from skedema.frames.table import Column, Table, listed, listing, unmasked
+
+#: From here on, a float64 cannot tell every integer from its neighbours; they are kept as objects.
+LARGEST_EXACT = 2**53
 
 _TIMES = (
     datetime.date,
@@ -48,6 +52,11 @@ rows, or Table
         When X has not two dimensions, is empty, has two columns of one name, or holds complex
         numbers or date-times.
 
+    Warns
+    -----
+    UserWarning
+        Once, when texts such as "NA" stand for missing values.
+
     Examples
     --------
     >>> import pandas as pd
@@ -67,10 +76,10 @@ rows, or Table
             "pd.read_csv(path) reads a file, pd.DataFrame(columns) makes a table of a dict."
         )
     if isinstance(X, pd.DataFrame):
-        return _from_pandas(X)
+        return _without_words(_from_pandas(X))
     frame = nw.from_native(X, eager_only=True, pass_through=True)
     if isinstance(frame, nw.DataFrame):
-        return _from_frame(frame)
+        return _without_words(_from_frame(frame))
     if hasattr(X, "collect") and hasattr(X, "collect_schema"):
         raise TypeError("A lazy frame was passed; use X.collect() to give the rows themselves.")
     if isinstance(nw.from_native(X, series_only=True, pass_through=True), nw.Series):
@@ -78,7 +87,7 @@ rows, or Table
             "Expected 2D array or a DataFrame, got a Series (1D array instead). "
             "Reshape your data: series.to_frame() gives a table of one column."
         )
-    return _from_array(X)
+    return _without_words(_from_array(X))
 
 
 def _from_pandas(frame: pd.DataFrame) -> Table:
@@ -102,7 +111,7 @@ def _from_pandas(frame: pd.DataFrame) -> Table:
         column = frame.iloc[:, position]
         if isinstance(column.dtype, np.dtype) and column.dtype.char in "?bhilqBHILQefd":
             # What it comes to in any case, in a tenth of the time.
-            shell.columns.append(Column(repr(label), column.to_numpy(dtype=np.float64)))
+            shell.columns.append(_from_cells(column.to_numpy(), repr(label), shell))
         else:
             series = nw.from_native(column, series_only=True)
             shell.columns.append(_from_series(series, repr(label), shell))
@@ -119,7 +128,9 @@ def _from_frame(frame: Any) -> Table:
 
 def _from_series(series: Any, label: str, shell: Table) -> Column:
     dtype = series.dtype
-    if dtype == nw.Boolean or (dtype.is_numeric() and dtype != nw.Decimal):
+    whole = dtype.is_integer() and not series.drop_nulls().is_empty()
+    exact = not whole or max(-int(series.min()), int(series.max())) <= LARGEST_EXACT
+    if dtype == nw.Boolean or (dtype.is_numeric() and dtype != nw.Decimal and exact):
         values = series.cast(nw.Float64).to_numpy()
         return Column(label, np.asarray(values, dtype=np.float64))
     if dtype.is_temporal():
@@ -182,12 +193,17 @@ def _as_objects(values: Iterable[Any]) -> np.ndarray:
 
 
 def _from_cells(values: np.ndarray, label: str, shell: Table, categorical: bool = False) -> Column:
-    if values.dtype.kind in "biuf":
+    if values.dtype.kind in "bf" or (values.dtype.kind in "iu" and _is_exact(values)):
         return Column(label, values.astype(np.float64))
     if values.dtype.kind in "mM":
         _refuse_times(label)
-    cells = values.copy() if values.dtype == object else _as_objects(values)
+    cells = values.copy() if values.dtype == object else _as_objects(values.tolist())
     empty = np.asarray(pd.isna(cells), dtype=bool)
+    words = means_missing({v for v in cells if isinstance(v, str)})
+    if words:
+        meant = np.array([isinstance(v, str) and v in words for v in cells], dtype=bool)
+        shell.words.append(f"{listed(sorted(words))} in column {label}, {shell.rows(meant)}")
+        empty |= meant
     cells[empty] = None
     kinds = {type(v) for v in cells} - {type(None)}
     if any(issubclass(kind, _TIMES) for kind in kinds):
@@ -203,8 +219,20 @@ def _from_cells(values: np.ndarray, label: str, shell: Table, categorical: bool 
             numeric[~empty] = [float(v) for v in cells[~empty]]
         except OverflowError:
             _refuse_huge(cells, label, shell)
-        return Column(label, numeric)
+        long = cells[np.abs(numeric) >= LARGEST_EXACT]
+        if not any(isinstance(v, numbers.Integral) and abs(int(v)) > LARGEST_EXACT for v in long):
+            return Column(label, numeric)
     return Column(label, cells, categorical)
+
+
+def _is_exact(values: np.ndarray) -> bool:
+    return max(-int(values.min()), int(values.max())) <= LARGEST_EXACT
+
+
+def _without_words(table: Table) -> Table:
+    """Tell of the texts that were read as missing values."""
+    warn_of_missing(table.words)
+    return table
 
 
 def _refuse_times(label: str, where: str = "") -> NoReturn:

@@ -70,6 +70,8 @@ class Table:
         Which rows of the user's table these are, when some were left out.
     labels : list or None
         The column labels of a pandas DataFrame whose labels are no text.
+    words : list of str
+        Which texts were read as missing values where, for a message.
     """
 
     columns: list[Column]
@@ -78,6 +80,7 @@ class Table:
     index: pd.Index | None = field(default=None, repr=False)
     numbers: np.ndarray | None = field(default=None, repr=False)
     labels: list[Any] | None = None
+    words: list[str] = field(default_factory=list, repr=False)
 
     def __len__(self) -> int:
         return self.n_rows

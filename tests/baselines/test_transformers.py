@@ -103,7 +103,8 @@ def test_clinical_values_of_another_metadata_transformer():
 def test_means_and_most_frequent_categories_are_filled_in():
     X = pd.DataFrame({"a": [1.0, 3.0, None, 9.0], "b": ["u", "v", "v", None], "c": [None] * 4})
     weight = np.array([1.0, 1.0, 1.0, 0.0])
-    fitted = MeanImputed(indicator=True).fit(X, sample_weight=weight)
+    with pytest.warns(UserWarning, match="'c' holds no value at all"):
+        fitted = MeanImputed(indicator=True).fit(X, sample_weight=weight)
     plain = fitted.metadata_.transform(X)
     assert fitted.fill_.tolist() == [np.mean(plain[:2, 0]), 1.0, 0.0]
     assert fitted.n_categories_.tolist() == [0, 2, 0, 0, 0, 0]
@@ -113,7 +114,8 @@ def test_means_and_most_frequent_categories_are_filled_in():
     assert fitted.get_feature_names_out().tolist() == [
         *("a", "b", "c", "a missing", "b missing", "c missing")
     ]
-    assert MeanImputed().fit_transform(X).shape == (4, 3)
+    with pytest.warns(UserWarning, match="'c' holds no value at all"):
+        assert MeanImputed().fit_transform(X).shape == (4, 3)
 
 
 def test_scan_features_are_those_of_the_encoder(make):
