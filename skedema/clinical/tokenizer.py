@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from skedema._all_or_nothing import all_or_nothing
 from skedema.clinical.suspicions import warn_of_sentinels, warn_of_twins
 from skedema.clinical.variables import (
     CATEGORICAL,
@@ -81,6 +82,7 @@ class ClinicalTokenizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def __init__(self, *, categorical_features: str | Sequence[str | int] = "from_dtype") -> None:
         self.categorical_features = categorical_features
 
+    @all_or_nothing
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> ClinicalTokenizer:
         """Learn the kind, the scale and the categories of every column.
 

@@ -220,3 +220,10 @@ def test_columns_do_not_change():
     column = Column("'a'", np.zeros(2))
     with pytest.raises(AttributeError):
         column.label = "'b'"
+
+
+def test_counts_agree_with_their_words():
+    from skedema.frames import counted
+
+    assert counted(1, "row is", "rows are") == "1 row is"
+    assert [counted(n, "row is", "rows are") for n in (0, 2)] == ["0 rows are", "2 rows are"]
