@@ -338,7 +338,7 @@ class FusionNet(ClassifierMixin, NeuralNet):
         Raises
         ------
         _StoppedByCallback
-                When a callback raises KeyboardInterrupt, which is how skorch's stop training.
+            When a callback raises KeyboardInterrupt, which is how skorch's stop training.
         ValueError
             When a callback monitors what is not recorded.
         """
