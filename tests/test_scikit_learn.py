@@ -854,7 +854,7 @@ def test_scan_that_changed_on_disk_changes_the_prediction(cohort, fitted, tmp_pa
     X["scan"] = [write(hu, tmp_path / f"{i}.nii") for i, hu in X["scan"].items()]
     clf = pickle.loads(pickle.dumps(fitted))
     clf.set_params(memory=str(tmp_path / "cache") if with_memory else None)
-    before = clf.predict_proba(X)
+    before = clf.set_params(warn_unusual=False).predict_proba(X)
     changed = Path(X["scan"].iloc[2])
     stamp = changed.stat().st_mtime_ns
     write(cohort[0]["scan"].iloc[2] - np.int16(15), changed)
