@@ -14,8 +14,10 @@ from skedema.frames import Column, Table, listing
 from skedema.scans import ScanError, VolumeReader, looks_like_scan
 from skedema.scans._processes import n_processes, one_ahead
 from skedema.scans.cache import volumes
-from skedema.scans.files import scan_key
+from skedema.scans.errors import SEVERAL_SCANS
+from skedema.scans.files import SCAN_SUFFIXES, scan_key
 
+_WHOLE = tuple(suffix for suffix in SCAN_SUFFIXES if suffix != ".dcm")
 _GROUP = 4  # scans a process that are read ahead: enough to keep it busy
 
 
@@ -215,13 +217,17 @@ def _check_cells(column: Column, table: Table) -> np.ndarray:
                 "paths, images or arrays."
             )
         return present
-    odd = np.array([not _could_be_scan(cell) for cell in column.values], dtype=bool) & present
+    several = np.array([_holds_several(cell) for cell in column.values], dtype=bool)
+    odd = np.array([not _could_be_scan(cell) for cell in column.values], dtype=bool) | several
+    odd &= present
     if odd.any():
         raise ValueError(
-            f"Column {column.label} is to hold scans, but {table.rows(odd)} hold other things: "
+            f"Column {column.label} is to hold scans, but there are other things in "
+            f"{table.rows(odd)}: "
             f"{listing([_short(cell) for cell in column.values[odd]])}. A cell is a path "
-            "(.nii, .nii.gz, .npy, .mha, .nrrd, a folder or .zip of one DICOM series), a nibabel "
-            "image, a 3-D array in HU, or missing (None)."
+            "(.nii, .nii.gz, .npy, .mha, .nrrd, a folder or .zip of one DICOM series), a list of "
+            "the files of one DICOM series, a nibabel image, a 3-D array in HU, or missing (None)."
+            + (f" {SEVERAL_SCANS}" if several.any() else "")
         )
     absent = np.array(
         [isinstance(c, (str, os.PathLike)) and not os.path.exists(c) for c in column.values],
@@ -229,13 +235,26 @@ def _check_cells(column: Column, table: Table) -> np.ndarray:
     )
     if absent.any():
         raise ScanError(
-            f"{int(absent.sum())} of {int(present.sum())} scans in column {column.label} are not "
-            f"there, in {table.rows(absent)}: "
+            f"{int(absent.sum())} of {int(present.sum())} scans in column {column.label} "
+            f"{'is' if absent.sum() == 1 else 'are'} not there, in {table.rows(absent)}: "
             f"{listing([repr(str(cell)) for cell in column.values[absent]])}. Relative paths start "
             f"at the working directory, {os.getcwd()}. Mend the paths, or use None for a patient "
             "without a scan."
         )
     return present
+
+
+def _holds_several(cell: Any) -> bool:
+    """Tell several scans in one cell from the files of one series."""
+    if isinstance(cell, np.ndarray):
+        return bool(cell.dtype == object)
+    return isinstance(cell, (list, tuple)) and any(map(_is_whole_scan, cell))
+
+
+def _is_whole_scan(item: Any) -> bool:
+    if isinstance(item, (str, os.PathLike)):
+        return str(item).lower().endswith(_WHOLE)
+    return bool(looks_like_scan(item))
 
 
 def _could_be_scan(cell: Any) -> bool:

@@ -20,6 +20,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, check_memory, validate_data
 from torch import Tensor
 
+from skedema._all_or_nothing import all_or_nothing
 from skedema._device import device_at_hand, find_device, full_float32
 from skedema._features import features, recipe_of, recipe_of_mirrored
 from skedema._pretraining.checkpoints import Checkpoints, folder_of_run
@@ -32,6 +33,7 @@ from skedema._pretraining.scale import voxel_scale
 from skedema._pretraining.source import RowSource, ScanSource, Source, holds_rows, take_every_scan
 from skedema._pretraining.views import ViewAugmentation
 from skedema._rng import isolated_rng
+from skedema._torch_state import own_torch_state
 from skedema.modules.autoencoder_sizes import SIZES, AutoencoderSize
 from skedema.modules.masked_autoencoder import MaskedAutoencoder
 from skedema.modules.mirror import mirrored
@@ -324,8 +326,9 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         estimator = cls(size=size, volume=volume, **params)
         estimator._validate_params()
         reader, seed = estimator._given(goes_on=False)
-        module = estimator._new_module(reader, seed)
-        report: WeightsReport = load_reference_weights(module, state_dict, strict=strict)
+        with own_torch_state():
+            module = estimator._new_module(reader, seed)
+            report: WeightsReport = load_reference_weights(module, state_dict, strict=strict)
         if not report.fits:
             warnings.warn(f"Not all reference weights were loaded: {report}.", stacklevel=2)
         estimator.module_ = module.eval()
@@ -335,6 +338,7 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         estimator.weights_report_ = report
         return estimator
 
+    @own_torch_state()
     def fit(self, X: Any, y: Any = None) -> Self:
         """Pre-train.
 
@@ -363,22 +367,34 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         KeyboardInterrupt
             When interrupted; see Notes.
         """
+        interrupt = self._fit(X)
+        if interrupt is not None:
+            raise interrupt
+        return self
+
+    @all_or_nothing
+    def _fit(self, X: Any) -> KeyboardInterrupt | None:
+        """Fit, and give the interrupt that came after the first finished epoch."""
         self._validate_params()
         goes_on = self.warm_start and hasattr(self, "module_")
         training = self._training(X, goes_on=goes_on, n_epochs=self.max_epochs)
         self._set_scale(training, goes_on=goes_on)
         checkpoints = self._checkpoints(training, goes_on=goes_on)
+        interrupt = None
         try:
             with progress(training.n_steps, training.n_steps_done, self.verbose) as after_step:
                 training.run(checkpoints, after_step)
-        except KeyboardInterrupt:
-            if training.best is not None:
-                training.module.load_state_dict(training.best)
-                self._finish(training, goes_on=goes_on, keep_optimizer=False)
-            raise
-        self._finish(training, goes_on=goes_on, keep_optimizer=self.warm_start)
-        return self
+        except KeyboardInterrupt as error:
+            if training.best is None:
+                raise
+            training.module.load_state_dict(training.best)
+            interrupt = error
+        keep_optimizer = self.warm_start and interrupt is None
+        self._finish(training, goes_on=goes_on, keep_optimizer=keep_optimizer)
+        return interrupt
 
+    @own_torch_state()
+    @all_or_nothing
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Train for one epoch, from where the last call ended.
 
@@ -463,6 +479,7 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         device = device_at_hand(self.device)
         return recipe_of(self.module_, self.volume_, device, self.pool, self._features_dtype())
 
+    @own_torch_state()
     def reconstruct(self, X: Any, *, random_state: int = 0) -> NDArray[np.float32]:
         """Hide patches of each scan and rebuild them.
 
@@ -497,6 +514,7 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
         return np.stack(list(self._apply(source, np.arange(len(source)), rebuild)))
 
+    @own_torch_state()
     def network(self) -> PooledEncoder:
         """Copy the encoder as a torch module, to be trained further with a classifier.
 
@@ -512,6 +530,7 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         check_is_fitted(self)
         return PooledEncoder(self.module_, cast(Any, self.pool))
 
+    @own_torch_state()
     def estimate(self, X: Any) -> Cost:
         """Tell what `fit` will cost before it starts, by taking a few of its steps.
 
@@ -543,6 +562,7 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         dim = int(self.module_.class_token.shape[-1])
         return dim * self.module_.n_patches if self.pool == "patches" else dim
 
+    @own_torch_state()
     def _features(self, X: Any, *, mirror: bool) -> NDArray[np.float32]:
         check_is_fitted(self)
         self._validate_params()

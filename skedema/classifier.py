@@ -15,8 +15,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skedema._all_or_nothing import all_or_nothing
 from skedema._device import device_at_hand, find_device
 from skedema._rng import isolated_rng
+from skedema._torch_state import own_torch_state
 from skedema._training.build import build_net, build_network
 from skedema._training.cohort import Cohort, read_cohort, split_patients
 from skedema._training.explain import attention_frame, pooled_queries
@@ -27,7 +29,7 @@ from skedema._training.patients import Patients
 from skedema._training.resources import Resources
 from skedema._training.target import class_codes, class_weights, read_classes
 from skedema.encoders import make_encoder
-from skedema.frames import Table, read_table
+from skedema.frames import Table
 from skedema.fusion import make_fusion
 from skedema.refiners import make_refiner
 from skedema.scans import VolumeReader
@@ -163,7 +165,14 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
     warm_start : bool, default=False
         Whether `fit` goes on from the last one; columns, scales and classes then stay.
     callbacks : list or None, default=None
-        Callbacks of skorch, to watch or to stop training.
+        Callbacks of skorch, to watch or to stop training. What they score are class codes,
+        positions in `classes_`: ``EpochScoring("roc_auc", lower_is_better=False)`` does so on the
+        patients whom early stopping watches, with ``on_train=True`` on those learned from.
+    warn_unusual : bool, default=True
+        Whether predictions warn, once a call, of what lies far outside of all that training saw:
+        scans on whose grid brightness, contrast, noise or the coarse picture are unlike those of
+        any training patient, where those are ten or more. A scan is judged where it is known how
+        the encoder reads it, which is not so for a transformer without ``volume_``.
     random_state : int, RandomState instance or None, default=None
         Decides initial weights, order and splits. With an integer, two fits on a CPU are equal bit
         by bit, if an encoder is trained on one thread count, and global random generators are left
@@ -273,6 +282,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         "n_jobs": [Integral, None],
         "warm_start": ["boolean"],
         "callbacks": [list, tuple, None],
+        "warn_unusual": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -309,6 +319,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         n_jobs: int | None = None,
         warm_start: bool = False,
         callbacks: Any = None,
+        warn_unusual: bool = True,
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
@@ -341,9 +352,12 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.warm_start = warm_start
         self.callbacks = callbacks
+        self.warn_unusual = warn_unusual
         self.random_state = random_state
         self.verbose = verbose
 
+    @own_torch_state()
+    @all_or_nothing
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> AttentionMixerClassifier:
         """Train on patients.
 
@@ -373,6 +387,8 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         )
 
     @available_if(_trains_in_parts)  # type: ignore[untyped-decorator]
+    @own_torch_state()
+    @all_or_nothing
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
     ) -> AttentionMixerClassifier:
@@ -414,6 +430,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError("classes must be passed on the first call to partial_fit.")
         return self._train(X, y, sample_weight, resume=resume, whole=False, classes=classes)
 
+    @own_torch_state()
     def predict_proba(self, X: Any) -> np.ndarray:
         """Estimate the probability of each class.
 
@@ -433,6 +450,11 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
             When the table cannot be used; the message names column, row and remedy.
         ScanError
             When a scan is not there or unreadable.
+
+        Warns
+        -----
+        UserWarning
+            With `warn_unusual`, of scans that are unlike all that training saw.
         """
         _, patients = self._patients(X)
         logits = self.net_.evaluate(patients, self.net_.module_)
@@ -454,6 +476,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         codes = self.predict_proba(X).argmax(axis=1)
         return np.asarray(self.classes_[codes])
 
+    @own_torch_state()
     def attention(self, X: Any) -> pd.DataFrame:
         """Show which clinical variables each scan attended to.
 
@@ -481,6 +504,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         table, patients = self._patients(X)
         return attention_frame(self.net_, patients, table, self._intake.variables)
 
+    @own_torch_state()
     def image_features(self, X: Any) -> np.ndarray:
         """Give the scans' features in the space where they meet the clinical variables.
 
@@ -592,32 +616,36 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
                 seed=self._seed,
                 resources=Resources.of(self),
             )
-        self._batch = self._batch_size(len(train))
+        batch_size = self._batch_size(len(train))
         weight = weight / weight[train].mean()
         learn = self._learners(cohort.table, train, codes, weight, mirror=self.mirror)
         watch = None
         if valid is not None:
             watch = self._learners(cohort.table, valid, codes, weight, mirror=False)
         with isolated_rng(self._seed + (self.n_iter_ if resume else 0), device):
+            n_epochs = self.max_epochs if whole else 1
             if resume:
-                net = self.net_
-                net.move_to(device)
-                net.change_optimizer(self.lr, self.weight_decay)
-                net.batch_size = self._batch
+                self.net_.move_to(device)
+                self.net_.train_further(
+                    learn,
+                    watch,
+                    n_epochs,
+                    lr=self.lr,
+                    weight_decay=self.weight_decay,
+                    batch_size=batch_size,
+                )
             else:
-                net = self._build(learn, stopping=valid is not None)
-            net.train_epochs(learn, watch, self.max_epochs if whole else 1)
-        self.net_ = net
+                self.net_ = self._build(learn, batch_size, stopping=valid is not None)
+                self.net_.train_epochs(learn, watch, n_epochs)
         if whole and not self.warm_start:
             self.net_.forget_optimizer()
         self.n_iter_ = len(self.net_.history)
+        self._intake.learn_usual(cohort.table.take(train), Resources.of(self))
         return self
 
     def _begin(self, cohort: Cohort, classes: np.ndarray | None) -> None:
         """Take what a first fit decides: names, columns, classes, precision, seed."""
         table = cohort.table
-        # A fit that fails half-way leaves no network behind that belongs to another table.
-        self.__dict__.pop("net_", None)
         self._intake = Intake(table, self.image, self._torch_dtype(), type(self).__name__)
         self.n_features_in_ = len(table.columns)
         if table.names is not None:
@@ -641,7 +669,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         branch.mirrors(self.mirror)  # refused before anything is read
         return branch
 
-    def _build(self, learn: Patients, *, stopping: bool) -> FusionNet:
+    def _build(self, learn: Patients, batch_size: int, *, stopping: bool) -> FusionNet:
         network = build_network(
             self._intake,
             learn,
@@ -661,7 +689,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
             lr=self.lr,
             layer_decay=self.layer_decay,
             weight_decay=self.weight_decay,
-            batch_size=self._batch,
+            batch_size=batch_size,
             patience=self.n_iter_no_change if stopping else None,
             callbacks=self.callbacks,
             device=find_device(self.device),
@@ -683,13 +711,15 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
 
     def _patients(self, X: Any) -> tuple[Table, Patients]:
         check_is_fitted(self)
-        table = self._intake.match(read_table(X))
+        table = self._intake.read(X)
         device = device_at_hand(self.device)
         self.net_.move_to(device)
         if self._intake.branch is not None:
             self._intake.branch.device = device
         encoder = self.net_.module_.encoder
-        return table, self._intake.patients(table, Resources.of(self), encoder)
+        return table, self._intake.patients(
+            table, Resources.of(self), encoder, warn_unusual=self.warn_unusual
+        )
 
     def _batch_size(self, n: int) -> int:
         if self.batch_size != "auto":

@@ -70,6 +70,12 @@ def cells(values) -> list:
     return [*values][:N] + [None] * (N - len(values))
 
 
+def but_scan(row: int, value) -> pd.Series:
+    column = volumes()
+    column[row] = value
+    return pd.Series(column, dtype=object)
+
+
 def every(*values) -> list:
     """The values over and over, one for each patient."""
     return [values[i % len(values)] for i in range(N)]
@@ -126,7 +132,7 @@ class Bent(Encoder):
     """An encoder whose output has the wrong number of axes."""
 
     def build(self, *, in_channels, shape):
-        return torch.nn.Flatten()
+        return torch.nn.Conv3d(in_channels, 4, 1)
 
 
 class NoModule(Encoder):
@@ -200,12 +206,16 @@ BAD = [
     ("image_name_for_array", lambda d: fit(table().to_numpy(), image="scan"), ValueError, "image='scan'", "no column names", "position as an integer"),
     ("image_bool", lambda d: fit(scans(), image=True), TypeError, "image must be", "True"),
     ("image_float", lambda d: fit(scans(), image=0.0), TypeError, "image must be", "name or the position"),
-    ("image_list", lambda d: fit(scans(), image=["scan"]), TypeError, "image must be", r"\['scan'\]"),
+    ("image_list", lambda d: fit(scans(), image=["scan"]), TypeError, "image must be", r"\['scan'\]", "takes one scan", "groups=", "ScanFeatures"),
+    ("image_tuple", lambda d: fit(scans(), image=("scan", "age")), TypeError, "image must be", "takes one scan"),
+    ("scans_in_a_cell", lambda d: fit(scans(scan=but_scan(3, volumes()[:2])), image="scan"), ValueError, "other things in row 3: 'list'", "takes one scan", "groups="),
+    ("paths_in_a_cell", lambda d: fit(scans(scan=but_scan(3, ("/a/b.nii", "/a/c.nii.gz"))), image="scan"), ValueError, "other things in row 3: 'tuple'", "takes one scan"),
+    ("one_scan_missing_on_disk", lambda d: fit(scans(scan=but_scan(3, "/a/b.nii")), image="scan"), ValueError, f"1 of {N} scans in column 'scan' is not there, in row 3"),
     ("image_label_or_position", lambda d: fit(table().set_axis([1, 0, 2], axis=1), image=0), ValueError, "image=0", "label of one column", r"astype\(str\)"),
     ("image_not_set_paths", lambda d: fit(table(ct=[f"ct/{i}.nii.gz" for i in range(N)])), ValueError, "'ct'", "looks like scans", "image='ct'"),
     ("image_not_set_arrays", lambda d: fit(scans()), ValueError, "'scan'", "looks like scans", "image='scan'"),
     ("image_not_set_few_paths", lambda d: fit(table(note=but("sex", 5, "ct/7.nii"))), ValueError, "'note'", "row 5", "ct/7.nii"),
-    ("two_scan_columns", lambda d: fit(scans(ct2=pd.Series(volumes(), dtype=object)), image="scan"), ValueError, "'ct2'", "looks like scans", "drop the column"),
+    ("two_scan_columns", lambda d: fit(scans(ct2=pd.Series(volumes(), dtype=object)), image="scan"), ValueError, "'ct2'", "looks like scans", "drop the column", "takes one scan", "ScanFeatures"),
     # --- what the scan column holds
     ("scan_numbers", lambda d: fit(table(), image="age"), ValueError, "'age'", "numbers, not scans"),
     ("scan_sex", lambda d: fit(table(), image="sex"), ValueError, "'sex'", "rows 0, 1", "'f'", r"\.nii"),
@@ -331,6 +341,16 @@ BAD = [
     ("one_dimension", lambda d: fit(np.ones(N)), ValueError, "1D array", "Reshape"),
     ("three_dimensions", lambda d: fit(np.ones((N, 2, 2))), ValueError, "3D array"),
     ("series", lambda d: fit(table()["age"]), ValueError, "Series", "to_frame"),
+    ("row", lambda d: fit(table().iloc[0]), ValueError, "Series", r"table\.iloc\[\[0\]\]"),
+    ("dict_of_columns", lambda d: fit(table().to_dict("list")), ValueError, "got dict", r"pd\.DataFrame\(X\)"),
+    ("dict_of_values", lambda d: fit(table().iloc[0].to_dict()), ValueError, "got dict", r"pd\.DataFrame\(\[X\]\)"),
+    ("swapped", lambda d: fit(Y, table()), ValueError, "look swapped", r"fit\(X, y\)"),
+    ("swapped_series", lambda d: fit(pd.Series(Y), scans(), image="scan"), ValueError, "look swapped"),
+    ("swapped_lists", lambda d: fit(Y.tolist(), table().to_numpy().tolist()), ValueError, "look swapped"),
+    ("swapped_array", lambda d: fit(Y, table().to_numpy()), ValueError, "look swapped"),
+    ("swapped_polars", lambda d: fit(pl.Series(Y), polars(table())), ValueError, "look swapped"),
+    ("swapped_column", lambda d: fit(pd.DataFrame({"edema": Y}), table()), ValueError, "look swapped"),
+    ("swapped_in_partial_fit", lambda d: make().partial_fit(Y, table(), classes=[0, 1]), ValueError, "look swapped"),
     ("polars_series", lambda d: fit(pl.Series("a", [1.0] * N)), ValueError, "Series", "to_frame"),
     ("lazy_frame", lambda d: fit(polars(table()).lazy()), TypeError, "lazy", "collect"),
     ("sparse_matrix", lambda d: fit(sparse.eye_array(N, format="csr")), TypeError, "[Ss]parse", "toarray"),

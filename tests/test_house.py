@@ -85,6 +85,22 @@ def test_version_is_the_same_everywhere():
     assert re.search(r"^version: (\S+)$", citation, re.MULTILINE).group(1) == skedema.__version__
 
 
+def test_messages_name_the_packages_of_the_extras():
+    from skedema._extras import PACKAGES, how_to_install
+
+    extras = PROJECT["project"]["optional-dependencies"]
+    for extra, packages in PACKAGES.items():
+        assert sorted(packages) == sorted(re.match(r"[\w-]+", p).group() for p in extras[extra])
+    assert how_to_install("plot") == "pip install matplotlib"
+
+
+def test_no_page_or_message_installs_what_no_index_has():
+    texts = [*(ROOT / "skedema").rglob("*.py"), *(ROOT / "docs").glob("*.md"), ROOT / "README.md"]
+    for path in texts:
+        found = re.findall(r"pip install '?skedema\[.*", path.read_text(encoding="utf-8"))
+        assert not found, path
+
+
 def drawing(path: Path) -> tuple[str, list[str]]:
     """Give the version of matplotlib that made an SVG, and the texts in it, in order."""
     text = path.read_text(encoding="utf-8")

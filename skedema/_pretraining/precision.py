@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -40,7 +41,8 @@ def training_dtype(dtype: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if fast else torch.float32
 
 
-def precision(dtype: torch.dtype, device: torch.device) -> AbstractContextManager[None]:
+@contextmanager
+def precision(dtype: torch.dtype, device: torch.device) -> Iterator[None]:
     """Compute in a precision: autocast for bfloat16, nothing for float32.
 
     Parameters
@@ -50,12 +52,16 @@ def precision(dtype: torch.dtype, device: torch.device) -> AbstractContextManage
     device : torch.device
         Where.
 
-    Returns
-    -------
-    context manager
-        To run the network in.
+    Yields
+    ------
+    None
+        Once, to run the network in.
     """
-    context: AbstractContextManager[None] = torch.autocast(
-        device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16
-    )
-    return context
+    bfloat16 = dtype == torch.bfloat16
+    try:
+        with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16, cache_enabled=True):
+            yield
+    finally:
+        # Within somebody else's autocast that ends with the other: the next step would compute
+        # with the weights of this one.
+        torch.clear_autocast_cache()

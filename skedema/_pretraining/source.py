@@ -321,9 +321,10 @@ def take_every_scan(X: Any) -> Scans:
     index = X.index if isinstance(X, (pd.Series, pd.DataFrame)) else None
     frame = pd.DataFrame({"scans" if name is None else str(name): cells}, index=index)
     scans = take_scans(read_table(frame), 0)
-    if not scans.present.all():
+    n_missing = int((~scans.present).sum())
+    if n_missing:
         raise ScanError(
-            f"{int((~scans.present).sum())} of {len(scans)} scans are missing, in "
+            f"{n_missing} of {len(scans)} scans {'is' if n_missing == 1 else 'are'} missing, in "
             f"{scans.table.rows(~scans.present)}. Leave these rows out: X[X.notna()] for a Series."
         )
     return scans

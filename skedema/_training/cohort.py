@@ -53,8 +53,13 @@ def read_cohort(X: Any, y: Any, sample_weight: Any, intake: Intake | None) -> Co
     Raises
     ------
     ValueError
-        When table, labels or weights cannot be used.
+        When table, labels or weights cannot be used, or table and labels look swapped.
     """
+    if _width(y) > 1 and _width(X) == 1:
+        raise ValueError(
+            "X and y look swapped: X has one column and y several. The table comes first, then the "
+            "labels: fit(X, y)."
+        )
     table = read_table(X)
     if intake is not None:
         table = intake.match(table)
@@ -64,6 +69,14 @@ def read_cohort(X: Any, y: Any, sample_weight: Any, intake: Intake | None) -> Co
     if kept.all():
         return Cohort(table, labels, weight)
     return Cohort(table.take(kept), labels[kept], weight[kept])
+
+
+def _width(given: Any) -> int:
+    """Count the columns of a table or an array, as far as its form tells; 0 where it does not."""
+    if isinstance(given, (list, tuple)) and given:
+        return len(given[0]) if isinstance(given[0], (list, tuple, np.ndarray)) else 1
+    shape: tuple[int, ...] = getattr(given, "shape", ())
+    return shape[1] if len(shape) == 2 else len(shape) == 1
 
 
 def split_patients(

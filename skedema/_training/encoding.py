@@ -15,6 +15,7 @@ from skedema._device import full_float32
 from skedema._features import recipe_of, recipe_of_mirrored
 from skedema._scan_column import Scans
 from skedema._training.resources import Resources
+from skedema.modules.fused import as_tokens
 from skedema.modules.mirror import mirrored
 from skedema.scans import ScanError, VolumeReader
 
@@ -40,7 +41,7 @@ class ModuleEncoding:
     Parameters
     ----------
     module : Module
-        ``(1, C, X, Y, Z) -> (1, T, E)``.
+        ``(1, C, X, Y, Z) -> (1, T, E)`` or ``(1, E)``.
     reader : VolumeReader
         How scans are read for it.
     dtype : torch.dtype
@@ -104,7 +105,7 @@ class ModuleEncoding:
                 batch = torch.tensor(volume[None], dtype=self.dtype, device=self.device)
                 if self.mirror:
                     batch = mirrored(batch)
-                encoded = self.module(batch)[0].cpu().numpy()
+                encoded = as_tokens(self.module(batch))[0].cpu().numpy()
             yield encoded
 
     def as_tokens(self, features: np.ndarray) -> np.ndarray:

@@ -14,9 +14,11 @@ from skedema._scan_column import Scans, take_scans
 from skedema._training.image import ImageBranch
 from skedema._training.patients import Patients
 from skedema._training.resources import Resources
+from skedema._training.unusual import UsualScans
 from skedema.clinical import ClinicalTokenizer
 from skedema.encoders import is_transformer
-from skedema.frames import Table, find_column, match_columns
+from skedema.frames import Table, find_column, match_columns, read_patient, read_table
+from skedema.scans.errors import SEVERAL_SCANS
 
 
 class Intake:
@@ -39,6 +41,8 @@ class Intake:
         After `fit`; None where there is no clinical column.
     branch : ImageBranch or None
         After `fit`; None where there is no scan column.
+    usual : UsualScans or None
+        After `fit`; it has learned nothing yet.
     variables : list of str
         After `fit`, the names of the clinical tokens.
     """
@@ -48,12 +52,36 @@ class Intake:
         self.n_columns = len(table.columns)
         self.dtype = dtype
         self.owner = owner
+        if np.iterable(image) and not isinstance(image, (str, bytes)):
+            raise TypeError(
+                f"image must be the name or the position of one column, got {image!r}. "
+                f"{SEVERAL_SCANS}"
+            )
         self.image = None if image is None else find_column(table, image, "image")
         self.clinical = [p for p in range(self.n_columns) if p != self.image]
         self.metadata: Any = None
         self.branch: ImageBranch | None = None
+        self.usual: UsualScans | None = None
         self.variables: list[str] = []
+        self._own_metadata = False
         self._dtypes: dict[Any, Any] = {}
+
+    def read(self, X: Any) -> Table:
+        """Read what a method after `fit` is given.
+
+        Parameters
+        ----------
+        X : table, array, or a Series or dict of one patient
+            See `read_table` and `read_patient`.
+
+        Returns
+        -------
+        Table
+            With the columns of `fit`, in their order.
+        """
+        scan = None if self.image is None or self.names is None else self.names[self.image]
+        patient = read_patient(X, self.names, scan)
+        return self.match(read_table(X) if patient is None else patient)
 
     def match(self, table: Table) -> Table:
         """Bring a table into the column order of `fit`.
@@ -125,6 +153,8 @@ class Intake:
                     f"metadata must be a transformer such as ClinicalTokenizer(), got {metadata!r}."
                 )
             self.metadata = ClinicalTokenizer() if metadata is None else clone(metadata)
+            self._own_metadata = metadata is None
+            self._let_metadata_warn(False)  # of patients who are watched for early stopping
             weights = (
                 {"sample_weight": weight}
                 if has_fit_parameter(self.metadata, "sample_weight")
@@ -145,6 +175,9 @@ class Intake:
                 )
             branch.fit(scans, labels, seed=seed, resources=resources)
             self.branch = branch
+            is_module = isinstance(branch.encoder, nn.Module)
+            reader = branch.reader if is_module else getattr(branch.encoder, "volume_", None)
+            self.usual = UsualScans(reader, branch.given)
 
     def learners(
         self,
@@ -190,7 +223,12 @@ class Intake:
         )
 
     def patients(
-        self, table: Table, resources: Resources, encoder: nn.Module | None = None
+        self,
+        table: Table,
+        resources: Resources,
+        encoder: nn.Module | None = None,
+        *,
+        warn_unusual: bool = False,
     ) -> Patients:
         """Make the network's input to look at.
 
@@ -202,23 +240,46 @@ class Intake:
             What may be used.
         encoder : Module, default=None
             The encoder, if it was trained with the network.
+        warn_unusual : bool, default=False
+            Whether to warn of what is unlike all that was learned from.
 
         Returns
         -------
         Patients
             With features.
         """
+        self._let_metadata_warn(warn_unusual)
         scans = self.scans(table)
         known: dict[str, Any] = {}
         if self.branch is not None:
             known = {"features": self.branch.encoded(scans, resources, encoder)}
+        if warn_unusual and self.usual is not None:
+            self.usual.warn(scans, resources)
         return Patients(self._values(table), scans.present, dtype=self.dtype, **known)
+
+    def learn_usual(self, table: Table, resources: Resources) -> None:
+        """Learn what scans are like; see `UsualScans.learn`.
+
+        Parameters
+        ----------
+        table : Table
+            Patients that were learned from.
+        resources : Resources
+            What may be used.
+        """
+        if self.usual is not None:
+            self.usual.learn(self.scans(table), resources)
 
     @property
     def n_categories(self) -> np.ndarray:
         """Number of categories of each clinical token, 0 for a numeric one."""
         none = np.zeros(len(self.variables), dtype=int)
         return np.asarray(getattr(self.metadata, "n_categories_", none))
+
+    def _let_metadata_warn(self, warn: bool) -> None:
+        """Pass the classifier's wish on to a tokenizer that it made itself."""
+        if self._own_metadata:
+            self.metadata.warn_unusual = warn
 
     def _values(self, table: Table) -> np.ndarray:
         """Give the clinical values, NaN for missing."""

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 import numpy as np
 import torch
+from sklearn.base import ClassifierMixin
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PassthroughScoring, PrintLog
+from skorch.exceptions import SkorchException
 from skorch.helper import predefined_split
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from skedema._device import device_at_hand
 from skedema._threads import one_thread
+from skedema._torch_state import own_torch_state
 from skedema._training.patients import Loader, Patients
 
 _READY_ROWS = 256  # patients a batch where nothing is learned and nothing has to be read
+
+
+def _probabilities(logits: Tensor) -> Tensor:
+    return logits.softmax(dim=1)
 
 
 class _StoppedByCallback(Exception):
@@ -52,8 +60,11 @@ class WeightedCrossEntropy(torch.nn.Module):
         return (weight * cross_entropy(logits, target, reduction="none")).mean()
 
 
-class FusionNet(NeuralNet):
+class FusionNet(ClassifierMixin, NeuralNet):
     """skorch's training loop over `Patients`.
+
+    To callbacks it is a classifier of class codes, positions in the estimator's ``classes_``, so
+    that skorch's scoring works with every metric of scikit-learn.
 
     Parameters
     ----------
@@ -69,6 +80,7 @@ class FusionNet(NeuralNet):
         skorch's.
     """
 
+    batch_size: int
     device: Any
 
     def __init__(
@@ -76,6 +88,7 @@ class FusionNet(NeuralNet):
     ) -> None:
         self.seed = seed
         self.layer_decay = layer_decay
+        kwargs.setdefault("predict_nonlinearity", _probabilities)
         super().__init__(module, criterion=WeightedCrossEntropy, **kwargs)
 
     @property
@@ -86,6 +99,26 @@ class FusionNet(NeuralNet):
             ("valid_loss", PassthroughScoring(name="valid_loss")),
             ("print_log", PrintLog()),
         ]
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """Codes of the classes."""
+        return np.arange(self.module_.n_classes)
+
+    def predict(self, X: Patients) -> np.ndarray:
+        """Give the code of the most probable class.
+
+        Parameters
+        ----------
+        X : Patients
+            Whom.
+
+        Returns
+        -------
+        ndarray of int of shape (n,)
+            Positions in the estimator's ``classes_``.
+        """
+        return np.asarray(self.predict_proba(X).argmax(axis=1))
 
     def get_iterator(self, dataset: Patients, training: bool = False) -> Loader:
         """Make the loader.
@@ -247,6 +280,42 @@ class FusionNet(NeuralNet):
         finally:
             self.train_split = None
 
+    def train_further(
+        self,
+        patients: Patients,
+        valid: Patients | None,
+        n_epochs: int,
+        *,
+        lr: float,
+        weight_decay: float,
+        batch_size: int,
+    ) -> None:
+        """Go on with other settings, keeping the optimizer's state; all is undone on an error.
+
+        Parameters
+        ----------
+        patients, valid, n_epochs
+            As in `train_epochs`.
+        lr, weight_decay : float
+            Of AdamW.
+        batch_size : int
+            Patients a step.
+        """
+        weights = copy.deepcopy(self.module_.state_dict())
+        moments = copy.deepcopy(self.optimizer_.state_dict())
+        n_before, size_before = len(self.history), self.batch_size
+        try:
+            for group in self.optimizer_.param_groups:
+                group.update(lr=lr * group["lr_factor"], weight_decay=weight_decay)
+            self.batch_size = batch_size
+            self.train_epochs(patients, valid, n_epochs)
+        except BaseException:
+            self.module_.load_state_dict(weights)
+            self.optimizer_.load_state_dict(moments)
+            del self.history[n_before:]
+            self.batch_size = size_before
+            raise
+
     def _threads(self, patients: Patients) -> AbstractContextManager[None]:
         on_cpu = torch.device(self.device).type == "cpu"
         return one_thread() if on_cpu and patients.volume is None else nullcontext()
@@ -270,11 +339,36 @@ class FusionNet(NeuralNet):
         ------
         _StoppedByCallback
             When a callback raises KeyboardInterrupt, which is how skorch's stop training.
+        ValueError
+            When a callback monitors what is not recorded.
         """
         try:
             super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt as interrupt:
             raise _StoppedByCallback from interrupt
+        except (KeyError, SkorchException, ValueError) as error:
+            self._explain(error)
+            raise
+
+    def _explain(self, error: Exception) -> None:
+        """Say what to do where a callback looks for a value that no epoch has."""
+        known = self.history[-1] if len(self.history) else {}
+        for _, callback in self.callbacks_:
+            name = getattr(callback, "monitor", None)
+            if not isinstance(name, str) or name in known:
+                continue
+            remedy = (
+                "A loss of validation is there with early_stopping=True, which sets a part of the "
+                f"patients apart; without, give monitor={name.replace('valid_', 'train_', 1)!r}."
+                if name.startswith("valid_")
+                else "Put what records it before this callback, such as EpochScoring(..., "
+                f"name={name!r}, on_train=True), which without on_train=True needs "
+                "early_stopping=True."
+            )
+            raise ValueError(
+                f"The callback {type(callback).__name__} monitors {name!r}, which was not found "
+                f"in the history of this training. {remedy}"
+            ) from error
 
     def __getstate__(self) -> dict[str, Any]:
         # skorch writes what depends on a device apart from the rest: `module`, the same object as
@@ -284,6 +378,7 @@ class FusionNet(NeuralNet):
             state["module"] = None
         return state
 
+    @own_torch_state()  # or what is loaded under inference_mode could not be trained further
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Weights of a GPU that is not here come to the CPU, without a word: numbers stay the same.
         state["device"] = device_at_hand(state["device"])
@@ -308,14 +403,3 @@ class FusionNet(NeuralNet):
     def forget_optimizer(self) -> None:
         """Let go of the optimizer's state, which would triple a pickle."""
         self.optimizer_.state.clear()
-
-    def change_optimizer(self, lr: float, weight_decay: float) -> None:
-        """Go on with other settings, keeping the optimizer's state.
-
-        Parameters
-        ----------
-        lr, weight_decay : float
-            Of AdamW.
-        """
-        for group in self.optimizer_.param_groups:
-            group.update(lr=lr * group["lr_factor"], weight_decay=weight_decay)

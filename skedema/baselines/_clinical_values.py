@@ -10,6 +10,7 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from skedema._all_or_nothing import all_or_nothing
 from skedema._training.intake import Intake
 from skedema._training.resources import Resources
 from skedema.frames import Table, read_table
@@ -51,6 +52,7 @@ class ClinicalValues(TransformerMixin, BaseEstimator):
         self.image = image
         self.metadata = metadata
 
+    @all_or_nothing
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn kinds, scales and categories.
 
@@ -109,7 +111,7 @@ class ClinicalValues(TransformerMixin, BaseEstimator):
             When categories are new; see `ClinicalTokenizer`.
         """
         check_is_fitted(self)
-        part = self._part(self._whole.match(read_table(X)))
+        part = self._part(self._whole.read(X))
         values = self._intake.patients(part, _NOTHING).clinical.numpy()
         counts = self._intake.n_categories
         names = getattr(self.metadata_, "categories_", [None] * len(counts))

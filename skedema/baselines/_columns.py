@@ -7,6 +7,7 @@ from typing import Any, Self
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import _safe_indexing
 
+from skedema._all_or_nothing import all_or_nothing
 from skedema.frames import find_column, read_table
 
 
@@ -16,6 +17,7 @@ class _PartOfTable(TransformerMixin, BaseEstimator):
     def __init__(self, *, image: str | int) -> None:
         self.image = image
 
+    @all_or_nothing
     def fit(self, X: Any, y: Any = None) -> Self:
         """Look for the column.
 

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from skedema._all_or_nothing import all_or_nothing
 from skedema.clinical import ClinicalTokenizer
 
 
@@ -49,6 +50,7 @@ class MeanImputed(TransformerMixin, BaseEstimator):
         self.metadata = metadata
         self.indicator = indicator
 
+    @all_or_nothing
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn what to fill in.
 

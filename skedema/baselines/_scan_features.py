@@ -13,8 +13,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from skedema._all_or_nothing import all_or_nothing
 from skedema._device import device_at_hand, find_device
 from skedema._scan_column import Scans
+from skedema._torch_state import own_torch_state
 from skedema._training.image import ImageBranch
 from skedema._training.intake import Intake
 from skedema._training.resources import Resources
@@ -97,6 +99,8 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self.random_state = random_state
         self.verbose = verbose
 
+    @own_torch_state()
+    @all_or_nothing
     def fit(self, X: Any, y: Any = None) -> Self:
         """Fit the encoder on the training patients, unless it is frozen, and the components.
 
@@ -119,6 +123,7 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         ScanError
             When a scan is not there or cannot be read.
         """
+        device = find_device(self.device)
         table = read_table(X)
         self._intake = Intake(table, self.image, torch.float32, type(self).__name__)
         scans = self._intake.scans(table)
@@ -127,7 +132,6 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                 f"Column {table.columns[self._intake.image or 0].label} holds no scan at all among "
                 "the patients to learn from."
             )
-        device = find_device(self.device)
         self._branch = ImageBranch(self.encoder, False, self.volume, torch.float32, device)
         self._branch.fit(
             scans,
@@ -144,6 +148,7 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self.n_features_in_ = len(table.columns)
         return self
 
+    @own_torch_state()
     def transform(self, X: Any) -> np.ndarray:
         """Give the features.
 
@@ -163,7 +168,7 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             When a scan is not there or cannot be read.
         """
         check_is_fitted(self)
-        scans = self._intake.scans(self._intake.match(read_table(X)))
+        scans = self._intake.scans(self._intake.read(X))
         found = np.full((len(scans), self._n_features_out), np.nan)
         if scans.present.any():
             self._branch.device = device_at_hand(self.device)

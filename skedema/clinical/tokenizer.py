@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from skedema._all_or_nothing import all_or_nothing
 from skedema.clinical.categories import (
     category_keys,
     learn_categories,
@@ -109,6 +110,7 @@ class ClinicalTokenizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.categorical_features = categorical_features
         self.warn_unusual = warn_unusual
 
+    @all_or_nothing
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> ClinicalTokenizer:
         """Learn the kind, the scale and the categories of every column.
 

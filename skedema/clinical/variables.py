@@ -18,6 +18,7 @@ from skedema.frames.missing import plain
 from skedema.frames.reading import LARGEST_EXACT
 from skedema.frames.table import Column, Table, listed
 from skedema.scans import looks_like_scan
+from skedema.scans.errors import SEVERAL_SCANS
 
 NUMERIC, CATEGORICAL, EMPTY = "numeric", "categorical", "empty"
 
@@ -137,7 +138,7 @@ def check_cells(column: Column, table: Table) -> None:
         raise ValueError(
             f"Column {label} looks like scans in {table.rows(is_scan)}, such as "
             f"{listed(cells[is_scan], 3)}: it is no clinical variable. Set image={label} on the "
-            "classifier, or drop the column where another one holds the scan."
+            "classifier, or drop the column where another one holds the scan. " + SEVERAL_SCANS
         )
     if odd:
         is_odd = _where(cells, lambda v: type(v) in odd)
@@ -191,8 +192,8 @@ def read_numbers(column: Column, table: Table) -> np.ndarray:
         bad = ~column.missing() & np.isnan(values)
         if bad.any():
             raise ValueError(
-                f"Column {column.label} is numeric, but {table.rows(bad)} hold other things: "
-                f"{listed(column.values[bad])}. {_numeric_remedy(column)}"
+                f"Column {column.label} is numeric, but there are other things in "
+                f"{table.rows(bad)}: {listed(column.values[bad])}. {_numeric_remedy(column)}"
             )
     _refuse_infinite(column, values, table)
     return values

@@ -30,8 +30,9 @@ class Encoder(BaseEstimator, ABC):
         Returns
         -------
         Module
-            ``(B, C, X, Y, Z) -> (B, tokens, dim)``. No patient may influence another, so batch
-            normalisation is not allowed; GroupNorm and LayerNorm are.
+            ``(B, C, X, Y, Z) -> (B, tokens, dim)``, or ``(B, dim)`` for one token a scan. No
+            patient may influence another, so batch normalisation is not allowed; GroupNorm and
+            LayerNorm are.
         """
 
 

@@ -49,8 +49,8 @@ def list_encoders() -> list[str]:
     -------
     list of str
         Sorted, those of installed packages (entry-point group ``skedema.encoders``) included.
-        With the extra ``skedema[monai]``, ``"monai:<name>"`` reaches every image network of
-        ``monai.networks.nets`` besides.
+        With MONAI (``pip install monai einops``), ``"monai:<name>"`` reaches every image network
+        of ``monai.networks.nets`` besides.
     """
     return _ENCODERS.names()
 

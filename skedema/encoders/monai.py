@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm
 
+from skedema._extras import how_to_install
 from skedema._registry import nearest_name
 from skedema.encoders.base import Encoder
 from skedema.modules.norm import group_norm
@@ -75,7 +76,7 @@ class MonaiEncoder(Encoder):
             from monai.networks import nets
         except ImportError as error:
             raise ImportError(
-                f"encoder='{MONAI_PREFIX}{self.name}' needs MONAI: pip install 'skedema[monai]'."
+                f"encoder='{MONAI_PREFIX}{self.name}' needs MONAI: {how_to_install('monai')}."
             ) from error
         factory = getattr(nets, self.name, None)
         if factory is None or self.name.startswith("_") or not callable(factory):

@@ -21,6 +21,7 @@ from skedema.evaluation._folds import Outcome, Task, make_tasks, outcomes
 from skedema.evaluation._patients import warn_of_repeated_patients
 from skedema.evaluation._splits import Split, draw_splits, same_splits
 from skedema.evaluation.result import Evaluation
+from skedema.frames import counted
 
 _FEW = 10
 
@@ -185,8 +186,9 @@ def _check_labels(y: Any) -> tuple[list[Any], NDArray[np.bool_]]:
     missing = np.asarray(pd.isna(values))
     if missing.any():
         raise ValueError(
-            f"The labels of {int(missing.sum())} rows are missing, the first at position "
-            f"{int(np.flatnonzero(missing)[0])}. Leave out rows whose label is not known."
+            f"{counted(int(missing.sum()), 'row has', 'rows have')} no label, "
+            f"the first at position {int(np.flatnonzero(missing)[0])}. "
+            "Leave out rows whose label is not known."
         )
     classes = np.unique(values)
     if len(classes) != 2:
@@ -204,8 +206,8 @@ def _check_groups(groups: Any) -> NDArray[Any]:
     missing = np.asarray(pd.isna(values))
     if missing.any():
         raise ValueError(
-            f"The groups of {int(missing.sum())} rows are missing, the first at position "
-            f"{int(np.flatnonzero(missing)[0])}. Give each patient a value."
+            f"{counted(int(missing.sum()), 'row has', 'rows have')} no group, "
+            f"the first at position {int(np.flatnonzero(missing)[0])}. Give each patient a value."
         )
     n_groups = len(set(values.tolist()))
     if n_groups < _FEW:

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
 
+from skedema.frames import counted
+
 
 @dataclass(frozen=True)
 class Split:
@@ -121,15 +123,17 @@ def _check(split: Split, label: NDArray[np.bool_], groups: Any) -> None:
     both = np.intersect1d(split.train, split.test)
     if len(both):
         raise ValueError(
-            f"{len(both)} rows are both trained and tested on in {split.name}, the first at "
-            f"position {both[0]}. Give cv= splits whose parts do not overlap."
+            f"{counted(len(both), 'row is', 'rows are')} both trained and tested on in "
+            f"{split.name}, the first at position {both[0]}. "
+            "Give cv= splits whose parts do not overlap."
         )
     if groups is not None:
         shared = set(groups[split.train].tolist()) & set(groups[split.test].tolist())
         if shared:
             named = min(shared, key=repr)
             raise ValueError(
-                f"{len(shared)} groups are both trained and tested on in {split.name}, such as "
+                f"{counted(len(shared), 'group is', 'groups are')} both trained and tested on in "
+                f"{split.name}, such as "
                 f"group {named!r}: what is known of a patient would be tested on the same "
                 "patient. Use a splitter of groups, such as StratifiedGroupKFold, GroupKFold or "
                 "LeaveOneGroupOut, or leave cv to be an int."

@@ -21,6 +21,7 @@ from skedema.evaluation._tables import (
     summary_table,
 )
 from skedema.evaluation.metrics import METRICS, check_names, net_benefit
+from skedema.frames import counted
 
 __all__ = ["Evaluation"]
 
@@ -292,8 +293,8 @@ def _parts(
         outside = ~missing & ~((numbers >= edges[0]) & (numbers < edges[-1]))
         if outside.any():
             raise ValueError(
-                f"{int(outside.sum())} values lie outside of the bins, such as "
-                f"{numbers[outside][0]:g}. Let bins begin at -np.inf or end at np.inf."
+                f"{counted(int(outside.sum()), 'value lies', 'values lie')} outside of the bins, "
+                f"such as {numbers[outside][0]:g}. Let bins begin at -np.inf or end at np.inf."
             )
         parts = [
             (f"[{low:g}, {high:g})", (numbers >= low) & (numbers < high))

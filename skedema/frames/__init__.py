@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from skedema.frames.columns import find_column, match_columns
+from skedema.frames.patient import read_patient
 from skedema.frames.reading import read_table
-from skedema.frames.table import Column, Table, listed, listing
+from skedema.frames.table import Column, Table, counted, listed, listing
 
-__all__ = ["Column", "Table", "find_column", "listed", "listing", "match_columns", "read_table"]
+__all__ = [
+    "Column",
+    "Table",
+    "counted",
+    "find_column",
+    "listed",
+    "listing",
+    "match_columns",
+    "read_patient",
+    "read_table",
+]

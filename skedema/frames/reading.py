@@ -6,7 +6,7 @@ import datetime
 import decimal
 import numbers
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import narwhals.stable.v2 as nw
@@ -70,10 +70,16 @@ rows, or Table
         raise TypeError(
             "Sparse data was passed, but a dense table is needed: use X.toarray() for a matrix."
         )
-    if X is None or isinstance(X, (str, bytes, dict)) or np.isscalar(X):
+    if isinstance(X, Mapping):
         raise ValueError(
             f"Expected 2D array or a DataFrame with one row a patient, got {type(X).__name__}. "
-            "pd.read_csv(path) reads a file, pd.DataFrame(columns) makes a table of a dict."
+            "pd.DataFrame(X) makes a table of a dict of columns, pd.DataFrame([X]) one of the "
+            "values of one patient."
+        )
+    if X is None or isinstance(X, (str, bytes)) or np.isscalar(X):
+        raise ValueError(
+            f"Expected 2D array or a DataFrame with one row a patient, got {type(X).__name__}. "
+            "pd.read_csv(path) reads a file."
         )
     if isinstance(X, pd.DataFrame):
         return _without_words(_from_pandas(X))
@@ -85,9 +91,35 @@ rows, or Table
     if isinstance(nw.from_native(X, series_only=True, pass_through=True), nw.Series):
         raise ValueError(
             "Expected 2D array or a DataFrame, got a Series (1D array instead). "
-            "Reshape your data: series.to_frame() gives a table of one column."
+            "Reshape your data: series.to_frame() gives a table of one column, and "
+            "table.iloc[[0]], with two brackets, one of one row."
         )
     return _without_words(_from_array(X))
+
+
+def cells_as_column(cells: Iterable[Any], label: str, shell: Table) -> Column:
+    """Make a column of cells of any kind.
+
+    Parameters
+    ----------
+    cells : iterable
+        The values, one a row.
+    label : str
+        How messages call the column.
+    shell : Table
+        The table it will stand in, for messages.
+
+    Returns
+    -------
+    Column
+        Of numbers, where all are numbers.
+
+    Raises
+    ------
+    ValueError
+        When cells are complex numbers, dates or times.
+    """
+    return _from_cells(_as_objects(cells), label, shell)
 
 
 def _from_pandas(frame: pd.DataFrame) -> Table:

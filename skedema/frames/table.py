@@ -204,6 +204,24 @@ def listing(items: Sequence[str]) -> str:
     return shown if len(items) <= _LISTED else f"{shown}, ... ({len(items)} in all)"
 
 
+def counted(n: int, one: str, more: str) -> str:
+    """Count in a message, with the right form of the words.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+    one, more : str
+        What follows the number 1, and any other, such as ``row is`` and ``rows are``.
+
+    Returns
+    -------
+    str
+        Such as ``2 rows are``.
+    """
+    return f"{n} {one if n == 1 else more}"
+
+
 def listed(values: Iterable[Any], most: int | None = None) -> str:
     """Show values in a message.
 

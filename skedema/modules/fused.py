@@ -68,6 +68,11 @@ class FusedClassifier(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.classify = nn.Linear(dim, n_classes)
 
+    @property
+    def n_classes(self) -> int:
+        """Number of logits."""
+        return self.classify.out_features
+
     def scan_queries(
         self, present: Tensor, features: Tensor | None = None, volume: Tensor | None = None
     ) -> Tensor:
@@ -88,7 +93,7 @@ class FusedClassifier(nn.Module):
             The queries of the fusion.
         """
         if self.encoder is not None and volume is not None:
-            features = self.encoder(volume)
+            features = as_tokens(self.encoder(volume))
         return cast(Tensor, self.scan_tokens(features, present))
 
     def fuse(
@@ -181,6 +186,22 @@ def drop_modalities(clinical: Tensor, present: Tensor, rate: float) -> tuple[Ten
     return clinical.masked_fill(table_lost.unsqueeze(1), torch.nan), present & ~scan_lost
 
 
+def as_tokens(features: Tensor) -> Tensor:
+    """Take an encoder's one vector a scan as a sequence of one token.
+
+    Parameters
+    ----------
+    features : Tensor of shape (B, T, E) or (B, E)
+        What an encoder gave.
+
+    Returns
+    -------
+    Tensor of shape (B, T, E)
+        The same numbers; T is 1 where there was no such axis.
+    """
+    return features.unsqueeze(1) if features.ndim == 2 else features
+
+
 def probe(encoder: nn.Module, in_channels: int, shape: tuple[int, int, int]) -> tuple[int, int]:
     """Ask an encoder for the shape of its features with one empty volume.
 
@@ -196,14 +217,14 @@ def probe(encoder: nn.Module, in_channels: int, shape: tuple[int, int, int]) -> 
     Returns
     -------
     n_tokens, dim : int
-        T and E of its output (B, T, E).
+        T and E of its output (B, T, E); T is 1 for an output (B, E).
 
     Raises
     ------
     ValueError
         When the encoder cannot take such a volume.
     TypeError
-        When the output is no tensor of three axes.
+        When the output is no tensor of two or three axes.
     """
     training = encoder.training
     first = next(encoder.parameters(), torch.zeros(()))
@@ -212,6 +233,8 @@ def probe(encoder: nn.Module, in_channels: int, shape: tuple[int, int, int]) -> 
     try:
         with torch.no_grad():
             features = encoder.eval()(volume)
+            if isinstance(features, Tensor):
+                features = as_tokens(features)
     except Exception as error:
         raise ValueError(
             f"{name} cannot encode a volume of shape {tuple(volume.shape)} (one patient, channels, "
@@ -223,7 +246,7 @@ def probe(encoder: nn.Module, in_channels: int, shape: tuple[int, int, int]) -> 
     if not isinstance(features, Tensor) or features.ndim != 3 or len(features) != 1:
         got = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
         raise TypeError(
-            f"An encoder turns volumes (B, C, X, Y, Z) into features (B, tokens, dim); "
+            f"An encoder turns volumes (B, C, X, Y, Z) into features (B, tokens, dim) or (B, dim); "
             f"{name} gave {got} for (1, {in_channels}, {shape[0]}, {shape[1]}, "
             f"{shape[2]}). For a feature map (B, dim, x, y, z) use "
             "features.flatten(2).transpose(1, 2)."

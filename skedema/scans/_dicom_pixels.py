@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from skedema._extras import how_to_install
 from skedema.scans._dicom_series import Slice
 from skedema.scans._dicom_tags import broken
 from skedema.scans.errors import ScanError
@@ -73,7 +74,7 @@ def _decoded(dataset: Dataset, slice_: Slice) -> NDArray[np.integer]:
     if not decoder.is_available:
         raise ScanError(
             f"{label}: transfer syntax {syntax.name} needs a decoder that is not installed: "
-            f"pip install skedema[dicom]; or {remedy}"
+            f"{how_to_install('dicom')}; or {remedy}"
         )
     try:
         if syntax.is_encapsulated:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from skedema._extras import how_to_install
 from skedema.scans.scan import Scan
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def draw_planes(
         from matplotlib import pyplot as plt
     except ImportError as error:
         raise ImportError(
-            "VolumeReader.show needs matplotlib: pip install 'skedema[plot]'."
+            f"VolumeReader.show needs matplotlib: {how_to_install('plot')}."
         ) from error
     half = np.array(volume.shape[1:]) * np.asarray(size) / 2
     figure, rows = plt.subplots(

@@ -17,11 +17,14 @@ from skedema._caching.bounded import BoundedCache
 from skedema._caching.store import ArrayStore, store_beneath
 from skedema.scans._content import by_content
 from skedema.scans._processes import in_processes, n_processes
+from skedema.scans._usual import measures
 from skedema.scans.files import scan_key
 from skedema.scans.reader import VolumeReader
 
 #: Bytes of volumes that a cache keeps: 1 GiB, about 300 volumes of 96 cubed in one channel.
 DEFAULT_MAX_BYTES = 2**30
+
+_MEASURED_BYTES = 2**24  # of what volumes are like: those of 60,000
 
 # Volumes on disk outlive the code that made them: raise this when reading gives other numbers.
 _READING = 1
@@ -52,6 +55,7 @@ class VolumeCache:
     def __init__(self, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
         self.n_reads = 0
         self._held: BoundedCache[NDArray[np.float32]] = BoundedCache(max_bytes)
+        self._measured: BoundedCache[NDArray[np.float32]] = BoundedCache(_MEASURED_BYTES)
         self._counting = Lock()
 
     @property
@@ -172,6 +176,33 @@ class VolumeCache:
         found |= self._fetch(reader, wanted, memory, n_jobs, keep=keep)
         return [volume for key in keys if (volume := found[key]) is not None]
 
+    def measured(
+        self, reader: VolumeReader, cell: object, memory: Memory | None = None
+    ) -> NDArray[np.float32]:
+        """Tell what the volume of a scan is like; see `measures`.
+
+        Parameters
+        ----------
+        reader, cell, memory
+            As in `get`.
+
+        Returns
+        -------
+        ndarray of float32 of shape (69,)
+            Known of every volume that this process has read, also where it is no longer held.
+
+        Raises
+        ------
+        ScanError
+            If the scan is missing or cannot be read.
+        """
+        key = _key(reader, cell)
+        known = self._measured.peek(key)
+        if known is None:
+            known = measures(self.get(reader, cell, memory, keep=False))
+            self._measured.put(key, known)
+        return known
+
     def _fetch(
         self,
         reader: VolumeReader,
@@ -191,6 +222,7 @@ class VolumeCache:
         for key, (volume, n_reads) in zip(wanted, results, strict=True):
             volume.flags.writeable = False
             self._count(n_reads)
+            self._measured.put(key, measures(volume))
             if keep:
                 self._held.put(key, volume)
             found[key] = volume
@@ -199,6 +231,7 @@ class VolumeCache:
     def clear(self) -> None:
         """Forget all volumes; `n_reads` stays."""
         self._held.clear()
+        self._measured.clear()
 
     def _read(
         self, reader: VolumeReader, cell: object, memory: Memory | None, key: Any
@@ -213,6 +246,7 @@ class VolumeCache:
             if store and _stored_key(key) == known_as:
                 store.save(known_as, volume)
         volume.flags.writeable = False
+        self._measured.put(key, measures(volume))
         return volume
 
     def _count(self, n_reads: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skedema._extras import how_to_install
 from skedema.scans._checks import check_shape
 from skedema.scans._dicom_files import dicom_files, file_paths
 from skedema.scans._dicom_geometry import SAME, stack, unit_axes
@@ -57,7 +58,7 @@ def load_dicom(cell: object, name: str) -> Scan:
         import pydicom  # noqa: F401
     except ImportError as error:
         raise ScanError(
-            f"{name}: reading DICOM needs pydicom: pip install skedema[dicom]"
+            f"{name}: reading DICOM needs pydicom: {how_to_install('dicom')}"
         ) from error
     try:
         with quiet(), dicom_files(cell, name) as files:

@@ -11,3 +11,11 @@ class ScanError(ValueError):
     >>> issubclass(ScanError, ValueError)
     True
     """
+
+
+#: What to do with several scans of a patient, for messages.
+SEVERAL_SCANS = (
+    "A row takes one scan. Of several, make one row each and keep a patient's rows together by "
+    "groups= of the cross-validation; or give one as the scan, and what ScanFeatures makes of the "
+    "others as clinical columns (docs/scans.md, 'Several scans of a patient')."
+)

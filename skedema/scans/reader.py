@@ -248,7 +248,7 @@ class VolumeReader(TransformerMixin, BaseEstimator):
 
         The patient's right is on the left, and the face looks to the left (radiological
         convention); the letters on the axes say so. Voxels have their true proportions. Needs
-        matplotlib: ``pip install 'skedema[plot]'``.
+        matplotlib: ``pip install matplotlib``.
 
         Parameters
         ----------

@@ -20,6 +20,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skedema._all_or_nothing import all_or_nothing
 from skedema._caching.meaning import digest
 from skedema.search._digest import search_parts
 from skedema.search._drawing import Space, configured
@@ -209,6 +210,7 @@ class StudySearchCV(MetaEstimatorMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
+    @all_or_nothing
     def fit(self, X: Any, y: Any = None, **fit_params: Any) -> Self:
         """Search, and fit the best estimator on all samples.
 

@@ -166,7 +166,7 @@ def test_scan_in_several_rows_is_warned_of():
 
 
 def test_rows_both_trained_and_tested_on_are_refused():
-    with pytest.raises(ValueError, match=r"1 rows are both.*position 3"):
+    with pytest.raises(ValueError, match=r"1 row is both.*position 3"):
         evaluate(MODELS, X, Y, cv=[(np.arange(40), np.r_[3, 40:80])])
     with pytest.raises(ValueError, match="one class only"):
         evaluate(MODELS, X, Y, cv=[(np.flatnonzero(Y), np.flatnonzero(Y == 0))])
@@ -181,9 +181,9 @@ def test_bad_input_is_named():
         evaluate({"svm": LinearSVC()}, X, Y)
     with pytest.raises(ValueError, match=r"Two classes can be evaluated, y has 3.*one against"):
         evaluate(MODELS, X, np.arange(80) % 3)
-    with pytest.raises(ValueError, match=r"labels of 1 rows are missing.*position 0"):
+    with pytest.raises(ValueError, match=r"1 row has no label, .*position 0"):
         evaluate(MODELS, X, Y.astype(float).where(Y.index > 0))
-    with pytest.raises(ValueError, match="groups of 80 rows are missing"):
+    with pytest.raises(ValueError, match="80 rows have no group"):
         evaluate(MODELS, X, Y, groups=np.full(80, np.nan))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         evaluate(MODELS, X, Y[:-1])

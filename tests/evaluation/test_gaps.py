@@ -252,7 +252,7 @@ def test_what_cannot_be_done_is_said():
         missing_curve(MODELS, X.to_numpy().tolist(), Y)
     with pytest.raises(TypeError, match="estimators must be a dict"):
         missing_curve(list(MODELS), X, Y)
-    with pytest.raises(ValueError, match="groups are both trained and tested"):
+    with pytest.raises(ValueError, match="1 group is both trained and tested"):
         missing_curve(MODELS, X, Y, groups=np.arange(90) // 2, cv=[(range(45), range(45, 90))])
     with pytest.raises(ValueError, match="contains NaN") as error:
         missing_curve({"lr": LogisticRegression()}, X, Y, cv=2)

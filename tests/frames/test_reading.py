@@ -253,3 +253,10 @@ def test_the_words_are_those_of_pandas():
 @pytest.mark.parametrize("word", ["none", "unknown", "missing", "na", "?", "-"])
 def test_other_words_are_findings(word):
     assert not read_table([["x"], [word]]).columns[0].missing().any()
+
+
+def test_counts_agree_with_their_words():
+    from skedema.frames import counted
+
+    assert counted(1, "row is", "rows are") == "1 row is"
+    assert [counted(n, "row is", "rows are") for n in (0, 2)] == ["0 rows are", "2 rows are"]

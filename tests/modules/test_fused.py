@@ -176,7 +176,7 @@ def test_probe_asks_in_the_precision_of_the_encoder():
     ("function", "got"),
     [
         (lambda volumes: volumes, "(1, 1, 4, 4, 4)"),
-        (lambda volumes: volumes.flatten(1), "(1, 64)"),
+        (lambda volumes: volumes.flatten(), "(64,)"),
         (lambda volumes: tokens_of(volumes).expand(2, -1, -1), "(2, 64, 1)"),
         (lambda volumes: [volumes], "list"),
         (lambda volumes: None, "NoneType"),

@@ -723,7 +723,7 @@ def test_the_key_changes_with_the_files(tmp_path):
 def test_the_missing_extra_is_named(tmp_path, monkeypatch):
     write_series(tmp_path)
     monkeypatch.setitem(sys.modules, "pydicom", None)
-    with pytest.raises(ScanError, match=r"needs pydicom: pip install skedema\[dicom\]"):
+    with pytest.raises(ScanError, match="needs pydicom: pip install pydicom pylibjpeg"):
         load_dicom(tmp_path, "exam")
 
 
@@ -732,7 +732,9 @@ def test_a_missing_decoder_is_named(tmp_path, monkeypatch):
     from pydicom.pixels.decoders.base import get_decoder
 
     monkeypatch.setattr(get_decoder(JPEGLosslessSV1), "_available", {})
-    with pytest.raises(ScanError, match=r"needs a decoder .*: pip install skedema\[dicom\]"):
+    with pytest.raises(
+        ScanError, match=r"needs a decoder .*: pip install pydicom .*pylibjpeg-libjpeg"
+    ):
         load_dicom(tmp_path, "exam")
 
 

@@ -1,0 +1,26 @@
+"""Packages that only some things need, and how to install them."""
+
+from __future__ import annotations
+
+#: The packages of each optional dependency that a message may have to name.
+PACKAGES = {
+    "dicom": ["pydicom", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg"],
+    "monai": ["monai", "einops"],
+    "plot": ["matplotlib"],
+}
+
+
+def how_to_install(extra: str) -> str:
+    """Give a command that works wherever skedema itself came from.
+
+    Parameters
+    ----------
+    extra : {"dicom", "monai", "plot"}
+        What is missing.
+
+    Returns
+    -------
+    str
+        Such as ``pip install matplotlib``.
+    """
+    return f"pip install {' '.join(PACKAGES[extra])}"
