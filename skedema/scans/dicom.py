@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from skedema.scans._budget import DEFAULT_MAX_BYTES, check_budget
 from skedema.scans._checks import check_shape
+from skedema.scans._content import identity_of
 from skedema.scans._dicom_files import dicom_files, file_paths
 from skedema.scans._dicom_geometry import SAME, stack, unit_axes
 from skedema.scans._dicom_pixels import slice_hu
@@ -90,7 +91,7 @@ def dicom_key(cell: object, name: str) -> tuple[Any, ...]:
     Returns
     -------
     tuple
-        Hashable: path, time of change (ns) and size (bytes) of each file.
+        Hashable: path, identity (see `identity_of`) and size (bytes) of each file.
 
     Raises
     ------
@@ -104,7 +105,7 @@ def dicom_key(cell: object, name: str) -> tuple[Any, ...]:
         raise _named(name, error) from error
     except (OSError, ValueError) as error:
         raise broken(name, error) from error
-    return ("dicom", *((path, state.st_mtime_ns, state.st_size) for path, state in states))
+    return ("dicom", *((path, identity_of(state), state.st_size) for path, state in states))
 
 
 def _load(files: Sequence[Any], max_bytes: int) -> tuple[Scan, list[tuple[str, str]]]:

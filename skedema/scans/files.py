@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from skedema.scans._budget import DEFAULT_MAX_BYTES, checked_max_bytes
 from skedema.scans._checks import as_volume, numeric, refused_by_system
-from skedema.scans._content import WHOLE_SCANS
+from skedema.scans._content import WHOLE_SCANS, identity_of
 from skedema.scans._paths import existing, is_list_of_paths
 from skedema.scans.errors import ScanError
 from skedema.scans.images import image_affine, is_proxy, load_image, load_mgz
@@ -195,8 +195,9 @@ def scan_key(cell: object) -> tuple[Any, ...]:
     Returns
     -------
     tuple
-        Hashable. For a file its absolute path, time of change (ns) and size (bytes), so that a
-        file that was written anew gets another key; of both files where there are two; for a
+        Hashable. For a file its absolute path, what the system knows it by (`identity_of`) and its
+        size (bytes), so that a file that was written anew or replaced gets another key, also where
+        its time was set back or a link leads elsewhere; of both files where there are two; for a
         DICOM series what `dicom_key` gives; for a scan in memory a digest of its shape, type,
         voxels and affine.
 
@@ -237,11 +238,11 @@ def scan_key(cell: object) -> tuple[Any, ...]:
     return tuple(key)
 
 
-def _file_key(path: str) -> tuple[str, int, int]:
+def _file_key(path: str) -> tuple[str, tuple[int, ...], int]:
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):
         raise OSError(f"{path} is no regular file")
-    return os.path.abspath(path), status.st_mtime_ns, status.st_size
+    return os.path.abspath(path), identity_of(status), status.st_size
 
 
 def _has_files(folder: str) -> bool:

@@ -161,7 +161,7 @@ def bad_scans(folder):
         "leading one": (np.zeros((1, 3, 4, 5)), "has 4 dimensions"),
         "no voxels": (np.zeros((3, 0, 5)), r"has no voxels, its shape is \(3, 0, 5\)"),
         "too many voxels": (
-            np.broadcast_to(np.int8(0), (1025, 1024, 1024)), "voxels.*at most 1,073,741,824"
+            np.broadcast_to(np.int8(0), (1025, 1024, 1024)), "voxels.*at most 2,147,483,648"
         ),
         "RGB": (nib.Nifti1Image(rgb, np.eye(4)), "holds colours"),
         "complex": (VOXELS.astype(complex), "holds complex numbers"),
