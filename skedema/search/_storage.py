@@ -176,7 +176,7 @@ def _damaged(path: str, error: Exception) -> str:
     number = next(
         (
             k
-            for k, line in enumerate(Path(path).read_bytes().splitlines(), 1)
+            for k, line in enumerate(Path(path).read_bytes().split(b"\n"), 1)
             if not _is_entry(line)
         ),
         None,

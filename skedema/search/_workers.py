@@ -42,9 +42,16 @@ def worker(study: Study) -> Iterator[str]:
     try:
         close_abandoned(study, name)
         yield name
-    finally:
-        close_abandoned(study, name, leaving=True)
-        study.set_user_attr(f"{WORKER}:{name}", None)
+    except BaseException:
+        with suppress(Exception):  # a storage that fails is what is told, not what that leads to
+            _leave(study, name)
+        raise
+    _leave(study, name)
+
+
+def _leave(study: Study, own: str) -> None:
+    close_abandoned(study, own, leaving=True)
+    study.set_user_attr(f"{WORKER}:{own}", None)
 
 
 def close_abandoned(

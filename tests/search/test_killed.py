@@ -35,7 +35,7 @@ def finished(process):
 @pytest.mark.parametrize(
     ("storage", "sampler", "points"),
     [
-        ("journal", "default", 5),
+        ("journal", "default", 3),
         *(
             pytest.param(storage, sampler, 20, marks=pytest.mark.slow)
             for storage in ("journal", "sqlite")
