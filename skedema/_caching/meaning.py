@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn.frozen import FrozenEstimator
 
 # How something is computed and shown, not what.
-_FREE = {"n_jobs", "verbose", "memory"}
+_FREE = {"n_jobs", "verbose", "memory", "max_bytes"}
 
 
 def digest(thing: object, name: str) -> str:
@@ -22,8 +22,8 @@ def digest(thing: object, name: str) -> str:
     ----------
     thing : object
         An estimator counts by its class, the code of that, and its parameters, other than
-        `n_jobs`, `verbose` and `memory`; a frozen one by what it has learned; a table by its
-        columns; a scan given as a path by the path; a function by its code.
+        `n_jobs`, `verbose`, `memory` and `max_bytes`; a frozen one by what it has learned; a table
+        by its columns; a scan given as a path by the path; a function by its code.
     name : str
         What it is, for the message.
 

@@ -17,6 +17,7 @@ from scipy import sparse
 from skedema._scan_column import Scans, take_scans
 from skedema.frames import listing, read_table
 from skedema.scans import ScanError, VolumeReader
+from skedema.scans._content import by_content
 from skedema.scans._processes import n_processes, one_ahead
 from skedema.scans.cache import volumes
 from skedema.scans.files import scan_key
@@ -108,9 +109,10 @@ class ScanSource:
         Returns
         -------
         str
-            Another one when a file was written anew.
+            Another one when a file was written anew, with other voxels. Where one file is the
+            whole scan it is that of its content, so that copies and backups go on.
         """
-        keys = [scan_key(cell) for cell in self.scans.cells]
+        keys = [by_content(scan_key(cell)) for cell in self.scans.cells]
         return hashlib.sha256(repr((keys, tuple(self.reader.settings()))).encode()).hexdigest()
 
     def batches(self, batches: Sequence[Rows]) -> Iterator[Rows]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skedema.scans._budget import check_budget
 from skedema.scans.errors import ScanError
-
-#: The most voxels a scan may have: 1024 cubed. A head CT has up to 512 x 512 x 600, a seventh.
-MAX_VOXELS = 2**30
 
 RESTORE = "restore or convert the file again"
 
@@ -35,7 +32,7 @@ def check_type(dtype: np.dtype[Any], name: str) -> None:
 
 
 def check_shape(shape: tuple[int, ...], name: str) -> None:
-    """Three axes with voxels on each, not too many, and perhaps more axes of length 1."""
+    """Three axes with voxels on each, and perhaps more axes of length 1."""
     if len(shape) < 3 or set(shape[3:]) - {1}:
         many = "; give one volume, e.g. image.slicer[..., 0]" if len(shape) > 3 else ""
         few = "; give a volume" if len(shape) < 3 else ""
@@ -44,11 +41,6 @@ def check_shape(shape: tuple[int, ...], name: str) -> None:
         )
     if min(shape) <= 0:
         raise ScanError(f"{name}: has no voxels, its shape is {shape}; convert it again")
-    if math.prod(shape) > MAX_VOXELS:
-        raise ScanError(
-            f"{name}: has {math.prod(shape):,} voxels, its shape is {shape}; at most "
-            f"{MAX_VOXELS:,} (1024 cubed) are read: crop it, or restore the file if that is wrong"
-        )
 
 
 def numeric(array: NDArray[Any], name: str) -> NDArray[Any]:
@@ -58,10 +50,11 @@ def numeric(array: NDArray[Any], name: str) -> NDArray[Any]:
     return array
 
 
-def as_volume(array: NDArray[Any], name: str) -> NDArray[np.float32]:
+def as_volume(array: NDArray[Any], name: str, max_bytes: int) -> NDArray[np.float32]:
     """Check that the array is one finite 3-D volume; return it as float32."""
     array = numeric(array, name)
     check_shape(array.shape, name)
+    check_budget(array.shape, np.dtype(np.float32), name, max_bytes)
     array = array.reshape(array.shape[:3])
     with np.errstate(over="ignore"):
         volume = np.asarray(array, dtype=np.float32)
@@ -71,8 +64,12 @@ def as_volume(array: NDArray[Any], name: str) -> NDArray[np.float32]:
 
 
 def check_finite(volume: NDArray[np.float32], name: str) -> None:
-    if not np.isfinite(volume).all():
-        count = volume.size - int(np.isfinite(volume).sum())
+    flat = volume.ravel(order="K")
+    count = 0
+    for start in range(0, flat.size, _PIECE):  # a mask of all voxels would take memory
+        piece = flat[start : start + _PIECE]
+        count += piece.size - int(np.isfinite(piece).sum())
+    if count:
         raise ScanError(
             f"{name}: {count} voxels are NaN, infinite or too large for float32; "
             "set them to a number first, -1024 HU for air"

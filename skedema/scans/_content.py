@@ -28,7 +28,7 @@ def by_content(key: tuple[Any, ...]) -> tuple[Any, ...]:
         With the digest of the file where one file is the whole scan; else the key as it is.
     """
     match key:
-        case ("file", str(path), int(), int(), *rest):
+        case ("file", str(path), _, int(), *rest):
             suffix = next((s for s in WHOLE_SCANS if path.lower().endswith(s)), None)
             digest = content_digest(path) if suffix else None
             return ("content", suffix, digest, *rest) if digest else key
@@ -54,14 +54,31 @@ def content_digest(path: str | os.PathLike[str]) -> str | None:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode) or status.st_size > _MOST_BYTES:
             return None
-        # The time of change is the system's own: setting the time of writing back sets it.
-        times = (status.st_mtime_ns, status.st_ctime_ns)
-        return _hash_file(os.path.abspath(path), status.st_ino, *times, status.st_size)
+        return _hash_file(os.path.abspath(path), identity_of(status), status.st_size)
     except OSError:
         return None
 
 
+def identity_of(status: os.stat_result) -> tuple[int, ...]:
+    """Tell a file from one that took its place, whatever time and size that was given.
+
+    Parameters
+    ----------
+    status : os.stat_result
+        Of what a path leads to, links followed.
+
+    Returns
+    -------
+    tuple of int
+        When it was written and changed (ns), and the number of the file. The time of change is the
+        system's own: setting the time of writing back, as ``cp -p`` and ``rsync -t`` do, sets it.
+        (On Windows it is when the file was made.) The number of the device is not there, for it
+        may be another one after the next start.
+    """
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
 @lru_cache(maxsize=2**16)
-def _hash_file(path: str, inode: int, written: int, changed: int, size: int) -> str:
+def _hash_file(path: str, identity: tuple[int, ...], size: int) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,30 +9,36 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from skedema.scans._budget import DEFAULT_MAX_BYTES, or_allow
+from skedema.scans._dicom_stream import Allowance, Directory
 from skedema.scans.errors import ScanError
 
 #: Most files looked at, and folders within one another: an exam has hundreds, an archive millions.
 MAX_FILES = 20_000
 MAX_DEPTH = 10
 
-#: Most bytes that a file, and all files of a zip together, may unpack to: an exam of 2,000 slices
-#: of 512 x 512 has 1 GiB.
-MAX_BYTES = 2**31
+# Bytes of memory for each byte of a header that is read: 23 as pydicom gives it, more once the
+# values are looked up.
+_HEADER_COST = 32
 
 
 class DicomFile(NamedTuple):
     """A file that may be DICOM: what messages call it, how it is opened, and by whom it is named.
 
     `given` says that the user named it, rather than a folder or a zip that it was found in.
+    `headers` is what may still be read of headers, of all files of the cell together.
     """
 
     label: str
     open: Callable[[], IO[bytes]]
     given: bool
+    headers: Allowance
 
 
 @contextmanager
-def dicom_files(cell: object, name: str) -> Iterator[list[DicomFile]]:
+def dicom_files(
+    cell: object, name: str, max_bytes: int = DEFAULT_MAX_BYTES
+) -> Iterator[list[DicomFile]]:
     """List the files of a cell, for as long as they are read.
 
     Parameters
@@ -41,6 +47,8 @@ def dicom_files(cell: object, name: str) -> Iterator[list[DicomFile]]:
         A folder (searched with the folders in it), a zip, a file, or several files.
     name : str
         What messages call the cell.
+    max_bytes : int, default=2**31
+        The most bytes of a file, of all files of a zip together, and of memory for their headers.
 
     Yields
     ------
@@ -53,18 +61,26 @@ def dicom_files(cell: object, name: str) -> Iterator[list[DicomFile]]:
         If there is no such file, or too many or too large ones.
     """
     paths = file_paths(cell)
+    headers = Allowance(
+        max_bytes // _HEADER_COST,
+        "has headers that are too long for its scan to be one; give the folder of one exam"
+        f"{or_allow(2 * max_bytes)}",
+    )
     if is_zip(cell):
         import zipfile
 
-        with zipfile.ZipFile(paths[0]) as archive:
-            yield _members(archive)
+        with Directory(open(paths[0], "rb", buffering=0)) as file:
+            file.most_members = 2 * MAX_FILES  # folders count here
+            with zipfile.ZipFile(file) as archive:
+                file.most_members = None
+                yield _members(archive, max_bytes, headers)
         return
     folder = paths and not isinstance(cell, list | tuple) and os.path.isdir(_path(cell))
     files = []
     for path in paths:
         label = os.path.relpath(path, _path(cell)) if folder else path
         label = name if len(paths) == 1 and not folder else label
-        files.append(DicomFile(label, _opener(path), not folder))
+        files.append(DicomFile(label, _opener(path, max_bytes), not folder, headers))
     yield files
 
 
@@ -158,29 +174,36 @@ def _at_most(paths: Sequence[Any]) -> Sequence[Any]:
     return paths
 
 
-def _opener(path: str) -> Callable[[], IO[bytes]]:
+def _opener(path: str, max_bytes: int) -> Callable[[], IO[bytes]]:
     def opened() -> IO[bytes]:
-        if os.path.getsize(path) > MAX_BYTES:
-            raise ScanError(f"{path}: larger than {MAX_BYTES} bytes; give slices of one exam")
+        size = os.path.getsize(path)
+        if size > max_bytes:
+            raise ScanError(
+                f"{path}: has {size} bytes, more than {max_bytes}; give slices of one exam"
+                f"{or_allow(2 * size)}"
+            )
         return open(path, "rb")
 
     return opened
 
 
-def _members(archive: Any) -> list[DicomFile]:
+def _members(archive: Any, max_bytes: int, headers: Allowance) -> list[DicomFile]:
     """List what a zip holds; read in memory, so that its names never reach the disk."""
     members = [info for info in archive.infolist() if not info.is_dir()]
     _at_most(members)
     total = sum(info.file_size for info in members)
-    if total > MAX_BYTES:
+    if total > max_bytes:
         raise ScanError(
-            f"unpacks to {total} bytes, more than {MAX_BYTES}; give a zip of one exam, or a folder"
+            f"unpacks to {total} bytes, more than {max_bytes}; give a zip of one exam, or a folder"
+            f"{or_allow(2 * total)}"  # from two bytes a pixel to four
         )
     if any(info.flag_bits & 1 for info in members):
         raise ScanError("is encrypted; unpack it and give the folder")
+    if any(info.compress_type not in (0, 8) for info in members):  # the others know no bounds
+        raise ScanError("is neither stored nor deflated; unpack it and give the folder")
 
     def opener(info: Any) -> Callable[[], IO[bytes]]:
         return lambda: archive.open(info)  # gives no more bytes than the size it states
 
     members.sort(key=lambda info: info.filename)
-    return [DicomFile(info.filename, opener(info), given=False) for info in members]
+    return [DicomFile(info.filename, opener(info), False, headers) for info in members]

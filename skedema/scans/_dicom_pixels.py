@@ -98,9 +98,10 @@ def _check_stream(dataset: Dataset, slice_: Slice) -> None:
         size = (y - y_off, x - x_off, int.from_bytes(data[40:42], "big"))
     elif data[:2] == b"\xff\xd8":  # JPEG and JPEG-LS: SOI
         size = _jpeg_size(data)
-    else:  # RLE, whose size pydicom compares; JP2 boxes around JPEG 2000, which DICOM forbids
+    else:  # RLE; JP2 boxes around JPEG 2000, which DICOM forbids
         if data[4:8] == b"jP  ":
             raise ScanError(f"{slice_.label}: holds a JP2 file; convert it to plain JPEG 2000")
+        _check_rle(data, slice_)
         return
     if size != (*slice_.shape, 1):
         raise ScanError(
@@ -124,3 +125,31 @@ def _jpeg_size(data: bytes) -> tuple[int, int, int]:
             )
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     return (0, 0, 0)
+
+
+def _check_rle(data: bytes, slice_: Slice) -> None:
+    """Refuse what would unpack to more than a byte a pixel and segment (PS3.5, annex G).
+
+    What is too short, or no RLE, is left to pydicom.
+    """
+    rows, columns = slice_.shape
+    n = int.from_bytes(data[:4], "little")
+    offsets = [int.from_bytes(data[k : k + 4], "little") for k in range(4, 4 + 4 * min(n, 15), 4)]
+    for start, end in zip(offsets, [*offsets[1:], len(data)], strict=True):
+        n_bytes, at, end = 0, start, min(end, len(data))
+        while at < end and n_bytes <= rows * columns + _RLE_PADDING:
+            count = data[at]
+            if count < 128:
+                n_bytes += count + 1
+                at += count + 2
+            else:
+                n_bytes += 257 - count if count > 128 else 0
+                at += 2 if count > 128 else 1
+        if n_bytes > rows * columns + _RLE_PADDING:
+            raise ScanError(
+                f"{slice_.label}: its compressed data unpack to more than {rows} rows of {columns} "
+                "pixels; export the exam again"
+            )
+
+
+_RLE_PADDING = 256  # bytes that careless programs write behind a segment

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skedema.scans._dicom_files import DicomFile
+from skedema.scans._dicom_stream import Allowance, Bounded
 from skedema.scans.errors import ScanError
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ _HEADER = [
     "PerFrameFunctionalGroupsSequence",
     "DirectoryRecordSequence",
 ]
+_BESIDE_PIXELS = 2**20  # bytes of tags and of tables of offsets
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _lock = threading.Lock()
 
@@ -94,7 +96,8 @@ def read_header(file: DicomFile) -> Dataset | None:
                     "decompress it first, e.g. with dcmconv of DCMTK"
                 )
             stream.seek(0)
-            dataset = dcmread(stream, stop_before_pixels=True, specific_tags=list(_HEADER))
+            bounded: Any = Bounded(stream, file.headers)
+            dataset = dcmread(bounded, stop_before_pixels=True, specific_tags=list(_HEADER))
         return None if "DirectoryRecordSequence" in dataset else dataset
     except ScanError:
         raise
@@ -102,13 +105,15 @@ def read_header(file: DicomFile) -> Dataset | None:
         raise broken(file.label, error) from error
 
 
-def read_pixels(file: DicomFile) -> Dataset:
+def read_pixels(file: DicomFile, n_pixels: int) -> Dataset:
     """Read the pixel data of a file, still encoded, and the tags that decode it.
 
     Parameters
     ----------
     file : DicomFile
         One for which `read_header` gave a data set.
+    n_pixels : int
+        How many pixels its frames have.
 
     Returns
     -------
@@ -118,14 +123,20 @@ def read_pixels(file: DicomFile) -> Dataset:
     Raises
     ------
     ScanError
-        If there are none.
+        If there are none, or more than the pixels can take.
     """
     from pydicom import dcmread
 
     tags: list[Any] = [*_PIXELS, "PixelData", "ExtendedOffsetTable", "ExtendedOffsetTableLengths"]
+    most = Allowance(
+        4 * n_pixels + _BESIDE_PIXELS,
+        f"{file.label}: has more pixel data than its Rows, Columns and NumberOfFrames say; export "
+        "the exam again",
+    )
     try:
         with file.open() as stream:
-            dataset = dcmread(stream, specific_tags=tags)
+            bounded: Any = Bounded(stream, most)
+            dataset = dcmread(bounded, specific_tags=tags)
             while stream.read(2**16):  # a zip compares the checksum at the end
                 pass
     except ScanError:

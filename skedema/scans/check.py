@@ -7,11 +7,13 @@ import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skedema.scans._budget import DEFAULT_MAX_BYTES, checked_max_bytes
 from skedema.scans._findings import degrees, duplicates, odd_geometry, odd_values, outliers
 from skedema.scans._processes import in_processes, n_processes
 from skedema.scans.errors import ScanError
@@ -37,7 +39,12 @@ _COLUMNS = (
 
 
 def check(
-    scans: Any, *, checksum: Any = None, n_jobs: int | None = None, verbose: int = 0
+    scans: Any,
+    *,
+    checksum: Any = None,
+    max_bytes: float = DEFAULT_MAX_BYTES,
+    n_jobs: int | None = None,
+    verbose: int = 0,
 ) -> pd.DataFrame:
     """Read every scan once and say what is odd about it.
 
@@ -51,6 +58,8 @@ def check(
     checksum : sequence of n str, or None, default=None
         SHA-256 that each scan's file should have, as 64 hexadecimal digits; None or NaN where it
         is not known.
+    max_bytes : int, default=2**31
+        The most bytes that the voxels of a scan may take, as for `VolumeReader`.
     n_jobs : int or None, default=None
         Number of processes (as in joblib), each with one scan in memory at a time.
     verbose : int, default=0
@@ -87,7 +96,7 @@ def check(
     TypeError
         If `scans` is no column of scans.
     ValueError
-        If `checksum` does not go with it, or an entry is no SHA-256.
+        If `checksum` does not go with it, or an entry is no SHA-256; if `max_bytes` is below 1.
 
     Notes
     -----
@@ -115,7 +124,7 @@ def check(
     index = scans.index if isinstance(scans, pd.Series | pd.DataFrame) else None
     index = pd.RangeIndex(len(cells)) if index is None else index
     expected = _expected(checksum, len(cells), index)
-    tasks = zip(cells, expected, strict=True)
+    tasks = zip(cells, expected, repeat(checked_max_bytes(max_bytes), len(cells)), strict=True)
     n_workers = n_processes(n_jobs, len(cells))
     results: Iterator[dict[str, Any]]
     if n_workers > 1:
@@ -132,7 +141,7 @@ def check(
     return frame.astype(numbers)
 
 
-def _look(cell: object, expected: str | None) -> dict[str, Any]:
+def _look(cell: object, expected: str | None, max_bytes: int) -> dict[str, Any]:
     """Read one scan; gives its row, and the digest of its voxels for finding duplicates."""
     name = "missing" if is_missing_scan(cell) else scan_name(cell)
     findings: list[str] = []
@@ -142,7 +151,7 @@ def _look(cell: object, expected: str | None) -> dict[str, Any]:
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
         try:
-            scan = load_scan(cell)
+            scan = load_scan(cell, max_bytes=max_bytes)
         except ScanError as error:
             findings.append(str(error).removeprefix(f"{name}: "))
         except Exception as error:  # a check of thousands is not to end at one of them

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skedema._extras import how_to_install
+from skedema.scans._budget import DEFAULT_MAX_BYTES, check_budget
 from skedema.scans._checks import check_shape
+from skedema.scans._content import identity_of
 from skedema.scans._dicom_files import dicom_files, file_paths
 from skedema.scans._dicom_geometry import SAME, stack, unit_axes
 from skedema.scans._dicom_pixels import slice_hu
@@ -21,7 +25,7 @@ from skedema.scans.errors import ScanError
 from skedema.scans.scan import Scan
 
 
-def load_dicom(cell: object, name: str) -> Scan:
+def load_dicom(cell: object, name: str, max_bytes: int = DEFAULT_MAX_BYTES) -> Scan:
     """Read a series of CT slices.
 
     The files must hold exactly one series; localizers, derived secondary images, other kinds of
@@ -35,6 +39,8 @@ def load_dicom(cell: object, name: str) -> Scan:
         CT. Members of a zip are read in memory.
     name : str
         What messages call the scan.
+    max_bytes : int, default=2**31
+        The most bytes that the voxels may take in memory.
 
     Returns
     -------
@@ -47,7 +53,8 @@ def load_dicom(cell: object, name: str) -> Scan:
     ------
     ScanError
         If pydicom is not installed, or the files hold no series, several, an incomplete one, or
-        one whose pixels or geometry cannot be told for certain.
+        one whose pixels or geometry cannot be told for certain, or that would take more than
+        `max_bytes`.
 
     Warns
     -----
@@ -61,8 +68,8 @@ def load_dicom(cell: object, name: str) -> Scan:
             f"{name}: reading DICOM needs pydicom: {how_to_install('dicom')}"
         ) from error
     try:
-        with quiet(), dicom_files(cell, name) as files:
-            scan, doubles = _load(files)
+        with quiet(), dicom_files(cell, name, max_bytes) as files:
+            scan, doubles = _load(files, max_bytes)
     except ScanError as error:
         raise _named(name, error) from error
     except Exception as error:
@@ -85,7 +92,7 @@ def dicom_key(cell: object, name: str) -> tuple[Any, ...]:
     Returns
     -------
     tuple
-        Hashable: path, time of change (ns) and size (bytes) of each file.
+        Hashable: path, identity (see `identity_of`) and size (bytes) of each file.
 
     Raises
     ------
@@ -99,10 +106,10 @@ def dicom_key(cell: object, name: str) -> tuple[Any, ...]:
         raise _named(name, error) from error
     except (OSError, ValueError) as error:
         raise broken(name, error) from error
-    return ("dicom", *((path, state.st_mtime_ns, state.st_size) for path, state in states))
+    return ("dicom", *((path, identity_of(state), state.st_size) for path, state in states))
 
 
-def _load(files: Sequence[Any]) -> tuple[Scan, list[tuple[str, str]]]:
+def _load(files: Sequence[Any], max_bytes: int) -> tuple[Scan, list[tuple[str, str]]]:
     slices = series_slices(files)
     axes = unit_axes(slices[0].orientation, slices[0].label)
     places = _by_place(slices, axes[2])
@@ -113,9 +120,11 @@ def _load(files: Sequence[Any]) -> tuple[Scan, list[tuple[str, str]]]:
     affine, depths = stack(positions, axes, slices[0].spacing, [one.label for one in kept])
 
     rows, columns = slices[0].shape
-    check_shape((columns, rows, len(kept)), "series")
+    shape = (columns, rows, len(kept))
+    check_shape(shape, "series")
+    check_budget(shape, np.dtype(np.float32), "series", max_bytes)
     voxels = np.empty((len(kept), rows, columns), dtype=np.float32)
-    pixels = _Pixels()
+    pixels = _Pixels(slices)
     doubles = []
     for k, (first, *others) in enumerate(places):
         voxels[k] = pixels.read(first)
@@ -144,14 +153,17 @@ def _by_place(slices: Sequence[Slice], normal: NDArray[np.float64]) -> list[list
 class _Pixels:
     """Reads slices; the file read last stays open in memory, as it may hold them all."""
 
-    def __init__(self) -> None:
+    def __init__(self, slices: Sequence[Slice]) -> None:
+        self._n_frames = Counter(id(one.file) for one in slices)
         self._file: Any = None
         self._dataset: Any = None
 
     def read(self, one: Slice) -> NDArray[np.float32]:
         if one.file is not self._file:
             self._dataset = None  # not both in memory
-            self._dataset = read_pixels(one.file)
+            self._dataset = read_pixels(
+                one.file, math.prod(one.shape) * self._n_frames[id(one.file)]
+            )
             self._file = one.file
         return slice_hu(self._dataset, one)
 

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skedema.scans._budget import DEFAULT_MAX_BYTES, checked_max_bytes
 from skedema.scans._checks import as_volume, numeric, refused_by_system
-from skedema.scans._content import WHOLE_SCANS
+from skedema.scans._content import WHOLE_SCANS, identity_of
 from skedema.scans._paths import existing, is_list_of_paths
 from skedema.scans.errors import ScanError
-from skedema.scans.images import image_affine, load_image, load_mgz
+from skedema.scans.images import image_affine, is_proxy, load_image, load_mgz
 from skedema.scans.itk import itk_files, load_itk
 from skedema.scans.nifti import load_nifti, nifti_files
 from skedema.scans.npy import load_npy
@@ -95,7 +96,7 @@ def is_missing_scan(cell: object) -> bool:
     return isinstance(cell, float | np.floating) and bool(np.isnan(cell))
 
 
-def load_scan(cell: object) -> Scan:
+def load_scan(cell: object, *, max_bytes: float = DEFAULT_MAX_BYTES) -> Scan:
     """Read the voxels and the geometry of one scan.
 
     Parameters
@@ -105,6 +106,12 @@ def load_scan(cell: object) -> Scan:
         ``.mha``, ``.mhd``, ``.nrrd`` or ``.npy``; a DICOM series as a folder, a ``.zip``, a
         ``.dcm`` file or the list of its files; or a scan in memory. Trailing axes of length 1 are
         dropped. Nothing is ever unpickled.
+    max_bytes : int, default=2**31
+        The most bytes that the voxels may take in memory, as they are given: a scan that would
+        take more is refused before anything is allocated for it, whatever its format, so that a
+        small file that unpacks to much does no harm. Reading takes up to three times as many. The
+        default, 2 GiB, holds 1024 x 1024 x 512 voxels of float32; the head of a patient has up to
+        512 x 512 x 600.
 
     Returns
     -------
@@ -117,34 +124,37 @@ def load_scan(cell: object) -> Scan:
     ------
     ScanError
         If there is nothing to read or it is not one finite, real 3-D volume with a usable
-        geometry; if a file is damaged, is of another size than its header promises, or is blank.
+        geometry; if a file is damaged, is of another size than its header promises, or is blank;
+        if it would take more than `max_bytes`.
+    TypeError, ValueError
+        If `max_bytes` is no number from 1.
 
     Warns
     -----
     UserWarning
         If a NIfTI header states no orientation, or two that differ; see `load_nifti`.
     """
-    name = scan_name(cell)
+    name, most = scan_name(cell), checked_max_bytes(max_bytes)
     if isinstance(cell, np.ndarray):
-        return Scan(as_volume(cell, name), None)
+        return Scan(as_volume(cell, name, most), None)
     if _is_image(cell):
-        return load_image(cell, name)
+        return load_image(cell, name, most)
     if is_list_of_paths(cell):
-        return _load_dicom(cell, name)
+        return _load_dicom(cell, name, most)
     if is_missing_scan(cell):
         raise ScanError("the scan is missing; leave the row out or give the path of its scan")
     path, is_folder = existing(cell, name)
     ending = path.strip().lower()
     if is_folder or ending.endswith(_DICOM):
-        return _load_dicom(path, name)
+        return _load_dicom(path, name, most)
     if ending.endswith(_NIFTI):
-        return load_nifti(path, name)
+        return load_nifti(path, name, most)
     if ending.endswith(_ITK):
-        return load_itk(path, name)
+        return load_itk(path, name, most)
     if ending.endswith(".npy"):
-        return load_npy(path, name)
+        return load_npy(path, name, most)
     if ending.endswith(".mgz"):
-        return load_mgz(path, name)
+        return load_mgz(path, name, most)
     raise ScanError(f"{name}: {_not_read(path)}")
 
 
@@ -185,8 +195,9 @@ def scan_key(cell: object) -> tuple[Any, ...]:
     Returns
     -------
     tuple
-        Hashable. For a file its absolute path, time of change (ns) and size (bytes), so that a
-        file that was written anew gets another key; of both files where there are two; for a
+        Hashable. For a file its absolute path, what the system knows it by (`identity_of`) and its
+        size (bytes), so that a file that was written anew or replaced gets another key, also where
+        its time was set back or a link leads elsewhere; of both files where there are two; for a
         DICOM series what `dicom_key` gives; for a scan in memory a digest of its shape, type,
         voxels and affine.
 
@@ -227,11 +238,11 @@ def scan_key(cell: object) -> tuple[Any, ...]:
     return tuple(key)
 
 
-def _file_key(path: str) -> tuple[str, int, int]:
+def _file_key(path: str) -> tuple[str, tuple[int, ...], int]:
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):
         raise OSError(f"{path} is no regular file")
-    return os.path.abspath(path), status.st_mtime_ns, status.st_size
+    return os.path.abspath(path), identity_of(status), status.st_size
 
 
 def _has_files(folder: str) -> bool:
@@ -257,10 +268,10 @@ def _not_read(path: str) -> str:
 
 
 # pydicom is an extra, and most scans are no DICOM series.
-def _load_dicom(cell: object, name: str) -> Scan:
+def _load_dicom(cell: object, name: str, max_bytes: int) -> Scan:
     from skedema.scans.dicom import load_dicom
 
-    return load_dicom(cell, name)
+    return load_dicom(cell, name, max_bytes)
 
 
 def _dicom_key(cell: object, name: str) -> tuple[Any, ...]:
@@ -275,7 +286,8 @@ def _image_key(image: Any, name: str) -> tuple[Any, ...]:
     on_disk = hasattr(image.dataobj, "get_unscaled")  # nibabel's ArrayProxy: not read yet
     if on_disk and filename and os.path.isfile(filename):
         return (*scan_key(filename), affine.tobytes())
-    voxels = load_image(image, name).voxels
+    most = DEFAULT_MAX_BYTES if is_proxy(image.dataobj) else sys.maxsize  # else in memory already
+    voxels = load_image(image, name, most).voxels
     return ("image", _digest(voxels), affine.tobytes())
 
 

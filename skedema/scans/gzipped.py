@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import import_module
-from types import ModuleType
-from typing import Any
+from io import BytesIO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ _EMPTY_RATIO = 100
 # Pieces fed in (the first of a member, the others) and taken out: small enough for the cache, and
 # so that many small members take no long time.
 _FIRST, _IN, _OUT = 2**14, 2**18, 2**20
+_READ = 2**20  # of the file at a time
 _MAX_MEMBERS = 2**16  # of 64 KiB in files of bgzip: 4 GiB
 
 _MAGIC = b"\x1f\x8b"
@@ -35,7 +36,9 @@ _FORBIDDEN_FLAGS = 0xE0  # reserved in RFC 1952, section 2.3.1; ISA-L alone lets
 _HEADER_CRC = 0x02
 
 
-def decompress(path: str, name: str, max_bytes: int, least: int | None = None) -> NDArray[np.uint8]:
+def decompress(
+    path: str, name: str, max_bytes: int, least: int | None = None, held: int = 0
+) -> NDArray[np.uint8]:
     """Unpack a gzip file whole, by the fastest library there is.
 
     libdeflate (package ``deflate``), else ISA-L (package ``isal``), else zlib: all give the same
@@ -54,6 +57,8 @@ def decompress(path: str, name: str, max_bytes: int, least: int | None = None) -
     least : int or None, default=None
         How many bytes are expected, `max_bytes` by default: a file that is too small to hold
         them, or suspiciously small, is refused before anything is allocated.
+    held : int, default=0
+        As in `check_ratio`.
 
     Returns
     -------
@@ -70,7 +75,7 @@ def decompress(path: str, name: str, max_bytes: int, least: int | None = None) -
         with open(path, "rb") as file:
             n_packed = os.fstat(file.fileno()).st_size
             if n_packed:
-                check_ratio(n_packed, name, max_bytes if least is None else least)
+                check_ratio(n_packed, name, max_bytes if least is None else least, held)
             data = file.read()
     except (OSError, MemoryError) as error:
         raise refused_by_system(name, error) from error
@@ -79,11 +84,52 @@ def decompress(path: str, name: str, max_bytes: int, least: int | None = None) -
 
 def decompress_bytes(data: bytes, name: str, max_bytes: int) -> NDArray[np.uint8]:
     """Unpack the content of a gzip file; parameters and errors as those of `decompress`."""
-    _check_start(data, 0, name)
+    _check_start(data[:4], 0, len(data), name)
     try:
         return _library()(data, name, max_bytes)
     except MemoryError as error:
         raise refused_by_system(name, error) from error
+
+
+def unpacked(
+    path: str, name: str, max_bytes: int, least: int | None = None, held: int = 0
+) -> Iterator[bytes]:
+    """Unpack a gzip file in pieces, as thoroughly as `decompress` does, with little in memory.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    name : str
+        What messages call it.
+    max_bytes : int
+        The most bytes it may unpack to.
+    least, held
+        As in `decompress`.
+
+    Yields
+    ------
+    bytes
+        Up to 1 MiB. All is verified once the last piece is taken.
+
+    Raises
+    ------
+    ScanError
+        As `decompress`.
+    """
+    try:
+        with open(path, "rb") as file:
+            n_packed = os.fstat(file.fileno()).st_size
+            if n_packed:
+                check_ratio(n_packed, name, max_bytes if least is None else least, held)
+            yield from unpacked_from(file, name, max_bytes)
+    except (OSError, MemoryError) as error:
+        raise refused_by_system(name, error) from error
+
+
+def unpacked_from(file: IO[bytes], name: str, max_bytes: int) -> Iterator[bytes]:
+    """Unpack what is left of an open file; parameters, pieces and errors as those of `unpacked`."""
+    return _members(_streaming(), file, name, max_bytes)
 
 
 def peek(path: str, name: str, n_bytes: int) -> bytes:
@@ -113,7 +159,7 @@ def peek(path: str, name: str, n_bytes: int) -> bytes:
     try:
         with open(path, "rb") as file:
             data = file.read(2**14)
-            _check_start(data, 0, name)
+            _check_start(data[:4], 0, len(data), name)
             # Headers of gzip may be long and blocks may be empty, but not without end.
             while data and not unpack.eof and len(found) < n_bytes and file.tell() <= 2**20:
                 found += unpack.decompress(data, n_bytes - len(found))
@@ -125,7 +171,7 @@ def peek(path: str, name: str, n_bytes: int) -> bytes:
     return found
 
 
-def check_ratio(n_packed: int, name: str, n_bytes: int) -> None:
+def check_ratio(n_packed: int, name: str, n_bytes: int, held: int = 0) -> None:
     """Refuse, before anything is allocated, what packed bytes cannot hold or no scan shrinks to.
 
     Parameters
@@ -136,12 +182,14 @@ def check_ratio(n_packed: int, name: str, n_bytes: int) -> None:
         What messages call the file.
     n_bytes : int
         Bytes they are said to unpack to.
+    held : int, default=0
+        Bytes of the array that is made of these, where that takes more.
 
     Raises
     ------
     ScanError
-        If these are more than deflate can make of them; or more than 0.5 GB and than 100 times as
-        many; or far fewer than the packed ones.
+        If these are more than deflate can make of them; or far fewer than the packed ones; or 100
+        times as many, and in memory above 0.5 GB.
     """
     if n_packed > 1.01 * n_bytes + 2**20:  # deflate adds 5 bytes a 64 KiB at most
         raise broken(
@@ -153,10 +201,11 @@ def check_ratio(n_packed: int, name: str, n_bytes: int) -> None:
             name,
             f"{n_packed:,} bytes of gzip cannot hold the {n_bytes:,} that the header promises",
         )
-    if n_bytes > _LARGE and n_bytes > _EMPTY_RATIO * n_packed:
+    held = max(held, n_bytes)
+    if held > _LARGE and n_bytes > _EMPTY_RATIO * n_packed:
         raise broken(
             name,
-            f"its {n_packed:,} bytes would take {n_bytes / 1e9:.1f} GB of memory, as only a "
+            f"its {n_packed:,} bytes would take {held / 1e9:.1f} GB of memory, as only a "
             "blank image or a decompression bomb does",
             "crop it to the head, or write it without compression as .nii",
         )
@@ -196,8 +245,20 @@ def library_named(library: str) -> Unpack:
     if library == "deflate":
         deflate = import_module("deflate")
         return lambda data, name, max_bytes: _at_once(deflate, data, name, max_bytes)
-    module = zlib if library == "zlib" else import_module("isal.isal_zlib")
+    module = _streaming(library)
     return lambda data, name, max_bytes: _in_pieces(module, data, name, max_bytes)
+
+
+def _streaming(library: str | None = None) -> Any:
+    """Give the library that unpacks in pieces: the one named, or the faster that there is."""
+    if library == "zlib":
+        return zlib
+    try:
+        return import_module("isal.isal_zlib")
+    except ImportError:
+        if library:
+            raise
+        return zlib
 
 
 def _at_once(deflate: Any, data: bytes, name: str, max_bytes: int) -> NDArray[np.uint8]:
@@ -216,26 +277,50 @@ def _at_once(deflate: Any, data: bytes, name: str, max_bytes: int) -> NDArray[np
             length = (len(found) % 2**32).to_bytes(4, "little")
             if data.find(length) == len(data) - 4:
                 return np.frombuffer(found, np.uint8)
+        del found
     return _in_pieces(zlib, data, name, max_bytes)
 
 
-def _in_pieces(library: ModuleType, data: bytes, name: str, max_bytes: int) -> NDArray[np.uint8]:
+def _in_pieces(library: Any, data: bytes, name: str, max_bytes: int) -> NDArray[np.uint8]:
     """Unpack with zlib, or ISA-L by the same calls."""
     found = np.empty(max_bytes, np.uint8)  # pages that nothing is written to cost nothing
-    view = memoryview(data)
-    read = written = members = 0
-    while read < len(data):
-        _check_start(data, read, name)
+    written = 0
+    for part in _members(library, BytesIO(data), name, max_bytes):
+        found[written : written + len(part)] = np.frombuffer(part, np.uint8)
+        written += len(part)
+    return found[:written]
+
+
+def _members(library: Any, file: IO[bytes], name: str, max_bytes: int) -> Iterator[bytes]:
+    """Unpack member after member of an open file."""
+    read = file.tell()
+    n_packed = file.seek(0, os.SEEK_END)
+    file.seek(read)
+    written = members = 0
+    data, at = b"", 0  # what was read of the file, and how far it is unpacked
+
+    def fill(least: int) -> None:
+        nonlocal data, at, read
+        if len(data) - at < least:
+            data, at = data[at:] + file.read(_READ), 0
+            read = file.tell()
+
+    fill(4)
+    if not data:
+        _check_start(b"", 0, 0, name)
+    while at < len(data):
+        _check_start(data[at : at + 4], members, n_packed - read + len(data) - at, name)
         members += 1
         if members > _MAX_MEMBERS:
             raise broken(name, f"it is in more than {_MAX_MEMBERS:,} pieces, as no program writes")
         unpack = library.decompressobj(wbits=31)
-        piece: bytes | memoryview = b""
+        piece = b""
         size = _FIRST
         while not unpack.eof:
             if not piece:
-                piece = view[read : read + size]
-                read += len(piece)
+                fill(1)
+                piece = data[at : at + size]
+                at += len(piece)
                 size = _IN
             try:
                 # One byte more than there is room for shows that there is too much.
@@ -244,24 +329,33 @@ def _in_pieces(library: ModuleType, data: bytes, name: str, max_bytes: int) -> N
                 raise _damaged(name, error) from error
             if not (piece or part or unpack.eof):
                 raise broken(name, "the file ends before its compressed data do")
-            if written + len(part) > max_bytes:
-                raise broken(name, f"it unpacks to more than the {max_bytes:,} bytes promised")
-            found[written : written + len(part)] = np.frombuffer(part, np.uint8)
             written += len(part)
+            if written > max_bytes:
+                raise broken(name, f"it unpacks to more than the {max_bytes:,} bytes promised")
+            yield part
             piece = unpack.unconsumed_tail
-        read -= len(unpack.unused_data)
-        if data[read : read + 1] == b"\0" and not data[read:].strip(b"\0"):
-            break
-    return found[:written]
+        at -= len(unpack.unused_data)
+        fill(4)
+        if data[at : at + 1] == b"\0" and _only_zeros(data[at:], file):
+            return
 
 
-def _check_start(data: bytes, at: int, name: str) -> None:
-    """Check the fixed part of a member's header."""
-    if not data:
+def _only_zeros(start: bytes, file: IO[bytes]) -> bool:
+    """Look at all that follows; the file is then where it was."""
+    where = file.tell()
+    piece = start
+    while piece and not piece.strip(b"\0"):
+        piece = file.read(_READ)
+    file.seek(where)
+    return not piece
+
+
+def _check_start(start: bytes, members: int, n_left: int, name: str) -> None:
+    """Check the first four bytes of a member, behind so many others."""
+    if not start:
         raise broken(name, "the file is empty")
-    start = data[at : at + 4]
-    if at and start[:2] != _MAGIC:
-        raise broken(name, f"{len(data) - at:,} bytes that are no gzip follow its compressed data")
+    if members and start[:2] != _MAGIC:
+        raise broken(name, f"{n_left:,} bytes that are no gzip follow its compressed data")
     if start[:2] != _MAGIC:
         raise broken(
             name,

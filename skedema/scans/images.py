@@ -6,7 +6,9 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from skedema.scans._budget import DEFAULT_MAX_BYTES, check_budget
 from skedema.scans._checks import (
     as_volume,
     broken,
@@ -18,7 +20,7 @@ from skedema.scans._checks import (
 from skedema.scans._geometry import Affine, check_affine, nifti_affine, stated_affine
 from skedema.scans.errors import ScanError
 from skedema.scans.gzipped import decompress, peek
-from skedema.scans.nifti import read_voxels
+from skedema.scans.nifti import check_header_budget, read_voxels
 from skedema.scans.nifti_header import read_header
 from skedema.scans.scan import Scan
 
@@ -57,7 +59,7 @@ def image_affine(image: Any, name: str) -> Affine:
     return check_affine(image.affine, image.shape, name)
 
 
-def load_image(image: Any, name: str) -> Scan:
+def load_image(image: Any, name: str, max_bytes: int = DEFAULT_MAX_BYTES) -> Scan:
     """Read an image in memory.
 
     Where its voxels are still in a NIfTI file they are read by `read_voxels`, which verifies
@@ -69,6 +71,8 @@ def load_image(image: Any, name: str) -> Scan:
         The image.
     name : str
         What messages call it.
+    max_bytes : int, default=2**31
+        The most bytes that the voxels may take in memory.
 
     Returns
     -------
@@ -78,13 +82,14 @@ def load_image(image: Any, name: str) -> Scan:
     Raises
     ------
     ScanError
-        If its voxels cannot be read, or it is not one finite, real 3-D volume with a usable
-        geometry.
+        If its voxels cannot be read, or would take more than `max_bytes`, or it is not one finite,
+        real 3-D volume with a usable geometry.
     """
     proxy = image.dataobj
     path = getattr(proxy, "file_like", None)
     if isinstance(path, str) and path.lower().endswith((".nii", ".nii.gz")):
         header = read_header(path, name)
+        check_header_budget(header, name, max_bytes)
         stated_affine(header.fields, name)  # nibabel mends, in silence, some of what it refuses
         stated = (header.shape, header.dtype, header.offset, header.slope, header.inter)
         if stated != (proxy.shape, proxy.dtype, proxy.offset, proxy.slope, proxy.inter):
@@ -95,15 +100,33 @@ def load_image(image: Any, name: str) -> Scan:
         return Scan(read_voxels(path, name, header), affine)
     affine = image_affine(image, name)
     check_type(np.dtype(proxy.dtype), name)
+    check_budget(image.shape, np.dtype(np.float32), name, max_bytes)
     try:
         with np.errstate(over="ignore"):
-            voxels = np.asanyarray(proxy, dtype=np.float32)
+            voxels = _in_slabs(proxy) if is_proxy(proxy) else np.asanyarray(proxy, np.float32)
     except Exception as error:  # gzip, zlib, short files and senseless headers raise many types
         raise unreadable(name, error) from error
-    return Scan(as_volume(voxels, name), affine)
+    return Scan(as_volume(voxels, name, max_bytes), affine)
 
 
-def load_mgz(path: str, name: str) -> Scan:
+def is_proxy(dataobj: Any) -> bool:
+    """Tell whether the voxels of an image are still in its file."""
+    import nibabel
+
+    untyped: Any = nibabel
+    return bool(untyped.is_proxy(dataobj))
+
+
+def _in_slabs(proxy: Any) -> NDArray[np.float32]:
+    """Read a proxy by parts along its third axis: nibabel scales in float64, twice the memory."""
+    volume = np.empty(proxy.shape, np.float32, order="F")
+    step = -(-proxy.shape[2] // 4)  # packed files are unpacked from the start for each
+    for start in range(0, proxy.shape[2], step):
+        volume[:, :, start : start + step] = proxy[:, :, start : start + step]
+    return volume
+
+
+def load_mgz(path: str, name: str, max_bytes: int = DEFAULT_MAX_BYTES) -> Scan:
     """Read a ``.mgz`` file of FreeSurfer.
 
     Parameters
@@ -112,6 +135,8 @@ def load_mgz(path: str, name: str) -> Scan:
         The file.
     name : str
         What messages call it.
+    max_bytes : int, default=2**31
+        The most bytes that the voxels may take in memory.
 
     Returns
     -------
@@ -121,7 +146,7 @@ def load_mgz(path: str, name: str) -> Scan:
     Raises
     ------
     ScanError
-        If the file is damaged or no scan.
+        If the file is damaged, larger than `max_bytes`, or no scan.
     """
     import nibabel
 
@@ -134,14 +159,22 @@ def load_mgz(path: str, name: str) -> Scan:
     dtype = _MGH_TYPES.get(int(start[5]))
     if dtype is None:
         raise broken(name, f"no type of voxels has the code {start[5]}")
-    n_bytes = _MGH_HEADER + math.prod(shape) * np.dtype(dtype).itemsize
-    data = decompress(path, name, n_bytes + _MGH_FOOTER, least=n_bytes)
+    stored = np.dtype(">" + dtype)
+    check_budget(shape, np.dtype(np.float32), name, max_bytes)
+    n_bytes = _MGH_HEADER + math.prod(shape) * stored.itemsize
+    held = 4 * math.prod(shape)
+    data = decompress(path, name, n_bytes + _MGH_FOOTER, least=n_bytes, held=held)
     if data.size < n_bytes:
         raise broken(name, f"there are {data.size:,} bytes, the header promises {n_bytes:,}")
     try:
-        image = nibabel.MGHImage.from_bytes(data.tobytes())
+        # Without the voxels: nibabel would copy them, twice.
+        kind: Any = nibabel.freesurfer.mghformat.MGHHeader
+        header = kind(data[:_MGH_HEADER].tobytes())
+        affine = check_affine(header.get_affine(), shape[:3], name)
+    except ScanError:
+        raise
     except Exception as error:
         raise unreadable(name, error) from error
-    scan = load_image(image, name)
-    check_not_blank(scan.voxels.reshape(-1, order="A"), name)
-    return scan
+    flat = np.frombuffer(data, stored, math.prod(shape), offset=_MGH_HEADER)
+    check_not_blank(flat, name)
+    return Scan(as_volume(flat.reshape(shape, order="F"), name, max_bytes), affine)

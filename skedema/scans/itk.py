@@ -13,11 +13,13 @@ from __future__ import annotations
 import math
 import os
 import zlib
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skedema.scans._budget import DEFAULT_MAX_BYTES, check_budget
 from skedema.scans._checks import (
     as_volume,
     broken,
@@ -27,8 +29,9 @@ from skedema.scans._checks import (
     unreadable,
 )
 from skedema.scans._geometry import check_affine
+from skedema.scans._stored import from_pieces, is_wide, pieces_of
 from skedema.scans.errors import ScanError
-from skedema.scans.gzipped import check_ratio, decompress_bytes
+from skedema.scans.gzipped import check_ratio, decompress_bytes, unpacked_from
 from skedema.scans.itk_header import CONVERT, MAX_HEADER, ItkHeader, read_meta, read_nrrd
 from skedema.scans.scan import Scan
 
@@ -41,7 +44,7 @@ class _Image(NamedTuple):
     start: int
 
 
-def load_itk(path: str, name: str) -> Scan:
+def load_itk(path: str, name: str, max_bytes: int = DEFAULT_MAX_BYTES) -> Scan:
     """Read a ``.mha``, ``.mhd`` or ``.nrrd`` file.
 
     Parameters
@@ -50,6 +53,8 @@ def load_itk(path: str, name: str) -> Scan:
         The file. The voxels of a ``.mhd`` are in a file beside it, those of the others inside.
     name : str
         What messages call it.
+    max_bytes : int, default=2**31
+        The most bytes that the voxels may take in memory.
 
     Returns
     -------
@@ -59,17 +64,18 @@ def load_itk(path: str, name: str) -> Scan:
     Raises
     ------
     ScanError
-        If the file is damaged, of another size than its header promises, of a variant that is
-        not read (the message names it), or no scan.
+        If the file is damaged, of another size than its header promises, larger than `max_bytes`,
+        of a variant that is not read (the message names it), or no scan.
     """
     image = _image(path, name)
     header = image.header
     check_shape(header.shape, name)
+    check_budget(header.shape, np.dtype(np.float32), name, max_bytes)
     affine = check_affine(header.affine, header.shape, name)
-    n_bytes = math.prod(header.shape) * header.dtype.itemsize
-    flat = np.frombuffer(_voxels(image, name, n_bytes), header.dtype)
-    check_not_blank(flat, name)
-    return Scan(as_volume(flat.reshape(header.shape, order="F"), name), affine)
+    flat = _voxels(image, name)
+    if header.packed != "zlib" and not is_wide(header.dtype):
+        check_not_blank(flat, name)
+    return Scan(as_volume(flat.reshape(header.shape, order="F"), name, max_bytes), affine)
 
 
 def itk_files(path: str, name: str) -> tuple[str, ...]:
@@ -126,31 +132,53 @@ def _image(path: str, name: str) -> _Image:
     return _Image(header, beside, 0)
 
 
-def _voxels(image: _Image, name: str, n_bytes: int) -> NDArray[np.uint8]:
-    """Read and unpack the voxels; they end where the file does."""
-    packed = image.header.packed
+def _voxels(image: _Image, name: str) -> NDArray[Any]:
+    """Read and unpack the voxels, which end where the file does, in the order of the file."""
+    header = image.header
+    n = math.prod(header.shape)
+    n_bytes = n * header.dtype.itemsize
+    flat: NDArray[Any]
     try:
         with open(image.path, "rb") as file:
             n_stored = os.fstat(file.fileno()).st_size - image.start
             file.seek(image.start)
-            if not packed:
+            if header.packed:
+                check_ratio(n_stored, name, n_bytes, 4 * n)
+            else:
                 _check_size(n_stored, n_bytes, name)
-                return np.fromfile(file, np.uint8, n_bytes)
-            check_ratio(n_stored, name, n_bytes)
-            stored = file.read()
-        if packed == "gzip":
-            data: NDArray[Any] = decompress_bytes(stored, name, n_bytes)
-        else:
-            unpack = zlib.decompressobj()
-            data = np.frombuffer(unpack.decompress(stored, n_bytes + 1), np.uint8)
-            if unpack.unused_data or not unpack.eof:
-                raise broken(name, "its compressed data are cut off or too long")
+            if header.packed == "zlib":
+                flat = from_pieces(_inflated(file, name, n_bytes), header.dtype, n, name)
+            elif header.packed == "gzip" and is_wide(header.dtype):
+                flat = from_pieces(unpacked_from(file, name, n_bytes), header.dtype, n, name)
+            elif header.packed == "gzip":
+                flat = np.frombuffer(decompress_bytes(file.read(), name, n_bytes), np.uint8)
+                _check_size(flat.size, n_bytes, name)
+                return flat.view(header.dtype)
+            elif is_wide(header.dtype):
+                flat = from_pieces(pieces_of(file), header.dtype, n, name)
+            else:
+                flat = np.fromfile(file, header.dtype, n)
     except (OSError, MemoryError) as error:
         raise refused_by_system(name, error) from error
     except zlib.error as error:
         raise unreadable(name, error) from error
-    _check_size(data.size, n_bytes, name)
-    return data
+    _check_size(flat.size * header.dtype.itemsize, n_bytes, name)
+    return flat
+
+
+def _inflated(file: IO[bytes], name: str, n_bytes: int) -> Iterator[bytes]:
+    """Unpack zlib in pieces, one byte more at most than there should be."""
+    unpack = zlib.decompressobj()
+    room = n_bytes + 1
+    while not unpack.eof and room:
+        packed = unpack.unconsumed_tail or file.read(2**18)
+        piece = unpack.decompress(packed, min(2**20, room))
+        if not (packed or piece):
+            break
+        room -= len(piece)
+        yield piece
+    if not unpack.eof or unpack.unused_data or file.read(1):
+        raise broken(name, "its compressed data are cut off or too long")
 
 
 def _check_size(n_found: int, n_bytes: int, name: str) -> None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import os
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skedema.scans._budget import DEFAULT_MAX_BYTES, check_budget
 from skedema.scans._checks import broken, check_finite, check_not_blank, refused_by_system
 from skedema.scans._geometry import nifti_affine, stated_affine
+from skedema.scans._stored import from_pieces, is_wide, pieces_of, scaled
 from skedema.scans.errors import ScanError
-from skedema.scans.gzipped import decompress
+from skedema.scans.gzipped import decompress, unpacked
 from skedema.scans.nifti_header import NiftiHeader, read_header
 from skedema.scans.scan import Scan
 
 
-def load_nifti(path: str, name: str) -> Scan:
+def load_nifti(path: str, name: str, max_bytes: int = DEFAULT_MAX_BYTES) -> Scan:
     """Read a NIfTI-1 or NIfTI-2 file, or a pair of them, of either byte order.
 
     A file is read where everything in it agrees: magic, type, dimensions, and to the byte the
@@ -32,6 +36,8 @@ def load_nifti(path: str, name: str) -> Scan:
         ``.gz`` behind.
     name : str
         What messages call it.
+    max_bytes : int, default=2**31
+        The most bytes that the voxels may take in memory.
 
     Returns
     -------
@@ -42,8 +48,8 @@ def load_nifti(path: str, name: str) -> Scan:
     Raises
     ------
     ScanError
-        If the file is damaged, states something that cannot be, or is no scan: not 3-D, not real
-        numbers, blank, or with a geometry that no scanner makes.
+        If the file is damaged, states something that cannot be, is larger than `max_bytes`, or is
+        no scan: not 3-D, not real numbers, blank, or with a geometry that no scanner makes.
 
     Warns
     -----
@@ -55,6 +61,7 @@ def load_nifti(path: str, name: str) -> Scan:
     files = nifti_files(path, name)
     names = [name if each == path else f"{name}: {os.path.basename(each)}" for each in files]
     header = read_header(files[0], names[0], pair=len(files) == 2)
+    check_header_budget(header, name, max_bytes)
     stated = stated_affine(header.fields, names[0])
     affine = nifti_affine(header.fields, stated, header.shape, names[0])
     return Scan(read_voxels(files[-1], names[-1], header), affine)
@@ -120,21 +127,30 @@ def read_voxels(path: str, name: str, header: NiftiHeader) -> NDArray[Any]:
     ScanError
         If the file is damaged or of another size, or the voxels are not finite or all equal.
     """
-    data = _exactly(path, name, header.n_bytes)
-    _check_extensions(data, header, name)
-    flat = np.frombuffer(data, header.dtype, offset=header.offset)
-    check_not_blank(flat, name)
-    volume = _scaled(flat, header.slope, header.inter)
+    if is_wide(header.dtype):
+        volume = _by_pieces(path, name, header)
+    else:
+        data = _exactly(path, name, header)
+        _check_extensions(data[: header.offset], header, name)
+        flat = np.frombuffer(data, header.dtype, offset=header.offset)
+        check_not_blank(flat, name)
+        volume = scaled(flat, header.slope, header.inter)
     largest = 2.0 ** (8 * header.dtype.itemsize) * abs(header.slope) + abs(header.inter)
     if header.dtype.kind == "f" or largest > 1e38:
         check_finite(volume, name)
     return volume.reshape(header.shape[:3], order="F")
 
 
-def _exactly(path: str, name: str, n_bytes: int) -> NDArray[np.uint8]:
+def check_header_budget(header: NiftiHeader, name: str, max_bytes: int) -> None:
+    """Refuse what would take too much memory; extensions of the header count, too."""
+    check_budget(header.shape, header.held, name, max_bytes, header.offset)
+
+
+def _exactly(path: str, name: str, header: NiftiHeader) -> NDArray[np.uint8]:
     """Read a file that must unpack to just so many bytes."""
+    n_bytes = header.n_bytes
     if path.lower().endswith(".gz"):
-        data = decompress(path, name, n_bytes)
+        data = decompress(path, name, n_bytes, held=_held_bytes(header))
         n_found = data.size
     else:
         try:
@@ -144,13 +160,46 @@ def _exactly(path: str, name: str, n_bytes: int) -> NDArray[np.uint8]:
                 n_found = n_found if n_found != n_bytes else data.size
         except (OSError, MemoryError) as error:
             raise refused_by_system(name, error) from error
+    _check_length(n_found, n_bytes, name)
+    return data
+
+
+def _by_pieces(path: str, name: str, header: NiftiHeader) -> NDArray[np.float32]:
+    """Read and scale a file that must unpack to just so many bytes, few of them at a time."""
+    n_bytes = header.n_bytes
+    try:
+        with open(path, "rb") as file:
+            if path.lower().endswith(".gz"):
+                pieces = unpacked(path, name, n_bytes, held=_held_bytes(header))
+            else:
+                _check_length(os.fstat(file.fileno()).st_size, n_bytes, name)
+                pieces = pieces_of(file)
+            start = b""
+            while len(start) < header.offset and (piece := next(pieces, b"")):
+                start += piece
+            voxels = chain([start[header.offset :]], pieces)
+            n = (n_bytes - header.offset) // header.dtype.itemsize
+            volume = from_pieces(voxels, header.dtype, n, name, header.slope, header.inter)
+    except (OSError, MemoryError) as error:
+        raise refused_by_system(name, error) from error
+    missing = (n - volume.size) * header.dtype.itemsize
+    _check_length(n_bytes - missing, n_bytes, name)
+    extensions = np.frombuffer(start[: header.offset], np.uint8)
+    _check_extensions(extensions, header, name)
+    return volume
+
+
+def _held_bytes(header: NiftiHeader) -> int:
+    return math.prod(header.shape) * header.held.itemsize
+
+
+def _check_length(n_found: int, n_bytes: int, name: str) -> None:
     if n_found != n_bytes:
         raise broken(
             name,
             f"there are {n_found:,} bytes, the header promises {n_bytes:,}: it is "
             f"{'cut off' if n_found < n_bytes else 'too long, or the header is damaged'}",
         )
-    return data
 
 
 def _check_extensions(data: NDArray[np.uint8], header: NiftiHeader, name: str) -> None:
@@ -166,25 +215,3 @@ def _check_extensions(data: NDArray[np.uint8], header: NiftiHeader, name: str) -
         if size < 8 or at + size > header.offset:
             raise broken(name, f"a header extension of {size} bytes runs into the voxels")
         at += size
-
-
-def _scaled(flat: NDArray[Any], slope: float, inter: float) -> NDArray[Any]:
-    """Give stored x slope + inter, rounded once, in one pass over memory."""
-    dtype = flat.dtype
-    with np.errstate(over="ignore", invalid="ignore"):
-        if slope == 1 and inter == 0:
-            # Half the memory; bytes and unsigned numbers could not hold the HU of air.
-            return flat if dtype == np.int16 else np.require(flat, np.float32, ["A", "W"])
-        volume = np.empty(flat.size, np.float32)
-        whole = slope == int(slope) and inter == int(inter)
-        largest = 2 ** (8 * dtype.itemsize) * abs(slope) + abs(inter)
-        if dtype.kind != "f" and whole and largest <= 2**24:  # exact in float32
-            np.multiply(flat, np.float32(slope), out=volume, dtype=np.float32, casting="unsafe")
-            volume += np.float32(inter)
-            return volume
-        for start in range(0, flat.size, 2**16):
-            piece = flat[start : start + 2**16].astype(np.float64)
-            piece *= slope
-            piece += inter
-            volume[start : start + 2**16] = piece
-    return volume

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skedema.scans._checks import broken, check_shape, check_type, refused_by_system
+from skedema.scans._stored import held_type
 from skedema.scans.errors import ScanError
-from skedema.scans.gzipped import decompress, peek
+from skedema.scans.gzipped import peek, unpacked
 
 #: Bytes before the voxels, header extensions above all: those of dcm2niix and FreeSurfer are
 #: smaller by orders.
@@ -42,6 +43,11 @@ class NiftiHeader(NamedTuple):
     def n_bytes(self) -> int:
         """Bytes up to the end of the voxels."""
         return self.offset + math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def held(self) -> np.dtype[Any]:
+        """What the voxels are held as."""
+        return held_type(self.dtype, self.slope, self.inter)
 
 
 def read_header(path: str, name: str, pair: bool = False) -> NiftiHeader:
@@ -93,7 +99,10 @@ def _start(path: str, name: str, pair: bool) -> bytes:
     gz = path.lower().endswith(".gz")
     try:
         if gz and pair:  # nothing but the header: verify it here
-            return decompress(path, name, MAX_OFFSET, least=348)[:540].tobytes()
+            start = b""
+            for piece in unpacked(path, name, MAX_OFFSET, least=348):
+                start += piece[: 540 - len(start)]
+            return start
         if gz:
             return peek(path, name, 540)
         with open(path, "rb") as file:

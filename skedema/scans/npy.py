@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skedema.scans._budget import DEFAULT_MAX_BYTES, check_budget
 from skedema.scans._checks import (
     as_volume,
     broken,
@@ -18,6 +19,7 @@ from skedema.scans._checks import (
     refused_by_system,
     unreadable,
 )
+from skedema.scans._stored import from_pieces, is_wide, pieces_of
 from skedema.scans.scan import Scan
 
 _SAVE = "write it anew with numpy.save, numbers only"
@@ -29,7 +31,7 @@ _OTHERS = {
 }
 
 
-def load_npy(path: str, name: str) -> Scan:
+def load_npy(path: str, name: str, max_bytes: int = DEFAULT_MAX_BYTES) -> Scan:
     """Read a ``.npy`` file; nothing is ever unpickled.
 
     Parameters
@@ -38,6 +40,8 @@ def load_npy(path: str, name: str) -> Scan:
         The file.
     name : str
         What messages call it.
+    max_bytes : int, default=2**31
+        The most bytes that the voxels may take in memory.
 
     Returns
     -------
@@ -47,24 +51,29 @@ def load_npy(path: str, name: str) -> Scan:
     Raises
     ------
     ScanError
-        If it is damaged, has another size than its header promises, or holds something else
-        than one finite 3-D volume of real numbers that are not all the same.
+        If it is damaged, has another size than its header promises, is larger than `max_bytes`, or
+        holds something else than one finite 3-D volume of real numbers that are not all the same.
     """
     try:
         with open(path, "rb") as file:
             shape, fortran, dtype = _header(file, name)
+            check_budget(shape, np.dtype(np.float32), name, max_bytes)
             n_bytes = file.tell() + math.prod(shape) * dtype.itemsize
             n_found = os.fstat(file.fileno()).st_size
             if n_found != n_bytes:
                 raise broken(
                     name, f"it has {n_found:,} bytes, its header promises {n_bytes:,}", _SAVE
                 )
-            flat = np.fromfile(file, dtype, math.prod(shape))
+            n = math.prod(shape)
+            if is_wide(dtype):
+                flat: NDArray[Any] = from_pieces(pieces_of(file), dtype, n, name)
+            else:
+                flat = np.fromfile(file, dtype, n)
+                check_not_blank(flat, name)
     except (OSError, MemoryError) as error:
         raise refused_by_system(name, error) from error
-    check_not_blank(flat, name)
-    voxels: NDArray[Any] = flat.reshape(shape, order="F" if fortran else "C")
-    return Scan(as_volume(voxels, name), None)
+    voxels = flat.reshape(shape, order="F" if fortran else "C")
+    return Scan(as_volume(voxels, name, max_bytes), None)
 
 
 def _header(file: Any, name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from skedema.scans._budget import DEFAULT_MAX_BYTES, checked_max_bytes
 from skedema.scans._planes import draw_planes, voxel_size
 from skedema.scans._processes import in_processes, n_processes
 from skedema.scans.brain import brain_mask, keep_brain
@@ -67,6 +68,11 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         Whether each head is turned upright and the grid centred on its brain (see
         `skedema.scans.pose`), so that the same voxel is about the same place in every patient.
         Needs a `spacing`. It takes about as long as finding the brain does.
+    max_bytes : int, default=2**31
+        The most bytes that the voxels of a scan may take in memory, before they are brought onto
+        the grid: a larger one is refused before anything is allocated for it, see
+        `skedema.scans.files.load_scan`. It bounds what a process takes and changes no volume: a
+        scan that was read before is known with another bound, too.
     n_jobs : int or None, default=None
         Number of processes that read scans in `transform` (as in joblib), one thread each.
     verbose : int, default=0
@@ -97,6 +103,7 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         head_margin: float | None = None,
         skull_strip: bool = False,
         align: bool = False,
+        max_bytes: float = DEFAULT_MAX_BYTES,
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
@@ -106,6 +113,7 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         self.head_margin = head_margin
         self.skull_strip = skull_strip
         self.align = align
+        self.max_bytes = max_bytes
         self.n_jobs = n_jobs
         self.verbose = verbose
 
@@ -141,6 +149,7 @@ class VolumeReader(TransformerMixin, BaseEstimator):
                 raise TypeError(f"{name}={getattr(self, name)!r}: give True or False")
         if self.align and spacing is None:
             raise ValueError("align=True needs a spacing in mm, not spacing=None")
+        checked_max_bytes(self.max_bytes)
         windows = resolve_windows(self.windows)
         return ReaderSettings(
             spacing, shape, windows, margin, bool(self.skull_strip), bool(self.align)
@@ -209,7 +218,7 @@ class VolumeReader(TransformerMixin, BaseEstimator):
             If the scan is missing or cannot be read.
         """
         settings = self.settings()
-        return _volume(_prepared(scan, settings), settings)
+        return _volume(_prepared(scan, settings, self.max_bytes), settings)
 
     def summary(self) -> str:
         """Say in one line what reading does.
@@ -269,7 +278,7 @@ class VolumeReader(TransformerMixin, BaseEstimator):
             If matplotlib is not installed.
         """
         settings = self.settings()
-        prepared = _prepared(scan, settings)
+        prepared = _prepared(scan, settings, self.max_bytes)
         volume = _volume(prepared, settings)
         limits, names = (0.0, 1.0), [range_name(*each) for each in settings.ranges]
         if not names:
@@ -321,9 +330,9 @@ class _Prepared(NamedTuple):
     centre: NDArray[np.float64] | None
 
 
-def _prepared(cell: object, settings: ReaderSettings) -> _Prepared:
+def _prepared(cell: object, settings: ReaderSettings, max_bytes: float) -> _Prepared:
     """Read a scan, take away what is not wanted of it and turn it upright."""
-    scan = load_scan(cell)
+    scan = load_scan(cell, max_bytes=max_bytes)
     try:
         if settings.head_margin is not None:
             scan = crop(scan, settings.head_margin)

@@ -10,6 +10,7 @@ import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 from scipy.stats import rankdata
 
+from skedema.search._workers import INTERRUPTED
 from skedema.search.objective import CrossValidatedObjective
 
 
@@ -27,7 +28,8 @@ def counts(trial: FrozenTrial) -> bool:
         True for those that were completed or pruned, or failed in a fit.
     """
     finished = trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
-    return finished or (trial.state is TrialState.FAIL and "error" in trial.user_attrs)
+    failed = trial.state is TrialState.FAIL and "error" in trial.user_attrs
+    return finished or (failed and INTERRUPTED not in trial.user_attrs)
 
 
 def trials_frame(trials: Sequence[FrozenTrial]) -> pd.DataFrame:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
+import random
+import shlex
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import optuna
-from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
+from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.study import Study, StudyDirection
+
+Made = TypeVar("Made")
 
 _PARTS = "skedema_search"
 _SQLITE = {".db", ".sqlite", ".sqlite3"}
@@ -41,6 +48,8 @@ def open_storage(storage: Any) -> BaseStorage | str:
         return InMemoryStorage()
     if isinstance(storage, BaseStorage):
         return storage
+    if isinstance(storage, str) and storage.startswith("sqlite"):
+        return _patiently(partial(RDBStorage, storage, {"connect_args": {"timeout": _PATIENCE}}))
     if isinstance(storage, str) and "://" in storage:
         return storage
     if not isinstance(storage, (str, os.PathLike)):
@@ -56,7 +65,12 @@ def open_storage(storage: Any) -> BaseStorage | str:
         )
     lock = JournalFileOpenLock(path)
     _mend(path, lock)
-    return JournalStorage(JournalFileBackend(path, lock_obj=lock))
+    try:
+        return JournalStorage(JournalFileBackend(path, lock_obj=lock))
+    except OSError:
+        raise
+    except Exception as error:  # whatever a line that was changed leads to
+        raise ValueError(_damaged(path, error)) from error
 
 
 def open_study(storage: BaseStorage | str, name: str | None, parts: dict[str, str]) -> Study:
@@ -82,12 +96,20 @@ def open_study(storage: BaseStorage | str, name: str | None, parts: dict[str, st
         When there is a study of the name that belongs to something else; the message says what
         differs.
     """
-    study = optuna.create_study(
-        storage=storage, study_name=name, direction="maximize", load_if_exists=True
+    study = _patiently(
+        partial(
+            optuna.create_study,
+            storage=storage,
+            study_name=name,
+            direction="maximize",
+            load_if_exists=True,
+        )
     )
     if study.directions != [StudyDirection.MAXIMIZE]:
         raise ValueError(f"The study {name!r} does not maximise one score. {_OTHER_NAME}")
     known = study.user_attrs.get(_PARTS)
+    if known is None and study.get_trials(deepcopy=False):
+        known = study.user_attrs.get(_PARTS)  # another process may have begun it just now
     if known is None:
         if study.get_trials(deepcopy=False):
             raise ValueError(
@@ -106,6 +128,22 @@ def open_study(storage: BaseStorage | str, name: str | None, parts: dict[str, st
         )
     return study
 
+
+def _patiently(make: Callable[[], Made]) -> Made:
+    """Try again where two processes make the same tables or the same study at the same time."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return make()
+        except Exception as error:
+            contended = any(each in str(error) for each in _CONTENDED)
+            if not contended or time.monotonic() > until:
+                raise
+        time.sleep(random.SystemRandom().uniform(0.05, 0.5))
+
+
+_PATIENCE = 30.0  # seconds
+_CONTENDED = ("already exists", "is locked", "UNIQUE constraint")  # tables, the database, the study
 
 _OTHER_NAME = "Give another study_name, or None, which finds a search by what it is."
 
@@ -132,3 +170,30 @@ def _mend(path: str, lock: JournalFileOpenLock) -> None:
             os.truncate(path, content.rfind(b"\n") + 1)
     finally:
         lock.release()
+
+
+def _damaged(path: str, error: Exception) -> str:
+    number = next(
+        (
+            k
+            for k, line in enumerate(Path(path).read_bytes().split(b"\n"), 1)
+            if not _is_entry(line)
+        ),
+        None,
+    )
+    where = "a line" if number is None else f"line {number}"
+    remedy = "restore it from a backup, or give another path and begin anew"
+    if number is not None:
+        before = f"head -n {number - 1} {shlex.quote(path)} > another.journal"
+        remedy += f"; or keep the trials before it: {before}"
+    return (
+        f"{path}: {where} of this journal is damaged ({type(error).__name__}: {error}); {remedy}."
+    )
+
+
+def _is_entry(line: bytes) -> bool:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(entry, dict) and isinstance(entry.get("op_code"), int)

@@ -18,6 +18,7 @@ from sklearn.utils import get_tags, indexable
 
 from skedema.search._drawing import Space, check_space, configured, draw
 from skedema.search._folds import Fold, score_folds
+from skedema.search._workers import INTERRUPTED
 
 
 class CrossValidatedObjective:
@@ -203,6 +204,9 @@ class CrossValidatedObjective:
                 trial.report(mean, step=len(folds) - 1)
                 if len(folds) < len(self.splits) and trial.should_prune():
                     raise TrialPruned(f"{mean:.4g} after {len(folds)} of {len(self.splits)} folds.")
+        except (KeyboardInterrupt, SystemExit):
+            trial.set_user_attr(INTERRUPTED, True)
+            raise
         finally:
             if folds:
                 trial.set_user_attr("fold_scores", [each.score for each in folds])

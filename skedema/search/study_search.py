@@ -24,10 +24,12 @@ from skedema._all_or_nothing import all_or_nothing
 from skedema._caching.meaning import digest
 from skedema.search._digest import search_parts
 from skedema.search._drawing import Space, configured
+from skedema.search._places import PlacedSampler
 from skedema.search._progress import progress
 from skedema.search._report import report_failures
 from skedema.search._results import counts, cv_results, trials_frame
 from skedema.search._storage import open_storage, open_study, quiet
+from skedema.search._workers import worker
 from skedema.search.objective import CrossValidatedObjective
 
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -73,9 +75,11 @@ class StudySearchCV(MetaEstimatorMixin, BaseEstimator):
     refit : bool, default=True
         Whether to fit the best estimator on all samples, for `predict` and the like.
     sampler : optuna sampler or None, default=None
-        None is ``TPESampler``, seeded before each trial by `random_state` and the number of trials
-        so far. A search that was interrupted then draws what it would have drawn. Any other is
-        used as a copy, with a new seed where there are trials before.
+        None is ``TPESampler``. Before each trial the sampler, or a copy of the one given, is seeded
+        anew, by `random_state` (by its own seed where it is given) and the place of the trial in
+        the search. So one that was interrupted, or killed, draws what it would have drawn, and
+        processes that share a study never draw alike. That holds for samplers, such as
+        ``RandomSampler``, that look at trials that are finished, and at nothing else.
     pruner : optuna pruner or None, default=None
         None is ``MedianPruner(n_startup_trials=5, n_warmup_steps=1)``: from the second fold on, a
         trial whose mean is below the median of those completed, at that fold, is given up; see
@@ -400,38 +404,37 @@ class StudySearchCV(MetaEstimatorMixin, BaseEstimator):
         # One fold tells little; two folds leave no other to wait for.
         warmup = 1 if len(objective.splits) > 2 else 0
         study.pruner = self.pruner or MedianPruner(n_startup_trials=5, n_warmup_steps=warmup)
-        if self.sampler is not None:
-            study.sampler = copy.deepcopy(self.sampler)
-            if study.get_trials(deepcopy=False):
-                study.sampler.reseed_rng()
         return study
 
     def _run(self, study: Study, objective: CrossValidatedObjective) -> None:
         seed = int(check_random_state(self.random_state).randint(2**31))
-        missing = max(self.n_trials - _n_finished(study), 0)
+        sampler = copy.deepcopy(self.sampler)
+        if sampler is None:
+            # What others are at says nothing yet: a trial that was killed would be taken for one.
+            sampler, seed_of_places = TPESampler(seed=seed, constant_liar=False), seed
+        else:
+            seed_of_places = None
 
-        def seed_next() -> None:
-            if self.sampler is None:
-                n_before = sum(map(counts, study.get_trials(deepcopy=False)))
-                (own,) = np.random.SeedSequence([seed, n_before]).generate_state(1)
-                study.sampler = TPESampler(seed=int(own))
+        with quiet(), worker(study) as own:
+            missing = max(self.n_trials - _n_finished(study), 0)
+            with progress(self.n_trials, self.n_trials - missing, self.verbose) as show:
 
-        with quiet(), progress(self.n_trials, self.n_trials - missing, self.verbose) as show:
+                def after_trial(study: Study, trial: FrozenTrial) -> None:
+                    show(study)
+                    if _n_finished(study) >= self.n_trials:  # others may work on the same study
+                        study.stop()
 
-            def after_trial(study: Study, trial: FrozenTrial) -> None:
-                show(study)
-                seed_next()
-                if _n_finished(study) >= self.n_trials:  # others may work on the same study
-                    study.stop()
-
-            if missing:
-                seed_next()
-                study.optimize(
-                    objective._evaluate,
-                    n_trials=missing,
-                    timeout=self.timeout,
-                    callbacks=[after_trial],
-                )
+                study.sampler = PlacedSampler(sampler, study, own, seed_of_places)
+                try:
+                    if missing:
+                        study.optimize(
+                            objective._evaluate,
+                            n_trials=missing,
+                            timeout=self.timeout,
+                            callbacks=[after_trial],
+                        )
+                finally:
+                    study.sampler = sampler
 
     def _refit(self, X: Any, y: Any, fit_params: Mapping[str, Any]) -> None:
         start = time.monotonic()

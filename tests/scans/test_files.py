@@ -161,7 +161,7 @@ def bad_scans(folder):
         "leading one": (np.zeros((1, 3, 4, 5)), "has 4 dimensions"),
         "no voxels": (np.zeros((3, 0, 5)), r"has no voxels, its shape is \(3, 0, 5\)"),
         "too many voxels": (
-            np.broadcast_to(np.int8(0), (1025, 1024, 1024)), "voxels.*at most 1,073,741,824"
+            np.broadcast_to(np.int8(0), (1025, 1024, 1024)), "voxels.*at most 2,147,483,648"
         ),
         "RGB": (nib.Nifti1Image(rgb, np.eye(4)), "holds colours"),
         "complex": (VOXELS.astype(complex), "holds complex numbers"),
@@ -298,7 +298,7 @@ def test_what_is_no_scan_has_no_key():
 def dicom(monkeypatch):
     """A module in place of the reader of DICOM: says what it was asked for."""
     module = ModuleType("skedema.scans.dicom")
-    module.load_dicom = lambda cell, name: ("scan", cell, name)
+    module.load_dicom = lambda cell, name, max_bytes: ("scan", cell, name)
     module.dicom_key = lambda cell, name: ("dicom", str(cell), name)
     monkeypatch.setitem(sys.modules, "skedema.scans.dicom", module)
 

@@ -206,7 +206,7 @@ FILES = {
     "times": ("a.npy", npy(descr="<M8[s]"), "holds datetime64.s. values; give one real number"),
     "cut npy": ("a.npy", npy()[:-1], r"it has 2,\d+ bytes, its header promises 2,\d+.*numpy.save"),
     "long npy": ("a.npy", npy() + b"\0", r"it has 2,\d+ bytes, its header promises.*numpy.save"),
-    "huge npy": ("a.npy", npy(shape=(1024, 1024, 1025)), "voxels.*at most 1,073,741,824 .*: crop it"),
+    "huge npy": ("a.npy", npy(shape=(1024, 1024, 1025)), "voxels.*at most 2,147,483,648 .*: crop it"),
     "negative npy": ("a.npy", npy(shape=(12, -11, 10)), "has no voxels, its shape is .*; convert it"),
     "code in npy": ("a.npy", npy(shape="__import__('os')"), "cannot be read.*numpy.save"),
     "code for the header": ("a.npy", b"\x93NUMPY\1\0\x20\0" + b"__import__('os').getcwd()".ljust(32), "cannot be read.*numpy.save"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import subprocess
 import sys
 from threading import Lock
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 from joblib import Memory
 from optuna.distributions import FloatDistribution
-from optuna.samplers import RandomSampler
+from optuna.samplers import RandomSampler, TPESampler
 from optuna.storages import InMemoryStorage
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
@@ -100,7 +101,7 @@ def test_trial_of_a_killed_process_is_drawn_again():
     search(store, study_name="killed", n_trials=3).fit(X, Y)
     optuna.load_study(storage=store, study_name="killed").ask()  # and never told
     found = search(store, study_name="killed", n_trials=5).fit(X, Y)
-    assert found.trials_["state"].tolist()[3] == "running"
+    assert found.trials_["state"].tolist()[3] == "fail"  # nobody is at it any longer
     whole = search(None, n_trials=5).fit(X, Y)
     assert found.trials_["C"].dropna().tolist() == whole.trials_["C"].tolist()
     assert found.best_params_ == whole.best_params_
@@ -216,6 +217,61 @@ def test_journal_whose_last_line_was_cut_off_is_read_and_goes_on(tmp_path):
         journal.write(b'{"op_code":4,"worker_id":"x')
     assert len(search(path, n_trials=4).fit(X, Y).trials_) == 4
     assert len(search(path, n_trials=4).fit(X, Y).trials_) == 4
+
+
+def test_journal_that_is_damaged_is_named_and_so_is_the_remedy(tmp_path):
+    path = tmp_path / "study.journal"
+    whole = search(path, n_trials=4).fit(X, Y)
+    lines = path.read_bytes().splitlines(keepends=True)
+    for at, flip in ((len(lines) // 2, b"{"), (len(lines) // 2, b"op_code"), (3, b'"study_id"')):
+        bad = bytearray(lines[at])
+        bad[bad.index(flip) + 1] ^= 0x80
+        path.write_bytes(b"".join([*lines[:at], bytes(bad), *lines[at + 1 :]]))
+        with pytest.raises(ValueError, match=f"study.journal: line {at + 1} of this journal") as no:
+            search(path, n_trials=4).fit(X, Y)
+    command = re.search(r"keep the trials before it: (head .*)\.$", str(no.value))[1]
+    subprocess.run(command, shell=True, check=True, cwd=tmp_path)
+    found = search(tmp_path / "another.journal", n_trials=4).fit(X, Y)
+    assert found.best_params_ == whole.best_params_
+
+
+def test_a_database_that_cannot_be_opened_is_refused_at_once(tmp_path):
+    with pytest.raises(Exception, match="unable to open"):
+        search(f"sqlite:///{tmp_path / 'nowhere' / 'a.db'}").fit(X, Y)
+
+
+def test_a_trial_is_interrupted_though_a_fold_of_it_failed():
+    class Fragile(Interrupted):
+        def fit(self, X, y):
+            super().fit(X, y)
+            if self.fits == 6:
+                raise RuntimeError("a disk is full")
+            return self
+
+    store = InMemoryStorage()
+    Interrupted.fits = Fragile.fits = 0
+    Fragile.at = 8
+    with pytest.raises(KeyboardInterrupt):
+        search(store, n_trials=3, estimator=Fragile(), error_score=-9.0).fit(X, Y)
+    Fragile.at = None
+    with pytest.warns(FitFailedWarning, match="1 of 4 trials failed"):
+        found = search(store, n_trials=3, estimator=Fragile(), error_score=-9.0).fit(X, Y)
+    whole = search(None, n_trials=3).fit(X, Y)
+    kept = found.trials_[found.trials_["state"] != "fail"]
+    assert kept["C"].tolist() == whole.trials_["C"].tolist()
+
+
+def test_samplers_of_ones_own_go_on_as_they_would_have(tmp_path):
+    for sampler in (RandomSampler(seed=3), TPESampler(seed=3, n_startup_trials=2)):
+        path = tmp_path / f"{type(sampler).__name__}.journal"
+        whole = search(None, n_trials=7, sampler=sampler).fit(X, Y)
+        for n_trials in (3, 4, 7):
+            found = search(path, n_trials=n_trials, sampler=sampler).fit(X, Y)
+        assert found.trials_["C"].tolist() == whole.trials_["C"].tolist()
+        assert whole.trials_["C"].nunique() == 7
+    other = search(None, n_trials=2, sampler=RandomSampler(seed=4)).fit(X, Y)
+    assert not set(other.trials_["C"]) & set(whole.trials_["C"])
+    assert isinstance(found.study_.sampler, TPESampler)
 
 
 def test_pickled_search_predicts_without_its_storage(tmp_path, monkeypatch):

@@ -1,0 +1,95 @@
+"""Searches that are killed and go on, and several that share a storage."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+
+SCRIPT = Path(__file__).parent / "_searches.py"
+
+
+def started(**task):
+    return subprocess.Popen(
+        [sys.executable, str(SCRIPT), json.dumps(task)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finished(process):
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    return json.loads(out) if out else None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
+@pytest.mark.parametrize(
+    ("storage", "sampler", "points"),
+    [
+        ("journal", "default", 3),
+        *(
+            pytest.param(storage, sampler, 20, marks=pytest.mark.slow)
+            for storage in ("journal", "sqlite")
+            for sampler in ("default", "random", "tpe")
+        ),
+    ],
+)
+def test_a_search_that_is_killed_anywhere_and_goes_on_is_the_same(
+    tmp_path, storage, sampler, points
+):
+    task = {"folder": str(tmp_path), "storage": storage, "sampler": sampler, "points": points}
+    finished(started(kill=True, n_trials=14, **task))
+
+
+def study_in(storage):
+    (name,) = optuna.get_all_study_names(storage)
+    return optuna.load_study(study_name=name, storage=storage)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("storage", ["journal", "sqlite"])
+@pytest.mark.parametrize("sampler", ["default", "random"])
+def test_workers_with_one_seed_draw_apart_and_end_each_others_search(tmp_path, storage, sampler):
+    url = str(tmp_path / "a.journal")
+    url = f"sqlite:///{tmp_path / 'a.db'}" if storage == "sqlite" else url
+    task = {"kill": False, "storage": url, "sampler": sampler, "n_trials": 16, "seconds": 0.05}
+    workers = [started(**task) for _ in range(3)]
+    found = [finished(each) for each in workers]
+    drawn = [json.dumps(each[0]) for each in max(found, key=lambda one: len(one["drawn"]))["drawn"]]
+    assert 16 <= len(drawn) <= 18
+    assert len(set(drawn)) == len(drawn)
+    whole = finished(started(**(task | {"storage": None, "n_trials": len(drawn)})))
+    if sampler == "random":  # which looks at no trial: the places are those of one worker
+        assert sorted(drawn) == sorted(json.dumps(each[0]) for each in whole["drawn"])
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_is_replaced_by_one_that_lives(tmp_path):
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    task = {"kill": False, "storage": url, "sampler": "random", "seconds": 0.2}
+    whole = finished(started(**(task | {"storage": None, "n_trials": 8, "seconds": 0})))
+    doomed = started(n_trials=100, **task)
+    for _ in range(600):
+        try:
+            trials = study_in(url).get_trials(deepcopy=False)
+        except Exception:  # no tables yet
+            trials = []
+        if len(trials) >= 3:
+            break
+        time.sleep(0.1)
+    lives = started(n_trials=8, **task)
+    doomed.send_signal(signal.SIGKILL)
+    doomed.communicate()
+    found = finished(lives)
+    assert "RUNNING" not in found["states"]
+    drawn = [json.dumps(each[0]) for each in found["drawn"]]
+    assert sorted(drawn) == sorted(json.dumps(each[0]) for each in whole["drawn"])
