@@ -10,22 +10,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skedema.scans._checks import check_shape
-from skedema.scans._dicom_files import dicom_files, file_paths
+from skedema.scans._checks import check_not_blank, check_shape
+from skedema.scans._dicom_alike import check_alike
+from skedema.scans._dicom_files import DicomFile, dicom_files, file_paths
 from skedema.scans._dicom_geometry import SAME, stack, unit_axes
+from skedema.scans._dicom_outliers import check_values
+from skedema.scans._dicom_passes import one_pass
 from skedema.scans._dicom_pixels import slice_hu
-from skedema.scans._dicom_series import Slice, series_slices
-from skedema.scans._dicom_tags import broken, quiet, read_pixels
+from skedema.scans._dicom_quiet import quiet
+from skedema.scans._dicom_series import find_series
+from skedema.scans._dicom_slice import Slice
+from skedema.scans._dicom_tags import broken, read_pixels
+from skedema.scans._dicom_whole import check_whole
 from skedema.scans.errors import ScanError
 from skedema.scans.scan import Scan
 
 
-def load_dicom(cell: object, name: str) -> Scan:
+def load_dicom(cell: object, name: str, acquisition: int | None = None) -> Scan:
     """Read a series of CT slices.
 
-    The files must hold exactly one series; localizers, derived secondary images, other kinds of
-    DICOM objects and other files are left out. Slices are sorted by their positions along their
-    normal, never by name or number. Enhanced CT (all slices in one file) is read, too.
+    The files must hold exactly one series; localizers, derived secondary images (where there are
+    original ones), other kinds of DICOM objects and other files are left out. Slices are sorted by
+    their positions along their normal, never by name or number. Enhanced CT (all slices in one
+    file) is read, too.
 
     Parameters
     ----------
@@ -34,6 +41,9 @@ def load_dicom(cell: object, name: str) -> Scan:
         CT. Members of a zip are read in memory.
     name : str
         What messages call the scan.
+    acquisition : int or None, default=None
+        AcquisitionNumber of the pass to read, where a series holds several over the same place
+        (before and after contrast); of no effect elsewhere.
 
     Returns
     -------
@@ -45,13 +55,17 @@ def load_dicom(cell: object, name: str) -> Scan:
     Raises
     ------
     ScanError
-        If pydicom is not installed, or the files hold no series, several, an incomplete one, or
-        one whose pixels or geometry cannot be told for certain.
+        If pydicom is not installed, or the files hold no series, several, an incomplete one, one
+        with several passes over the same place, or one whose pixels or geometry cannot be told
+        for certain.
 
     Warns
     -----
     UserWarning
-        If a slice is there twice, with the same pixels; one of them is left out.
+        If a slice is there twice, with the same pixels (one of them is left out); if a file was
+        left out that may be a slice; if numbers or a stated count say that slices are missing, or
+        a gap of up to 7.5 mm was bridged; if all slices are derived ones; if identifiers differ
+        in a list of files; if tags of a slice contradict each other, or one at an end is blank.
     """
     try:
         import pydicom  # noqa: F401
@@ -61,13 +75,13 @@ def load_dicom(cell: object, name: str) -> Scan:
         ) from error
     try:
         with quiet(), dicom_files(cell, name) as files:
-            scan, doubles = _load(files)
+            scan, told = _load(files, isinstance(cell, list | tuple), acquisition)
     except ScanError as error:
         raise _named(name, error) from error
     except Exception as error:
         raise broken(name, error) from error
-    for one, other in doubles:
-        warnings.warn(f"{name}: {other} is the same slice as {one}; it is left out", stacklevel=2)
+    for text in told:
+        warnings.warn(f"{name}: {text}", stacklevel=2)
     return scan
 
 
@@ -101,31 +115,45 @@ def dicom_key(cell: object, name: str) -> tuple[Any, ...]:
     return ("dicom", *((path, state.st_mtime_ns, state.st_size) for path, state in states))
 
 
-def _load(files: Sequence[Any]) -> tuple[Scan, list[tuple[str, str]]]:
-    slices = series_slices(files)
-    axes = unit_axes(slices[0].orientation, slices[0].label)
+def _load(
+    files: Sequence[DicomFile], listed: bool, acquisition: int | None
+) -> tuple[Scan, list[str]]:
+    """Read the files; gives the scan, and what to warn of."""
+    every, left_out, told = find_series(files, listed)
+    told += check_alike(every, listed)
+    axes = unit_axes(every[0].orientation, every[0].label)
+    slices = one_pass(every, axes[2], acquisition)
     places = _by_place(slices, axes[2])
     kept = [each[0] for each in places]
     if len(kept) == 1:
         raise ScanError(f"{kept[0].label}: all slices lie at one place; give the whole series")
+    labels = [one.label for one in kept]
     positions = np.array([one.position for one in kept])
-    affine, depths = stack(positions, axes, slices[0].spacing, [one.label for one in kept])
+    here = {id(one) for one in kept}
+    others = [one for one in every if id(one) not in here]
+    told += check_whole(kept, positions @ axes[2], left_out, others, listed)
+    affine, depths = stack(positions, axes, kept[0].spacing, labels)
 
-    rows, columns = slices[0].shape
+    rows, columns = kept[0].shape
     check_shape((columns, rows, len(kept)), "series")
     voxels = np.empty((len(kept), rows, columns), dtype=np.float32)
-    pixels = _Pixels()
+    read = _Pixels().read
     doubles = []
-    for k, (first, *others) in enumerate(places):
-        voxels[k] = pixels.read(first)
-        for other in others:
-            if not np.array_equal(pixels.read(other), voxels[k]):
+    for k, (first, *more) in enumerate(places):
+        voxels[k] = read(first)
+        for other in more:
+            if not np.array_equal(read(other), voxels[k]):
                 raise ScanError(
                     f"{first.label} and {other.label}: two different slices at one place; "
                     "give the list of files of one reconstruction"
                 )
-            doubles.append((first.label, other.label))
-    return Scan(voxels.transpose(2, 1, 0), affine, depths), doubles
+            doubles.append(f"{other.label} is the same slice as {first.label}")
+    if doubles:
+        count = f", and {len(doubles) - 1} more are there twice" if len(doubles) > 1 else ""
+        told.append(f"{doubles[0]}{count}; left out")
+    check_not_blank(voxels.reshape(-1), "series")
+    told += check_values(voxels, kept, read)
+    return Scan(voxels.transpose(2, 1, 0), affine, depths), told
 
 
 def _by_place(slices: Sequence[Slice], normal: NDArray[np.float64]) -> list[list[Slice]]:

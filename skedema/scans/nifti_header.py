@@ -9,7 +9,7 @@ import numpy as np
 
 from skedema.scans._checks import broken, check_shape, check_type, refused_by_system
 from skedema.scans.errors import ScanError
-from skedema.scans.gzipped import decompress, peek
+from skedema.scans.gzipped import check_once, decompress, peek
 
 #: Bytes before the voxels, header extensions above all: those of dcm2niix and FreeSurfer are
 #: smaller by orders.
@@ -93,7 +93,9 @@ def _start(path: str, name: str, pair: bool) -> bytes:
     gz = path.lower().endswith(".gz")
     try:
         if gz and pair:  # nothing but the header: verify it here
-            return decompress(path, name, MAX_OFFSET, least=348)[:540].tobytes()
+            start = decompress(path, name, MAX_OFFSET, least=348)[:540].tobytes()
+            check_once(start, path, name)
+            return start
         if gz:
             return peek(path, name, 540)
         with open(path, "rb") as file:

@@ -35,6 +35,7 @@ class ReaderSettings(NamedTuple):
     head_margin: float | None
     skull_strip: bool
     align: bool
+    acquisition: int | None
 
 
 class VolumeReader(TransformerMixin, BaseEstimator):
@@ -67,6 +68,10 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         Whether each head is turned upright and the grid centred on its brain (see
         `skedema.scans.pose`), so that the same voxel is about the same place in every patient.
         Needs a `spacing`. It takes about as long as finding the brain does.
+    acquisition : int or None, default=None
+        Which of several passes over the same place is read, where a DICOM series holds these (such
+        as before and after contrast): the one with this AcquisitionNumber. Other scans are read
+        as ever. None refuses such a series and lists its passes.
     n_jobs : int or None, default=None
         Number of processes that read scans in `transform` (as in joblib), one thread each.
     verbose : int, default=0
@@ -97,6 +102,7 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         head_margin: float | None = None,
         skull_strip: bool = False,
         align: bool = False,
+        acquisition: int | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
@@ -106,6 +112,7 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         self.head_margin = head_margin
         self.skull_strip = skull_strip
         self.align = align
+        self.acquisition = acquisition
         self.n_jobs = n_jobs
         self.verbose = verbose
 
@@ -141,9 +148,14 @@ class VolumeReader(TransformerMixin, BaseEstimator):
                 raise TypeError(f"{name}={getattr(self, name)!r}: give True or False")
         if self.align and spacing is None:
             raise ValueError("align=True needs a spacing in mm, not spacing=None")
+        acquisition = self.acquisition
+        if acquisition is not None:
+            if not isinstance(acquisition, Integral) or isinstance(acquisition, bool | np.bool_):
+                raise TypeError(f"acquisition={acquisition!r}: give a whole number, or None")
+            acquisition = int(acquisition)
         windows = resolve_windows(self.windows)
         return ReaderSettings(
-            spacing, shape, windows, margin, bool(self.skull_strip), bool(self.align)
+            spacing, shape, windows, margin, bool(self.skull_strip), bool(self.align), acquisition
         )
 
     def fit(self, X: object, y: object = None) -> Self:
@@ -230,7 +242,7 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         >>> print(VolumeReader(shape=64, spacing=None, windows=(100, 50)).summary())
         RAS grid of 64 x 64 x 64 voxels over each scan's field of view, windows 0 to 100 HU
         """
-        spacing, shape, ranges, margin, skull_strip, align = self.settings()
+        spacing, shape, ranges, margin, skull_strip, align, _ = self.settings()
         size = "over each scan's field of view"
         if spacing is not None:
             extent = [round(n * mm, 1) for n, mm in zip(shape, spacing, strict=True)]
@@ -323,7 +335,7 @@ class _Prepared(NamedTuple):
 
 def _prepared(cell: object, settings: ReaderSettings) -> _Prepared:
     """Read a scan, take away what is not wanted of it and turn it upright."""
-    scan = load_scan(cell)
+    scan = load_scan(cell, acquisition=settings.acquisition)
     try:
         if settings.head_margin is not None:
             scan = crop(scan, settings.head_margin)
