@@ -74,7 +74,10 @@ def check_whole(
             f"InstanceNumber {runs(lacking)} missing between {min(numbers)} and {max(numbers)}: "
             f"{_slices(len(lacking))} may be lost; export the whole series"
         )
-    if known and not listed and min(numbers) > 1 and not {*range(1, min(numbers))} <= {*taken}:
+    lowest = min(slices, key=lambda one: one.number or 0)
+    # Of a later acquisition, those before may be another pass.
+    first = not listed and (lowest.acquisition or 0) <= 1
+    if known and first and min(numbers) > 1 and not {*range(1, min(numbers))} <= {*taken}:
         told.append(
             f"InstanceNumber begins at {min(numbers)}: slices before may be lost; export the "
             "whole series"

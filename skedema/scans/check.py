@@ -37,7 +37,12 @@ _COLUMNS = (
 
 
 def check(
-    scans: Any, *, checksum: Any = None, n_jobs: int | None = None, verbose: int = 0
+    scans: Any,
+    *,
+    checksum: Any = None,
+    acquisition: int | None = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
 ) -> pd.DataFrame:
     """Read every scan once and say what is odd about it.
 
@@ -51,6 +56,8 @@ def check(
     checksum : sequence of n str, or None, default=None
         SHA-256 that each scan's file should have, as 64 hexadecimal digits; None or NaN where it
         is not known.
+    acquisition : int or None, default=None
+        As that of `VolumeReader`: which of several passes in a DICOM series is read.
     n_jobs : int or None, default=None
         Number of processes (as in joblib), each with one scan in memory at a time.
     verbose : int, default=0
@@ -115,7 +122,7 @@ def check(
     index = scans.index if isinstance(scans, pd.Series | pd.DataFrame) else None
     index = pd.RangeIndex(len(cells)) if index is None else index
     expected = _expected(checksum, len(cells), index)
-    tasks = zip(cells, expected, strict=True)
+    tasks = ((cell, each, acquisition) for cell, each in zip(cells, expected, strict=True))
     n_workers = n_processes(n_jobs, len(cells))
     results: Iterator[dict[str, Any]]
     if n_workers > 1:
@@ -132,7 +139,7 @@ def check(
     return frame.astype(numbers)
 
 
-def _look(cell: object, expected: str | None) -> dict[str, Any]:
+def _look(cell: object, expected: str | None, acquisition: int | None) -> dict[str, Any]:
     """Read one scan; gives its row, and the digest of its voxels for finding duplicates."""
     name = "missing" if is_missing_scan(cell) else scan_name(cell)
     findings: list[str] = []
@@ -142,7 +149,7 @@ def _look(cell: object, expected: str | None) -> dict[str, Any]:
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
         try:
-            scan = load_scan(cell)
+            scan = load_scan(cell, acquisition=acquisition)
         except ScanError as error:
             findings.append(str(error).removeprefix(f"{name}: "))
         except Exception as error:  # a check of thousands is not to end at one of them

@@ -37,8 +37,8 @@ def looks_like_scan(value: object) -> bool:
     """Say whether a value is, by its looks, a scan and not a clinical measurement.
 
     A text counts when it ends in a scan suffix, or contains a path separator and names a folder
-    with files in it or a DICOM file, whatever that is called. A list counts when it is one of paths: each a Path, a text
-    with a separator or one that ends in ``.dcm``.
+    with files in it or a DICOM file, whatever that is called. A list counts when it is one of
+    paths: each a Path, a text with a separator or one that ends in ``.dcm``.
 
     Parameters
     ----------
