@@ -128,9 +128,15 @@ def _check_stream(dataset: Dataset, slice_: Slice) -> None:
             f"{slice_.label}: its compressed data hold {size} rows, columns and values a pixel, "
             f"its tags say {(*slice_.shape, 1)}; export the exam again"
         )
-    # The marker stands nowhere in the coded data; what follows it is padding, of 0 or not.
-    if b"\xff\xd9" not in data.rstrip(b"\0")[-_PADDING:]:
+    end = data.find(b"\xff\xd9")  # stands nowhere else: EOI, EOC
+    if end < 0:
         raise ScanError(f"{slice_.label}: its compressed data are cut off; export the exam again")
+    more = len(data[end + 2 :].rstrip(b"\0"))
+    if more > _PADDING:
+        raise ScanError(
+            f"{slice_.label}: {more:,} bytes of other data follow its compressed data, so that "
+            "there may be more slices than its tags speak of; export the exam again"
+        )
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int, int]:

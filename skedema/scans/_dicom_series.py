@@ -78,7 +78,7 @@ def find_series(files: Sequence[DicomFile], listed: bool) -> Series:
             left_out[header] += 1
             unknown += [file.label] if header == UNKNOWN else []
             continue
-        reason = _no_slice(Tags([header], file.label))
+        reason = _no_slice(file, header)
         left_out[reason] += bool(reason)
         {"": images, _DERIVED: derived}.get(reason, others).append((file, header))
     told = []
@@ -136,14 +136,21 @@ def _one_series(images: list[File], listed: bool) -> tuple[list[File], list[File
 _DERIVED = "derived secondary images"
 
 
-def _no_slice(tags: Tags) -> str:
+def _no_slice(file: DicomFile, header: Dataset) -> str:
     """Say why a file is no slice of an exam; empty where it is one."""
-    if tags.text("SOPClassUID") not in CT_CLASSES:
+    tags = Tags([header], file.label)
+    kind = tags.text("SOPClassUID")
+    if not kind and header.file_meta.get("MediaStorageSOPClassUID") in (None, "", *CT_CLASSES):
+        raise tags.error(
+            "begins as DICOM, but does not say of what kind (SOPClassUID): damaged or cut off",
+            "restore it, or remove it if it is no slice of the exam",
+        )
+    if kind not in CT_CLASSES:
         return "other than CT images"
-    kind = tags.text("ImageType").upper().split("\\")
-    if "LOCALIZER" in kind:
+    image = tags.text("ImageType").upper().split("\\")
+    if "LOCALIZER" in image:
         return "localizers"
-    return _DERIVED if kind[:2] == ["DERIVED", "SECONDARY"] else ""
+    return _DERIVED if image[:2] == ["DERIVED", "SECONDARY"] else ""
 
 
 def _n_frames(header: Dataset) -> int:

@@ -115,14 +115,7 @@ def read_header(file: DicomFile) -> Dataset | str:
         raise
     except Exception as error:  # pydicom, zipfile and the system raise many types
         raise broken(file.label, error) from error
-    if "DirectoryRecordSequence" in dataset:
-        return OTHER_KIND
-    if not dataset.get("SOPClassUID"):
-        raise ScanError(
-            f"{file.label}: begins as DICOM, but does not say of what kind (SOPClassUID): it is "
-            "damaged or cut off; restore it, or remove it if it is no slice of the exam"
-        )
-    return dataset
+    return OTHER_KIND if "DirectoryRecordSequence" in dataset else dataset
 
 
 def read_pixels(file: DicomFile) -> Dataset:

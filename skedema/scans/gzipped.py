@@ -133,7 +133,7 @@ def check_once(found: bytes, path: str, name: str) -> None:
         raise broken(
             name,
             "it was compressed twice",
-            f"unpack it once, e.g. gzip -dc {file} > once_{file}, and give that",
+            f"unpack it once, e.g. mv {file} twice.gz && gzip -dc twice.gz > {file}",
         )
 
 

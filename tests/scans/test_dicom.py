@@ -285,6 +285,14 @@ def test_compressed_slices_are_decoded(tmp_path, syntax, signed):
     assert_is_the_ramp(load_dicom(tmp_path, "exam"))
 
 
+@pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLosslessSV1])
+@pytest.mark.parametrize("pad", [b"\0", b"\xff", b" ", bytes(7)])
+def test_padding_after_the_end_of_compressed_data_is_no_matter(tmp_path, syntax, pad):
+    pytest.importorskip("openjpeg" if syntax == JPEG2000Lossless else "libjpeg")
+    write_series(tmp_path, change=compressed(syntax, lambda frame: frame.rstrip(b"\0") + pad))
+    assert_is_the_ramp(load_dicom(tmp_path, "exam"))
+
+
 @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian])
 def test_other_encodings_are_read(tmp_path, syntax):
     def change(ds, k):
@@ -548,6 +556,10 @@ BAD = {
     "JPEG of another size": (compressed(JPEGLosslessSV1, taller), "hold .65535, 36, 1. rows"),
     "JPEG 2000 cut off": (compressed(JPEG2000Lossless, lambda frame: frame[:90]), "are cut off"),
     "JPEG 2000 of another size": (compressed(JPEG2000Lossless, wider), "hold .40, 65535, 1. rows"),
+    "two JPEG in one": (
+        compressed(JPEGLosslessSV1, lambda frame: frame.rstrip(b"\0") + frame),
+        "other data follow its compressed data, so that there may be more slices",
+    ),
     "noise for JPEG": (compressed(JPEGLosslessSV1, lambda frame: frame[5:60]), "cannot be read"),
 }
 

@@ -729,3 +729,19 @@ def test_the_time_of_reading_is_one_look_at_each_file(tmp_path, monkeypatch):
     monkeypatch.setattr("builtins.open", counting)
     load_dicom(tmp_path / "a", "exam")
     assert sorted(opened) == sorted([f"IM{k:04d}" for k in range(12)] * 2)
+
+
+def test_a_scan_column_may_name_files_without_ending_in_the_working_directory(
+    tmp_path, monkeypatch
+):
+    import pandas as pd
+
+    from skedema import AttentionMixerClassifier
+
+    for k in range(4):
+        write(tmp_path, [enhanced()], f"IM{k:06d}")
+    monkeypatch.chdir(tmp_path)
+    X = pd.DataFrame({"scan": [f"IM{k:06d}" for k in range(4)], "age": [50.0, 60, 70, 80]})
+    reader = VolumeReader(shape=16, spacing=4.0)
+    clf = AttentionMixerClassifier(image="scan", volume=reader, max_epochs=1, random_state=0)
+    assert clf.fit(X, [0, 1, 0, 1]).predict_proba(X).shape == (4, 2)
