@@ -5,7 +5,9 @@
 Twelve slices, of the real series with SKEDEMA_REAL_DATA and of a simulated head without, are
 changed by what happens to exams: files are lost, emptied, cut, copied or swapped, a tag of one file
 or of all is dropped or altered. An input is to be refused with a ScanError, read with a warning, or
-read to the voxels and places of the whole series. Printed are, a kind of change, how many were
+read to the voxels and places of the whole series. Pixels swapped between two slices contradict no
+tag, and are told where the slices beside them betray it; all other changes are to give 0 silent
+ones. Printed are, a kind of change, how many were
 refused, read with a warning, read to the same, and read to something else in silence, and what
 these last were.
 """

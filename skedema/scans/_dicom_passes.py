@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +67,7 @@ def one_pass(
     if acquisition is not None:
         what += f", {len(found) or 'none'} of them with acquisition {acquisition}"
     choose = f"choose one, e.g. VolumeReader({which}), or " if which else ""
-    raise ScanError(f"{what}; {choose}give the list of files of one:\n{listed}")
+    raise ScanError(f"{what}; {choose}give the list of files that make up one:\n{listed}")
 
 
 def _units(slices: Sequence[Slice], heights: dict[int, float]) -> list[list[Slice]]:
@@ -128,10 +128,7 @@ def _by_time(slices: list[Slice], heights: dict[int, float]) -> list[list[Slice]
     if len(times) == 1 or None in times:
         return [slices]
     order = sorted(slices, key=lambda one: one.time or 0.0)
-    every = [
-        [one for one in order if one.time == time]
-        for time in sorted(time for time in times if time is not None)
-    ]
+    every = [list(part) for _, part in groupby(order, key=lambda one: one.time)]
     if _are_passes(every, heights):
         return every
     pauses = np.diff([one.time or 0.0 for one in order])

@@ -61,8 +61,8 @@ def check_whole(
     ScanError
         If there is a gap.
     """
-    taken = [one.number for one in others]
-    taken += [t.whole("InstanceNumber") for t in _of_series(left_out, slices[0].series)]
+    beside = [t.whole("InstanceNumber") for t in _of_series(left_out, slices[0].series)]
+    taken = [*beside, *(one.number for one in others)]
     numbers = [one.number for one in slices if one.number is not None]
     known = len(numbers) == len(set(numbers)) == len(slices)
     lacking = sorted(set(range(min(numbers), max(numbers))) - {*numbers, *taken}) if known else []
@@ -82,9 +82,9 @@ def check_whole(
             f"InstanceNumber begins at {min(numbers)}: slices before may be lost; export the "
             "whole series"
         )
-    promised = {one.promised for one in slices} if len(_acquisitions(slices)) == 1 else {None}
-    count = len(slices) + len(taken)
-    if len(promised) == 1 and (most := promised.pop() or 0) > count:
+    promised = {(one.acquisition, one.promised or 0) for one in slices}
+    most = promised.pop()[1] if len(promised) == 1 else 0
+    if most > len(slices) + len(beside):
         told.append(
             f"there are {len(slices)} slices, but the series states {most} (ImagesInAcquisition "
             "or the like); export the whole series"
@@ -180,10 +180,6 @@ def _elsewhere(slices: Sequence[Slice], heights: NDArray[np.float64]) -> list[st
 def _of_series(files: Sequence[File], series: str) -> list[Tags]:
     every = [Tags([header], file.label) for file, header in files]
     return [tags for tags in every if tags.text("SeriesInstanceUID") == series]
-
-
-def _acquisitions(slices: Sequence[Slice]) -> set[int | None]:
-    return {one.acquisition for one in slices}
 
 
 def _fitting(

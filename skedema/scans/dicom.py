@@ -120,9 +120,10 @@ def _load(
 ) -> tuple[Scan, list[str]]:
     """Read the files; gives the scan, and what to warn of."""
     every, left_out, told = find_series(files, listed)
-    told += check_alike(every, listed)
-    axes = unit_axes(every[0].orientation, every[0].label)
-    slices = one_pass(every, axes[2], acquisition)
+    normal = unit_axes(every[0].orientation, every[0].label)[2]
+    slices = one_pass(every, normal, acquisition)
+    told += check_alike(slices, listed)
+    axes = unit_axes(slices[0].orientation, slices[0].label)
     places = _by_place(slices, axes[2])
     kept = [each[0] for each in places]
     if len(kept) == 1:

@@ -140,7 +140,7 @@ def test_two_passes_are_listed_and_one_can_be_chosen(tmp_path, tags, shift):
         load_dicom(tmp_path / "both", "exam")
     message = str(caught.value)
     assert message.startswith("exam: holds 2 passes over the same place; ")
-    assert "give the list of files of one:\n" in message
+    assert "give the list of files that make up one:\n" in message
     assert f"12 slices, 0.0 to {11 * STEP} mm" in message
     assert "images 1 to 12" in message
     assert_same(load_dicom(paths[:12], "exam"), expected)
@@ -175,6 +175,10 @@ def test_a_reader_reads_the_pass_that_was_chosen(tmp_path):
     assert np.array_equal(
         chosen.read(np.full((4, 4, 4), 7.0)), reader.read(np.full((4, 4, 4), 7.0))
     )
+    both = check([tmp_path / "both"])
+    assert not both["readable"][0]
+    assert "holds 2 passes over the same place" in both["findings"][0][0]
+    assert check([tmp_path / "both"], acquisition=4)["readable"][0]
     with pytest.raises(TypeError, match="acquisition='first': give a whole number, or None"):
         VolumeReader(acquisition="first").settings()
 
@@ -745,3 +749,23 @@ def test_a_scan_column_may_name_files_without_ending_in_the_working_directory(
     reader = VolumeReader(shape=16, spacing=4.0)
     clf = AttentionMixerClassifier(image="scan", volume=reader, max_epochs=1, random_state=0)
     assert clf.fit(X, [0, 1, 0, 1]).predict_proba(X).shape == (4, 2)
+
+
+def test_passes_may_differ_in_all_but_the_place(tmp_path, whole):
+    first, second = passes(
+        AcquisitionNumber=2, PixelSpacing=[0.5, 0.5], FrameOfReferenceUID="1.2.10"
+    )
+    write(tmp_path / "a", first + second)
+    with pytest.raises(ScanError, match="holds 2 passes over the same place"):
+        load_dicom(tmp_path / "a", "exam")
+    assert_same(load_dicom(tmp_path / "a", "exam", acquisition=1), whole)
+    assert load_dicom(tmp_path / "a", "exam", acquisition=2).affine[1, 1] == -0.5
+
+
+def test_acquisitions_that_overlap_at_their_ends_can_be_listed_without_that(tmp_path, whole):
+    first, second = exam()[:7], set_all(exam()[5:], AcquisitionNumber=2)
+    set_all(second[:2], PixelData=one_slice(9, height=9.0).PixelData)
+    paths = write(tmp_path / "a", first + second)
+    with pytest.raises(ScanError, match="give the list of files that make up one"):
+        load_dicom(paths, "exam")
+    assert_same(load_dicom(paths[:7] + paths[9:], "exam"), whole)
