@@ -21,7 +21,7 @@ def quiet() -> Iterator[None]:
     """
     from pydicom import misc
 
-    if not isinstance(vars(misc)["warnings"], _Asking):
+    if not isinstance(vars(misc).get("warnings"), _Asking):
         vars(misc)["warnings"] = _Asking()
     token = _reading.set(True)
     try:
