@@ -259,5 +259,5 @@ def _is_whole_scan(item: Any) -> bool:
 
 def _could_be_scan(cell: Any) -> bool:
     if isinstance(cell, str):
-        return "/" in cell or os.sep in cell or os.path.isdir(cell) or looks_like_scan(cell)
+        return "/" in cell or os.sep in cell or os.path.exists(cell) or looks_like_scan(cell)
     return isinstance(cell, os.PathLike) or looks_like_scan(cell)

@@ -21,10 +21,8 @@ STRAIGHT = 0.1
 #: Largest angle (degrees) between that line and the slices' normal; gantries tilt to 30.
 LARGEST_TILT = 45.0
 
-#: Slices are missing where a step is longer than FAR (mm) and more than MISSING times the usual
-#: step there. One slice left out doubles a step. Steps up to FAR are usual in head CT (3 to 7.5
-#: mm), so that interpolating across them does no more harm than in other exams.
-FAR = 7.5
+#: Slices are missing where a step is longer than so many times the usual step there: one slice
+#: left out doubles it.
 MISSING = 1.8
 
 #: The usual step is the median of the five steps around it, so that a series may change its step
@@ -100,10 +98,9 @@ def stack(
     Raises
     ------
     ScanError
-        If slices are missing, or not stacked along a straight line.
+        If slices are not stacked along a straight line.
     """
     heights = positions @ axes[2]
-    _check_steps(heights, labels)
     middle, centred = positions.mean(axis=0), heights - heights.mean()
     # Least squares; what goes along the normal is exact: 1 mm a mm.
     slide = centred @ (positions - middle) / (centred @ centred)
@@ -132,13 +129,23 @@ def stack(
     return affine, depths
 
 
-def _check_steps(heights: NDArray[np.float64], labels: Sequence[str]) -> None:
+def find_gaps(heights: NDArray[np.float64]) -> list[tuple[int, float]]:
+    """Find where slices are missing, by the steps between the others.
+
+    Parameters
+    ----------
+    heights : ndarray of shape (n,)
+        Places of the slices along their normal, in mm, rising.
+
+    Returns
+    -------
+    list of (int, float)
+        Slice below each gap, and the usual step there in mm.
+    """
     steps = np.diff(heights)
-    for k in np.flatnonzero(steps > FAR).tolist():
+    gaps = []
+    for k, step in enumerate(steps.tolist()):
         usual = min(float(np.median(steps[max(0, k - 2) : k + 3])), LONGEST_USUAL)
-        if steps[k] > MISSING * usual:
-            raise ScanError(
-                f"slices are missing between positions {heights[k]:.2f} and {heights[k + 1]:.2f} "
-                f"mm ({labels[k]} and {labels[k + 1]}), where steps are {usual:.2f} mm; "
-                "export the whole series"
-            )
+        if step > MISSING * usual:
+            gaps.append((k, usual))
+    return gaps

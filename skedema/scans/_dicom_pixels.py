@@ -8,12 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skedema._extras import how_to_install
-from skedema.scans._dicom_series import Slice
+from skedema.scans._dicom_slice import CODING, Slice
 from skedema.scans._dicom_tags import broken
 from skedema.scans.errors import ScanError
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+
+#: Bytes that may follow the pixels: padding to an even length, or to a whole block.
+_PADDING = 64
 
 #: HU of what is no part of the image, and the lowest kept.
 AIR = -1024.0
@@ -27,7 +30,7 @@ def slice_hu(dataset: Dataset, slice_: Slice) -> NDArray[np.float32]:
     dataset : pydicom.Dataset
         As `read_pixels` gives it.
     slice_ : Slice
-        The slice.
+        The slice. Its slope, intercept and coding hold, whatever the data set says.
 
     Returns
     -------
@@ -39,6 +42,9 @@ def slice_hu(dataset: Dataset, slice_: Slice) -> NDArray[np.float32]:
     ScanError
         If the pixel data cannot be decoded, or are not what the tags say.
     """
+    for keyword, value in zip(CODING, slice_.coding, strict=True):
+        if value and str(dataset.get(keyword)) != value:
+            setattr(dataset, keyword, int(value))
     stored = _decoded(dataset, slice_)
     if stored.shape != slice_.shape or stored.dtype.kind not in "iu":
         raise ScanError(
@@ -79,12 +85,28 @@ def _decoded(dataset: Dataset, slice_: Slice) -> NDArray[np.integer]:
     try:
         if syntax.is_encapsulated:
             _check_stream(dataset, slice_)
+        else:
+            _check_size(dataset, label)
         pixels: NDArray[np.integer] = pixel_array(dataset, index=slice_.frame)
         return pixels
     except ScanError:
         raise
     except Exception as error:  # each decoder has its own
         raise broken(label, error) from error
+
+
+def _check_size(dataset: Dataset, label: str) -> None:
+    """Refuse more pixel data than the tags speak of: one of these is wrong."""
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    bits = dataset.Rows * dataset.Columns * frames * dataset.BitsAllocated
+    n_bytes = (bits + 7) // 8
+    found = len(dataset.PixelData)
+    if found > n_bytes + _PADDING or any(dataset.PixelData[n_bytes + 1 :]):
+        raise ScanError(
+            f"{label}: there are {found:,} bytes of pixel data, {n_bytes:,} by Rows "
+            f"({dataset.Rows}), Columns ({dataset.Columns}) and BitsAllocated "
+            f"({dataset.BitsAllocated}), so that one of these is wrong; export the exam again"
+        )
 
 
 def _check_stream(dataset: Dataset, slice_: Slice) -> None:
@@ -108,8 +130,15 @@ def _check_stream(dataset: Dataset, slice_: Slice) -> None:
             f"{slice_.label}: its compressed data hold {size} rows, columns and values a pixel, "
             f"its tags say {(*slice_.shape, 1)}; export the exam again"
         )
-    if not data.rstrip(b"\0").endswith(b"\xff\xd9"):
+    end = data.find(b"\xff\xd9")  # stands nowhere else: EOI, EOC
+    if end < 0:
         raise ScanError(f"{slice_.label}: its compressed data are cut off; export the exam again")
+    more = len(data[end + 2 :].rstrip(b"\0"))
+    if more > _PADDING:
+        raise ScanError(
+            f"{slice_.label}: {more:,} bytes of other data follow its compressed data, so that "
+            "there may be more slices than its tags speak of; export the exam again"
+        )
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int, int]:

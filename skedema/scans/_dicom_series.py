@@ -1,22 +1,25 @@
-"""Which files make up the series of an exam, and what each of their slices says of itself."""
+"""Which files make up the series of an exam, and what is left out."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skedema.scans._dicom_files import DicomFile
-from skedema.scans._dicom_tags import Tags, read_header
+from skedema.scans._dicom_slice import FARTHEST, Slice, frames_of, slices_of
+from skedema.scans._dicom_tags import UNKNOWN, Tags, read_header
+from skedema.scans._dicom_words import some
 from skedema.scans.errors import ScanError
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+
+#: A file and its tags.
+File = tuple[DicomFile, "Dataset"]
 
 #: CT Image, Enhanced CT Image and Legacy Converted Enhanced CT Image Storage (PS3.4, B.5).
 CT_CLASSES = {
@@ -25,110 +28,146 @@ CT_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.2.2",
 }
 
-_ONE_SERIES = "give the list of files of one series, or a folder with one series"
-_FAR = 1e5  # mm; no position is farther away
+ONE_SERIES = "give the list of files of one series, or a folder with one series"
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """One slice of a series, its pixels unread; lengths in mm, as the file states them (LPS)."""
+class Series(NamedTuple):
+    """The slices of an exam, in the order of its files; what was left out; warnings."""
 
-    file: DicomFile
-    frame: int
-    label: str
-    shape: tuple[int, int]
-    position: NDArray[np.float64]
-    orientation: NDArray[np.float64]
-    spacing: NDArray[np.float64]
-    slope: float
-    intercept: float
-    padding: tuple[int, int] | None
-    space: str
+    slices: list[Slice]
+    left_out: list[File]
+    told: list[str]
 
 
-def series_slices(files: Sequence[DicomFile]) -> list[Slice]:
+def find_series(files: Sequence[DicomFile], listed: bool) -> Series:
     """Find the one series among files, and read the tags of its slices.
 
-    Localizers, derived secondary images (screenshots, dose reports) and everything that is no CT
-    image are left out; so are series of a single image beside others.
+    Localizers and everything that is no CT image are left out; derived secondary images
+    (screenshots, reformats) beside original ones; series of a single image beside others.
 
     Parameters
     ----------
     files : sequence of DicomFile
         All files of an exam.
+    listed : bool
+        Whether the user gave the list of files, and so his word that they belong together.
 
     Returns
     -------
-    list of Slice
-        In the order of the files, alike in matrix, spacing, orientation and frame of reference.
+    Series
+        Its slices, in the order of the files.
 
     Raises
     ------
     ScanError
-        If there is no series, or several, or slices that do not go together, or a tag that is
-        missing or senseless.
+        If there is no series, or several, or a tag that is missing or senseless.
     """
-    slices = [one for file, header in _one_series(files) for one in _slices(file, header)]
-    if len(slices) == 1:
-        raise ScanError(f"{slices[0].label}: is a single slice; give the folder that it lies in")
-    for one in slices[1:]:
-        _check_alike(slices[0], one)
-    return slices
-
-
-def _one_series(files: Sequence[DicomFile]) -> list[tuple[DicomFile, Dataset]]:
-    series: dict[str, list[tuple[DicomFile, Dataset]]] = {}
+    images: list[File] = []
+    derived: list[File] = []
+    others: list[File] = []
     left_out: Counter[str] = Counter()
+    unknown: list[str] = []
     for file in files:
         header = read_header(file)
-        reason = "no DICOM images" if header is None else _no_slice(Tags([header], file.label))
-        if header is not None and not reason:
-            uid = Tags([header], file.label).text("SeriesInstanceUID")
-            if not uid:
-                raise Tags([header], file.label).error("SeriesInstanceUID is missing")
-            series.setdefault(uid, []).append((file, header))
-        elif header is None and file.given:
-            raise ScanError(
-                f"{file.label}: is not a DICOM file (DICM is not at byte 128); "
-                "give the slices of one series, or their folder"
-            )
-        else:
-            left_out[reason] += 1
-    if not series:
+        if isinstance(header, str):
+            if file.given:
+                raise ScanError(
+                    f"{file.label}: is not a DICOM file (DICM is not at byte 128); "
+                    "give the slices of one series, or their folder"
+                )
+            left_out[header] += 1
+            unknown += [file.label] if header == UNKNOWN else []
+            continue
+        reason = _no_slice(file, header)
+        left_out[reason] += bool(reason)
+        {"": images, _DERIVED: derived}.get(reason, others).append((file, header))
+    told = []
+    if derived and not images:
+        told.append(
+            f"all {len(derived)} slices are derived secondary images (ImageType), such as "
+            "reformats: they are read, as there are no original ones"
+        )
+        images, derived = derived, []
+    if not images:
         what = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
         raise ScanError(f"holds no CT slices ({what}); give the folder of an axial CT series")
-    whole = [each for each in series.values() if len(each) > 1 or _frames(each[0][1]) > 1]
-    if len(whole) > 1 or (not whole and len(series) > 1):
-        listed = "\n".join(f"  {_describe(each)}" for each in whole or series.values())
-        raise ScanError(f"holds {len(whole or series)} series; {_ONE_SERIES}:\n{listed}")
-    return whole[0] if whole else next(iter(series.values()))
+    if listed and derived:
+        told.append(
+            f"{some([file.label for file, _ in derived])} left out: derived secondary images "
+            "(ImageType) beside original ones; give a list of these alone to read them"
+        )
+    if unknown:
+        told.append(
+            f"{some(unknown)} left out: no DICOM, and no other kind of file that is known; "
+            "restore what is a damaged slice, remove what is none"
+        )
+    chosen, strays = _one_series(images, listed)
+    slices = [one for file, header in chosen for one in slices_of(file, header)]
+    if len(slices) == 1:
+        raise ScanError(f"{slices[0].label}: is a single slice; give the folder that it lies in")
+    return Series(slices, derived + others + strays, told)
 
 
-def _no_slice(tags: Tags) -> str:
+def _one_series(images: list[File], listed: bool) -> tuple[list[File], list[File]]:
+    """Give the files of the one series, and single images of others."""
+    series: dict[str, list[File]] = {}
+    for file, header in images:
+        tags = Tags([header], file.label)
+        uid = tags.text("SeriesInstanceUID")
+        if not uid:
+            raise tags.error("SeriesInstanceUID is missing")
+        series.setdefault(uid, []).append((file, header))
+    if listed or len(series) == 1:
+        return images, []
+    whole = [each for each in series.values() if sum(_n_frames(h) for _, h in each) > 1]
+    if len(whole) == 1:
+        return whole[0], [each for one in series.values() if one is not whole[0] for each in one]
+    listing = whole or list(series.values())
+    shown = "\n".join(f"  {_describe(each)}" for each in listing[:20])
+    shown += f"\n  and {len(listing) - 20} more" if len(listing) > 20 else ""
+    if not whole:
+        raise ScanError(
+            f"holds {len(series)} series of a single image each; where these are slices of one "
+            f"series whose SeriesInstanceUID was changed, give the list of its files:\n{shown}"
+        )
+    raise ScanError(f"holds {len(whole)} series; {ONE_SERIES}:\n{shown}")
+
+
+_DERIVED = "derived secondary images"
+
+
+def _no_slice(file: DicomFile, header: Dataset) -> str:
     """Say why a file is no slice of an exam; empty where it is one."""
-    if tags.text("SOPClassUID") not in CT_CLASSES:
+    tags = Tags([header], file.label)
+    kind = tags.text("SOPClassUID")
+    if not kind and header.file_meta.get("MediaStorageSOPClassUID") in (None, "", *CT_CLASSES):
+        raise tags.error(
+            "begins as DICOM, but does not say of what kind (SOPClassUID): damaged or cut off",
+            "restore it, or remove it if it is no slice of the exam",
+        )
+    if kind not in CT_CLASSES:
         return "other than CT images"
-    kind = tags.text("ImageType").upper().split("\\")
-    if "LOCALIZER" in kind:
+    image = tags.text("ImageType").upper().split("\\")
+    if "LOCALIZER" in image:
         return "localizers"
-    return "derived secondary images" if kind[:2] == ["DERIVED", "SECONDARY"] else ""
+    return _DERIVED if image[:2] == ["DERIVED", "SECONDARY"] else ""
 
 
-def _frames(header: Dataset) -> int:
+def _n_frames(header: Dataset) -> int:
     return len(header.get("PerFrameFunctionalGroupsSequence") or [header])
 
 
-def _describe(series: Sequence[tuple[DicomFile, Dataset]]) -> str:
+def _describe(series: Sequence[File]) -> str:
     """Describe a series in a line, with what can be read."""
     file, header = series[0]
-    tags = next(_layers(file, header))
+    tags = next(frames_of(file, header))
     number, text = tags.text("SeriesNumber") or "?", tags.text("SeriesDescription")[:60]
-    parts = [f"{sum(_frames(each) for _, each in series)} slices"]
+    parts = [f"{sum(_n_frames(each) for _, each in series)} slices"]
     try:
-        spacing = tags.numbers("PixelSpacing", 2, 0, _FAR)
+        spacing = tags.numbers("PixelSpacing", 2, 0, FARTHEST)
         parts.append(f"{spacing[0]:.3g} x {spacing[1]:.3g} mm")
-        every = [t for each in series for t in _layers(*each)]
-        places = [t.numbers("ImagePositionPatient", 3, -_FAR, _FAR) for t in every]
+        every = [t for each in series for t in frames_of(*each)]
+        places = [t.numbers("ImagePositionPatient", 3, -FARTHEST, FARTHEST) for t in every]
         steps = np.linalg.norm(np.diff(np.unique(places, axis=0), axis=0), axis=1)
         parts.append(f"{np.median(steps):.3g} mm apart" if len(steps) else "at one place")
     except ScanError:
@@ -136,85 +175,3 @@ def _describe(series: Sequence[tuple[DicomFile, Dataset]]) -> str:
     parts.append(f"kernel {tags.text('ConvolutionKernel') or 'not stated'}")
     where = os.path.dirname(file.label)
     return f"series {number} {text!r}: {', '.join(parts)}" + (f", in {where}" if where else "")
-
-
-def _layers(file: DicomFile, header: Dataset) -> Iterator[Tags]:
-    """Give the tags of each frame: its own functional groups, the shared ones, the file's."""
-    frames = header.get("PerFrameFunctionalGroupsSequence")
-    if not frames:
-        yield Tags([header], file.label)
-        return
-    shared = [_inner(group) for group in header.get("SharedFunctionalGroupsSequence") or []]
-    for k, frame in enumerate(frames):
-        layers = [*_inner(frame), *(each for groups in shared for each in groups), header]
-        yield Tags(layers, f"{file.label} frame {k + 1}")
-
-
-def _inner(group: Dataset) -> list[Dataset]:
-    return [item for element in group if element.VR == "SQ" for item in element.value]
-
-
-def _slices(file: DicomFile, header: Dataset) -> Iterator[Slice]:
-    stated = Tags([header], file.label)
-    count = 1
-    if stated.get("NumberOfFrames") is not None:
-        count = int(stated.numbers("NumberOfFrames", 1, 1, 1e6)[0])
-    if count != _frames(header):
-        raise stated.error(
-            f"{count} frames, but positions for {_frames(header)}", "export it as single slices"
-        )
-    for frame, tags in enumerate(_layers(file, header)):
-        yield _slice(file, frame, tags)
-
-
-def _slice(file: DicomFile, frame: int, tags: Tags) -> Slice:
-    photometric = tags.text("PhotometricInterpretation")
-    if photometric != "MONOCHROME2" or tags.get("SamplesPerPixel") not in (None, 1):
-        raise tags.error(
-            f"holds {photometric or 'no PhotometricInterpretation'}, not one HU value a pixel",
-            "give the original MONOCHROME2 slices, not colour or inverted copies",
-        )
-    kind = tags.text("RescaleType").upper()
-    if kind not in {"", "HU", "HU_MOD", "US"}:  # US: unspecified
-        raise tags.error(f"RescaleType is {kind}, not HU", "give the series in HU")
-    slope = tags.numbers("RescaleSlope", 1, 1e-6, 1e4)[0]
-    intercept = tags.numbers("RescaleIntercept", 1, -1e6, 1e6)[0]
-    rows, columns = (int(tags.numbers(key, 1, 1, 8192)[0]) for key in ("Rows", "Columns"))
-    padding = None
-    if tags.get("PixelPaddingValue") is not None:
-        bounds = [tags.numbers("PixelPaddingValue", 1, -(2**31), 2**32)[0]] * 2
-        if tags.get("PixelPaddingRangeLimit") is not None:
-            bounds[1] = tags.numbers("PixelPaddingRangeLimit", 1, -(2**31), 2**32)[0]
-        padding = (int(bounds[0]), int(bounds[1]))
-    return Slice(
-        file=file,
-        frame=frame,
-        label=tags.label,
-        shape=(rows, columns),
-        position=tags.numbers("ImagePositionPatient", 3, -_FAR, _FAR),
-        orientation=tags.numbers("ImageOrientationPatient", 6, -1.01, 1.01),
-        spacing=tags.numbers("PixelSpacing", 2, 0.05, 10.0),
-        slope=float(slope),
-        intercept=float(intercept),
-        padding=padding,
-        space=tags.text("FrameOfReferenceUID"),
-    )
-
-
-def _check_alike(first: Slice, other: Slice) -> None:
-    pairs: list[tuple[str, Any, Any, float]] = [
-        ("matrix sizes (rows, columns)", first.shape, other.shape, 0.0),
-        ("pixel spacings (mm)", first.spacing, other.spacing, 1e-3),
-        ("orientations", first.orientation, other.orientation, 2e-3),
-    ]
-    for what, one, two, tolerance in pairs:
-        if not np.allclose(one, two, rtol=0, atol=tolerance):
-            shown = [np.asarray(each).tolist() for each in (one, two)]
-            raise ScanError(
-                f"{other.label}: mixed {what}: {shown[1]}, and {shown[0]} in {first.label}; "
-                f"{_ONE_SERIES}"
-            )
-    if first.space != other.space:
-        raise ScanError(
-            f"{other.label}: mixed frames of reference, another than {first.label}; {_ONE_SERIES}"
-        )

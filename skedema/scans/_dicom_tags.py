@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skedema.scans._dicom_files import DicomFile
+from skedema.scans._dicom_sniff import HEAD, is_other_kind, starts_dicom
 from skedema.scans._dicom_stream import Allowance, Bounded
 from skedema.scans.errors import ScanError
 
@@ -34,6 +32,8 @@ _HEADER = [
     *_PIXELS,
     "ImageType",
     "SOPClassUID",
+    "PatientID",
+    "StudyInstanceUID",
     "SeriesInstanceUID",
     "SeriesNumber",
     "SeriesDescription",
@@ -47,25 +47,39 @@ _HEADER = [
     "RescaleType",
     "PixelPaddingValue",
     "PixelPaddingRangeLimit",
+    "RealWorldValueMappingSequence",
+    "SliceLocation",
+    "InstanceNumber",
+    "AcquisitionNumber",
+    "AcquisitionDate",
+    "AcquisitionTime",
+    "AcquisitionDateTime",
+    "TemporalPositionIdentifier",
+    "ContrastBolusAgent",
+    "KVP",
+    "ImagesInAcquisition",
+    "NumberOfSeriesRelatedInstances",
+    "NumberOfSlices",
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
     "DirectoryRecordSequence",
 ]
 _BESIDE_PIXELS = 2**20  # bytes of tags and of tables of offsets
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
-_lock = threading.Lock()
+
+# By (implicit VR, little-endian): PS3.5, A.1 to A.3.
+_SYNTAX_OF = {
+    (True, True): "1.2.840.10008.1.2",
+    (False, True): "1.2.840.10008.1.2.1",
+    (False, False): "1.2.840.10008.1.2.2",
+}
+
+#: Why a file has no tags: it is plainly no slice, or may be one that was damaged.
+OTHER_KIND = "no DICOM images"
+UNKNOWN = "unknown or damaged files"
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Silence the warnings of pydicom and its decoders: what matters of them is an error here."""
-    # Filters belong to the process: two threads that change them at a time leave them changed.
-    with _lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-def read_header(file: DicomFile) -> Dataset | None:
+def read_header(file: DicomFile) -> Dataset | str:
     """Read the tags of a file that a series is put together by.
 
     Parameters
@@ -75,8 +89,8 @@ def read_header(file: DicomFile) -> Dataset | None:
 
     Returns
     -------
-    pydicom.Dataset or None
-        None where the file is not DICOM, or a DICOMDIR.
+    pydicom.Dataset or str
+        `OTHER_KIND` for what is no DICOM or a DICOMDIR, `UNKNOWN` for what may be a damaged slice.
 
     Raises
     ------
@@ -87,9 +101,9 @@ def read_header(file: DicomFile) -> Dataset | None:
 
     try:
         with file.open() as stream:
-            head = stream.read(1024)
-            if head[128:132] != b"DICM":
-                return None
+            head = stream.read(HEAD)
+            if not starts_dicom(head):
+                return OTHER_KIND if is_other_kind(file.label, head) else UNKNOWN
             if _DEFLATED in head:  # it unpacks to any size
                 raise ScanError(
                     f"{file.label}: deflated (transfer syntax {_DEFLATED.decode()}) is not read; "
@@ -97,12 +111,14 @@ def read_header(file: DicomFile) -> Dataset | None:
                 )
             stream.seek(0)
             bounded: Any = Bounded(stream, file.headers)
-            dataset = dcmread(bounded, stop_before_pixels=True, specific_tags=list(_HEADER))
-        return None if "DirectoryRecordSequence" in dataset else dataset
+            dataset = dcmread(
+                bounded, stop_before_pixels=True, specific_tags=list(_HEADER), force=True
+            )
     except ScanError:
         raise
     except Exception as error:  # pydicom, zipfile and the system raise many types
         raise broken(file.label, error) from error
+    return OTHER_KIND if "DirectoryRecordSequence" in dataset else dataset
 
 
 def read_pixels(file: DicomFile, n_pixels: int) -> Dataset:
@@ -136,7 +152,7 @@ def read_pixels(file: DicomFile, n_pixels: int) -> Dataset:
     try:
         with file.open() as stream:
             bounded: Any = Bounded(stream, most)
-            dataset = dcmread(bounded, specific_tags=tags)
+            dataset = dcmread(bounded, specific_tags=tags, force=True)
             while stream.read(2**16):  # a zip compares the checksum at the end
                 pass
     except ScanError:
@@ -145,6 +161,10 @@ def read_pixels(file: DicomFile, n_pixels: int) -> Dataset:
         raise broken(file.label, error) from error
     if not dataset.get("PixelData"):
         raise ScanError(f"{file.label}: has no pixel data, or was cut off; export the exam again")
+    if not dataset.file_meta:  # without preamble and header: as the tags are encoded
+        implicit, little = dataset.original_encoding
+        syntax = _SYNTAX_OF[bool(implicit), bool(little)]
+        dataset.file_meta.TransferSyntaxUID = syntax  # type: ignore[assignment]
     return dataset
 
 
@@ -224,6 +244,55 @@ class Tags:
             return ""
         many = isinstance(value, Sequence) and not isinstance(value, str)
         return "\\".join(map(str, value)).strip() if many else str(value).strip()
+
+    def every(self, keyword: str) -> list[Any]:
+        """Give the items of a sequence, of all layers.
+
+        Parameters
+        ----------
+        keyword : str
+            As in the DICOM dictionary.
+
+        Returns
+        -------
+        list of pydicom.Dataset
+            Empty where the tag is absent.
+        """
+        return [item for layer in self.layers for item in layer.get(keyword) or []]
+
+    def number(self, keyword: str) -> float | None:
+        """Give the number of a tag that may be absent.
+
+        Parameters
+        ----------
+        keyword : str
+            As in the DICOM dictionary.
+
+        Returns
+        -------
+        float or None
+            None where it is absent or no number.
+        """
+        try:
+            return float(self.numbers(keyword, 1, -1e9, 1e9)[0])
+        except ScanError:
+            return None
+
+    def whole(self, keyword: str) -> int | None:
+        """Give the whole number of a tag that may be absent; as `number`.
+
+        Parameters
+        ----------
+        keyword : str
+            As in the DICOM dictionary.
+
+        Returns
+        -------
+        int or None
+            None where it is absent or no whole number.
+        """
+        value = self.number(keyword)
+        return int(value) if value is not None and value == int(value) else None
 
     def numbers(self, keyword: str, count: int, low: float, high: float) -> NDArray[np.float64]:
         """Give the numbers of a tag that must be there.

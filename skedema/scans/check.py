@@ -7,7 +7,6 @@ import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
-from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +42,7 @@ def check(
     *,
     checksum: Any = None,
     max_bytes: float = DEFAULT_MAX_BYTES,
+    acquisition: int | None = None,
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> pd.DataFrame:
@@ -60,6 +60,8 @@ def check(
         is not known.
     max_bytes : int, default=2**31
         The most bytes that the voxels of a scan may take, as for `VolumeReader`.
+    acquisition : int or None, default=None
+        As that of `VolumeReader`: which of several passes in a DICOM series is read.
     n_jobs : int or None, default=None
         Number of processes (as in joblib), each with one scan in memory at a time.
     verbose : int, default=0
@@ -124,7 +126,8 @@ def check(
     index = scans.index if isinstance(scans, pd.Series | pd.DataFrame) else None
     index = pd.RangeIndex(len(cells)) if index is None else index
     expected = _expected(checksum, len(cells), index)
-    tasks = zip(cells, expected, repeat(checked_max_bytes(max_bytes), len(cells)), strict=True)
+    most = checked_max_bytes(max_bytes)
+    tasks = ((cell, each, most, acquisition) for cell, each in zip(cells, expected, strict=True))
     n_workers = n_processes(n_jobs, len(cells))
     results: Iterator[dict[str, Any]]
     if n_workers > 1:
@@ -141,7 +144,9 @@ def check(
     return frame.astype(numbers)
 
 
-def _look(cell: object, expected: str | None, max_bytes: int) -> dict[str, Any]:
+def _look(
+    cell: object, expected: str | None, max_bytes: int, acquisition: int | None
+) -> dict[str, Any]:
     """Read one scan; gives its row, and the digest of its voxels for finding duplicates."""
     name = "missing" if is_missing_scan(cell) else scan_name(cell)
     findings: list[str] = []
@@ -151,7 +156,7 @@ def _look(cell: object, expected: str | None, max_bytes: int) -> dict[str, Any]:
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
         try:
-            scan = load_scan(cell, max_bytes=max_bytes)
+            scan = load_scan(cell, max_bytes=max_bytes, acquisition=acquisition)
         except ScanError as error:
             findings.append(str(error).removeprefix(f"{name}: "))
         except Exception as error:  # a check of thousands is not to end at one of them

@@ -14,23 +14,35 @@ from numpy.typing import NDArray
 
 from skedema._extras import how_to_install
 from skedema.scans._budget import DEFAULT_MAX_BYTES, check_budget
-from skedema.scans._checks import check_shape
+from skedema.scans._checks import check_not_blank, check_shape
 from skedema.scans._content import identity_of
-from skedema.scans._dicom_files import dicom_files, file_paths
+from skedema.scans._dicom_alike import check_alike
+from skedema.scans._dicom_files import DicomFile, dicom_files, file_paths
 from skedema.scans._dicom_geometry import SAME, stack, unit_axes
+from skedema.scans._dicom_outliers import check_values
+from skedema.scans._dicom_passes import one_pass
 from skedema.scans._dicom_pixels import slice_hu
-from skedema.scans._dicom_series import Slice, series_slices
-from skedema.scans._dicom_tags import broken, quiet, read_pixels
+from skedema.scans._dicom_quiet import quiet
+from skedema.scans._dicom_series import find_series
+from skedema.scans._dicom_slice import Slice
+from skedema.scans._dicom_tags import broken, read_pixels
+from skedema.scans._dicom_whole import check_whole
 from skedema.scans.errors import ScanError
 from skedema.scans.scan import Scan
 
 
-def load_dicom(cell: object, name: str, max_bytes: int = DEFAULT_MAX_BYTES) -> Scan:
+def load_dicom(
+    cell: object,
+    name: str,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+    acquisition: int | None = None,
+) -> Scan:
     """Read a series of CT slices.
 
-    The files must hold exactly one series; localizers, derived secondary images, other kinds of
-    DICOM objects and other files are left out. Slices are sorted by their positions along their
-    normal, never by name or number. Enhanced CT (all slices in one file) is read, too.
+    The files must hold exactly one series; localizers, derived secondary images (where there are
+    original ones), other kinds of DICOM objects and other files are left out. Slices are sorted by
+    their positions along their normal, never by name or number. Enhanced CT (all slices in one
+    file) is read, too.
 
     Parameters
     ----------
@@ -41,6 +53,9 @@ def load_dicom(cell: object, name: str, max_bytes: int = DEFAULT_MAX_BYTES) -> S
         What messages call the scan.
     max_bytes : int, default=2**31
         The most bytes that the voxels may take in memory.
+    acquisition : int or None, default=None
+        AcquisitionNumber of the pass to read, where a series holds several over the same place
+        (before and after contrast); of no effect elsewhere.
 
     Returns
     -------
@@ -52,14 +67,17 @@ def load_dicom(cell: object, name: str, max_bytes: int = DEFAULT_MAX_BYTES) -> S
     Raises
     ------
     ScanError
-        If pydicom is not installed, or the files hold no series, several, an incomplete one, or
-        one whose pixels or geometry cannot be told for certain, or that would take more than
-        `max_bytes`.
+        If pydicom is not installed, or the files hold no series, several, an incomplete one, one
+        with several passes over the same place, one whose pixels or geometry cannot be told for
+        certain, or one that would take more than `max_bytes`.
 
     Warns
     -----
     UserWarning
-        If a slice is there twice, with the same pixels; one of them is left out.
+        If a slice is there twice, with the same pixels (one of them is left out); if a file was
+        left out that may be a slice; if numbers or a stated count say that slices are missing, or
+        a gap of up to 7.5 mm was bridged; if all slices are derived ones; if identifiers differ
+        in a list of files; if tags of a slice contradict each other, or one at an end is blank.
     """
     try:
         import pydicom  # noqa: F401
@@ -69,13 +87,13 @@ def load_dicom(cell: object, name: str, max_bytes: int = DEFAULT_MAX_BYTES) -> S
         ) from error
     try:
         with quiet(), dicom_files(cell, name, max_bytes) as files:
-            scan, doubles = _load(files, max_bytes)
+            scan, told = _load(files, isinstance(cell, list | tuple), max_bytes, acquisition)
     except ScanError as error:
         raise _named(name, error) from error
     except Exception as error:
         raise broken(name, error) from error
-    for one, other in doubles:
-        warnings.warn(f"{name}: {other} is the same slice as {one}; it is left out", stacklevel=2)
+    for text in told:
+        warnings.warn(f"{name}: {text}", stacklevel=2)
     return scan
 
 
@@ -109,33 +127,48 @@ def dicom_key(cell: object, name: str) -> tuple[Any, ...]:
     return ("dicom", *((path, identity_of(state), state.st_size) for path, state in states))
 
 
-def _load(files: Sequence[Any], max_bytes: int) -> tuple[Scan, list[tuple[str, str]]]:
-    slices = series_slices(files)
+def _load(
+    files: Sequence[DicomFile], listed: bool, max_bytes: int, acquisition: int | None
+) -> tuple[Scan, list[str]]:
+    """Read the files; gives the scan, and what to warn of."""
+    every, left_out, told = find_series(files, listed)
+    normal = unit_axes(every[0].orientation, every[0].label)[2]
+    slices = one_pass(every, normal, acquisition)
+    told += check_alike(slices, listed)
     axes = unit_axes(slices[0].orientation, slices[0].label)
     places = _by_place(slices, axes[2])
     kept = [each[0] for each in places]
     if len(kept) == 1:
         raise ScanError(f"{kept[0].label}: all slices lie at one place; give the whole series")
+    labels = [one.label for one in kept]
     positions = np.array([one.position for one in kept])
-    affine, depths = stack(positions, axes, slices[0].spacing, [one.label for one in kept])
+    here = {id(one) for one in kept}
+    others = [one for one in every if id(one) not in here]
+    told += check_whole(kept, positions @ axes[2], left_out, others, listed)
+    affine, depths = stack(positions, axes, kept[0].spacing, labels)
 
-    rows, columns = slices[0].shape
+    rows, columns = kept[0].shape
     shape = (columns, rows, len(kept))
     check_shape(shape, "series")
     check_budget(shape, np.dtype(np.float32), "series", max_bytes)
     voxels = np.empty((len(kept), rows, columns), dtype=np.float32)
-    pixels = _Pixels(slices)
+    read = _Pixels(every).read
     doubles = []
-    for k, (first, *others) in enumerate(places):
-        voxels[k] = pixels.read(first)
-        for other in others:
-            if not np.array_equal(pixels.read(other), voxels[k]):
+    for k, (first, *more) in enumerate(places):
+        voxels[k] = read(first)
+        for other in more:
+            if not np.array_equal(read(other), voxels[k]):
                 raise ScanError(
                     f"{first.label} and {other.label}: two different slices at one place; "
                     "give the list of files of one reconstruction"
                 )
-            doubles.append((first.label, other.label))
-    return Scan(voxels.transpose(2, 1, 0), affine, depths), doubles
+            doubles.append(f"{other.label} is the same slice as {first.label}")
+    if doubles:
+        count = f", and {len(doubles) - 1} more are there twice" if len(doubles) > 1 else ""
+        told.append(f"{doubles[0]}{count}; left out")
+    check_not_blank(voxels.reshape(-1), "series")
+    told += check_values(voxels, kept, read)
+    return Scan(voxels.transpose(2, 1, 0), affine, depths), told
 
 
 def _by_place(slices: Sequence[Slice], normal: NDArray[np.float64]) -> list[list[Slice]]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from skedema.scans._budget import DEFAULT_MAX_BYTES, checked_max_bytes
 from skedema.scans._checks import as_volume, numeric, refused_by_system
 from skedema.scans._content import WHOLE_SCANS, identity_of
+from skedema.scans._dicom_sniff import HEAD, starts_dicom
 from skedema.scans._paths import existing, is_list_of_paths
 from skedema.scans.errors import ScanError
 from skedema.scans.images import image_affine, is_proxy, load_image, load_mgz
@@ -36,9 +37,9 @@ _TO_NIFTI = "convert it to NIfTI (.nii.gz), e.g. with dcm2niix"
 def looks_like_scan(value: object) -> bool:
     """Say whether a value is, by its looks, a scan and not a clinical measurement.
 
-    Nothing is opened: a text counts when it ends in a scan suffix, or contains a path separator
-    and names a folder with files in it. A list counts when it is one of paths: each a Path, a text
-    with a separator or one that ends in ``.dcm``.
+    A text counts when it ends in a scan suffix, or contains a path separator and names a folder
+    with files in it or a DICOM file, whatever that is called. A list counts when it is one of
+    paths: each a Path, a text with a separator or one that ends in ``.dcm``.
 
     Parameters
     ----------
@@ -64,7 +65,7 @@ def looks_like_scan(value: object) -> bool:
             return True
         # A bare word such as "left" may be a category and, by chance, a folder beside the script.
         is_path = not isinstance(value, str) or "/" in text or os.sep in text
-        return is_path and _has_files(text)
+        return is_path and (_has_files(text) or _is_dicom(text))
     if isinstance(value, np.ndarray):
         return value.ndim >= 3
     if is_list_of_paths(value):
@@ -96,7 +97,9 @@ def is_missing_scan(cell: object) -> bool:
     return isinstance(cell, float | np.floating) and bool(np.isnan(cell))
 
 
-def load_scan(cell: object, *, max_bytes: float = DEFAULT_MAX_BYTES) -> Scan:
+def load_scan(
+    cell: object, *, max_bytes: float = DEFAULT_MAX_BYTES, acquisition: int | None = None
+) -> Scan:
     """Read the voxels and the geometry of one scan.
 
     Parameters
@@ -104,14 +107,17 @@ def load_scan(cell: object, *, max_bytes: float = DEFAULT_MAX_BYTES) -> Scan:
     cell : str, path, list of paths, nibabel image or ndarray of shape (X, Y, Z)
         A NIfTI file (``.nii``, ``.nii.gz``, one of a pair ``.hdr`` and ``.img``), ``.mgz``,
         ``.mha``, ``.mhd``, ``.nrrd`` or ``.npy``; a DICOM series as a folder, a ``.zip``, a
-        ``.dcm`` file or the list of its files; or a scan in memory. Trailing axes of length 1 are
-        dropped. Nothing is ever unpickled.
+        file (of any name) or the list of its files; or a scan in memory. Trailing axes of length
+        1 are dropped. Nothing is ever unpickled.
     max_bytes : int, default=2**31
         The most bytes that the voxels may take in memory, as they are given: a scan that would
         take more is refused before anything is allocated for it, whatever its format, so that a
         small file that unpacks to much does no harm. Reading takes up to three times as many. The
         default, 2 GiB, holds 1024 x 1024 x 512 voxels of float32; the head of a patient has up to
         512 x 512 x 600.
+    acquisition : int or None, default=None
+        Which of several passes over the same place in a DICOM series, e.g. before and after
+        contrast, by its AcquisitionNumber; of no effect on other scans.
 
     Returns
     -------
@@ -132,7 +138,8 @@ def load_scan(cell: object, *, max_bytes: float = DEFAULT_MAX_BYTES) -> Scan:
     Warns
     -----
     UserWarning
-        If a NIfTI header states no orientation, or two that differ; see `load_nifti`.
+        If a NIfTI header states no orientation, or two that differ; see `load_nifti`. If files of
+        a DICOM series may be missing or contradict each other; see `load_dicom`.
     """
     name, most = scan_name(cell), checked_max_bytes(max_bytes)
     if isinstance(cell, np.ndarray):
@@ -140,13 +147,13 @@ def load_scan(cell: object, *, max_bytes: float = DEFAULT_MAX_BYTES) -> Scan:
     if _is_image(cell):
         return load_image(cell, name, most)
     if is_list_of_paths(cell):
-        return _load_dicom(cell, name, most)
+        return _load_dicom(cell, name, most, acquisition)
     if is_missing_scan(cell):
         raise ScanError("the scan is missing; leave the row out or give the path of its scan")
     path, is_folder = existing(cell, name)
     ending = path.strip().lower()
     if is_folder or ending.endswith(_DICOM):
-        return _load_dicom(path, name, most)
+        return _load_dicom(path, name, most, acquisition)
     if ending.endswith(_NIFTI):
         return load_nifti(path, name, most)
     if ending.endswith(_ITK):
@@ -155,6 +162,8 @@ def load_scan(cell: object, *, max_bytes: float = DEFAULT_MAX_BYTES) -> Scan:
         return load_npy(path, name, most)
     if ending.endswith(".mgz"):
         return load_mgz(path, name, most)
+    if _is_dicom(path):
+        return _load_dicom(path, name, most, acquisition)
     raise ScanError(f"{name}: {_not_read(path)}")
 
 
@@ -229,6 +238,8 @@ def scan_key(cell: object) -> tuple[Any, ...]:
         files = nifti_files(path, name)
     elif ending.endswith(".mhd"):
         files = itk_files(path, name)
+    elif not ending.endswith(SCAN_SUFFIXES) and _is_dicom(path):
+        return _dicom_key(path, name)
     key: list[Any] = ["file"]
     for file in files:
         try:
@@ -253,6 +264,17 @@ def _has_files(folder: str) -> bool:
         return False
 
 
+def _is_dicom(path: str) -> bool:
+    """Say whether a file is DICOM by its first bytes: archives name them IM000001, or by UID."""
+    try:
+        if not os.path.isfile(path):  # a pipe would block for ever
+            return False
+        with open(path, "rb") as file:
+            return starts_dicom(file.read(HEAD))
+    except (OSError, ValueError):
+        return False
+
+
 def _is_image(value: object) -> bool:
     # Who holds an image has imported nibabel: no need to pay for its import here.
     nibabel = sys.modules.get("nibabel")
@@ -268,10 +290,10 @@ def _not_read(path: str) -> str:
 
 
 # pydicom is an extra, and most scans are no DICOM series.
-def _load_dicom(cell: object, name: str, max_bytes: int) -> Scan:
+def _load_dicom(cell: object, name: str, max_bytes: int, acquisition: int | None) -> Scan:
     from skedema.scans.dicom import load_dicom
 
-    return load_dicom(cell, name, max_bytes)
+    return load_dicom(cell, name, max_bytes, acquisition)
 
 
 def _dicom_key(cell: object, name: str) -> tuple[Any, ...]:

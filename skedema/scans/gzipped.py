@@ -152,7 +152,7 @@ def peek(path: str, name: str, n_bytes: int) -> bytes:
     Raises
     ------
     ScanError
-        If the file is no gzip file or its start is damaged.
+        If the file is no gzip file, its start is damaged, or what is in it is gzip again.
     """
     found = b""
     unpack = zlib.decompressobj(wbits=31)
@@ -168,7 +168,19 @@ def peek(path: str, name: str, n_bytes: int) -> bytes:
         raise refused_by_system(name, error) from error
     except zlib.error as error:
         raise _damaged(name, error) from error
+    check_once(found, path, name)
     return found
+
+
+def check_once(found: bytes, path: str, name: str) -> None:
+    """Refuse a file that was compressed twice, by the start of what it unpacks to."""
+    if found.startswith(_MAGIC + b"\x08"):
+        file = os.path.basename(path)
+        raise broken(
+            name,
+            "it was compressed twice",
+            f"unpack it once, e.g. mv {file} twice.gz && gzip -dc twice.gz > {file}",
+        )
 
 
 def check_ratio(n_packed: int, name: str, n_bytes: int, held: int = 0) -> None:

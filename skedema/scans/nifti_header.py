@@ -10,7 +10,7 @@ import numpy as np
 from skedema.scans._checks import broken, check_shape, check_type, refused_by_system
 from skedema.scans._stored import held_type
 from skedema.scans.errors import ScanError
-from skedema.scans.gzipped import peek, unpacked
+from skedema.scans.gzipped import check_once, peek, unpacked
 
 #: Bytes before the voxels, header extensions above all: those of dcm2niix and FreeSurfer are
 #: smaller by orders.
@@ -102,6 +102,7 @@ def _start(path: str, name: str, pair: bool) -> bytes:
             start = b""
             for piece in unpacked(path, name, MAX_OFFSET, least=348):
                 start += piece[: 540 - len(start)]
+            check_once(start, path, name)
             return start
         if gz:
             return peek(path, name, 540)

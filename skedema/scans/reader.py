@@ -36,6 +36,7 @@ class ReaderSettings(NamedTuple):
     head_margin: float | None
     skull_strip: bool
     align: bool
+    acquisition: int | None
 
 
 class VolumeReader(TransformerMixin, BaseEstimator):
@@ -73,6 +74,10 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         the grid: a larger one is refused before anything is allocated for it, see
         `skedema.scans.files.load_scan`. It bounds what a process takes and changes no volume: a
         scan that was read before is known with another bound, too.
+    acquisition : int or None, default=None
+        Which of several passes over the same place is read, where a DICOM series holds these (such
+        as before and after contrast): the one with this AcquisitionNumber. Other scans are read
+        as ever. None refuses such a series and lists its passes.
     n_jobs : int or None, default=None
         Number of processes that read scans in `transform` (as in joblib), one thread each.
     verbose : int, default=0
@@ -104,6 +109,7 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         skull_strip: bool = False,
         align: bool = False,
         max_bytes: float = DEFAULT_MAX_BYTES,
+        acquisition: int | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
@@ -114,6 +120,7 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         self.skull_strip = skull_strip
         self.align = align
         self.max_bytes = max_bytes
+        self.acquisition = acquisition
         self.n_jobs = n_jobs
         self.verbose = verbose
 
@@ -150,9 +157,14 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         if self.align and spacing is None:
             raise ValueError("align=True needs a spacing in mm, not spacing=None")
         checked_max_bytes(self.max_bytes)
+        acquisition = self.acquisition
+        if acquisition is not None:
+            if not isinstance(acquisition, Integral) or isinstance(acquisition, bool | np.bool_):
+                raise TypeError(f"acquisition={acquisition!r}: give a whole number, or None")
+            acquisition = int(acquisition)
         windows = resolve_windows(self.windows)
         return ReaderSettings(
-            spacing, shape, windows, margin, bool(self.skull_strip), bool(self.align)
+            spacing, shape, windows, margin, bool(self.skull_strip), bool(self.align), acquisition
         )
 
     def fit(self, X: object, y: object = None) -> Self:
@@ -239,7 +251,7 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         >>> print(VolumeReader(shape=64, spacing=None, windows=(100, 50)).summary())
         RAS grid of 64 x 64 x 64 voxels over each scan's field of view, windows 0 to 100 HU
         """
-        spacing, shape, ranges, margin, skull_strip, align = self.settings()
+        spacing, shape, ranges, margin, skull_strip, align, _ = self.settings()
         size = "over each scan's field of view"
         if spacing is not None:
             extent = [round(n * mm, 1) for n, mm in zip(shape, spacing, strict=True)]
@@ -332,7 +344,7 @@ class _Prepared(NamedTuple):
 
 def _prepared(cell: object, settings: ReaderSettings, max_bytes: float) -> _Prepared:
     """Read a scan, take away what is not wanted of it and turn it upright."""
-    scan = load_scan(cell, max_bytes=max_bytes)
+    scan = load_scan(cell, max_bytes=max_bytes, acquisition=settings.acquisition)
     try:
         if settings.head_margin is not None:
             scan = crop(scan, settings.head_margin)

@@ -81,7 +81,7 @@ def test_what_cannot_be_read_is_a_finding_and_never_an_error(tmp_path, write_sca
 
 
 def test_an_unforeseen_error_ends_no_check(monkeypatch, write_scan):
-    def fails(cell, max_bytes):
+    def fails(cell, **how):
         raise MemoryError("too large")
 
     path = write_scan(*head())

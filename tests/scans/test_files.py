@@ -298,7 +298,7 @@ def test_what_is_no_scan_has_no_key():
 def dicom(monkeypatch):
     """A module in place of the reader of DICOM: says what it was asked for."""
     module = ModuleType("skedema.scans.dicom")
-    module.load_dicom = lambda cell, name, max_bytes: ("scan", cell, name)
+    module.load_dicom = lambda cell, name, *settings: ("scan", cell, name)
     module.dicom_key = lambda cell, name: ("dicom", str(cell), name)
     monkeypatch.setitem(sys.modules, "skedema.scans.dicom", module)
 

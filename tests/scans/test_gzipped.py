@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import struct
+import subprocess
 import sys
 import zlib
 
@@ -10,6 +12,7 @@ import pytest
 
 from skedema.scans import gzipped
 from skedema.scans.errors import ScanError
+from skedema.scans.files import load_scan
 
 CONTENT = np.random.default_rng(0).integers(0, 40, 300_000, dtype=np.uint8).tobytes()
 PACKED = gzip.compress(CONTENT, 6, mtime=0)
@@ -155,3 +158,20 @@ def test_the_start_is_unpacked_alone(tmp_path):
     assert gzipped.peek(str(path), "a.gz", 540) == b"abc"
     path.write_bytes(with_header(8, b"n" * 5_000_000))  # a name without end
     assert gzipped.peek(str(path), "a.gz", 540) == b""
+
+
+@pytest.mark.skipif(shutil.which("gzip") is None, reason="needs gzip")
+@pytest.mark.parametrize("ending", [".nii.gz", ".mgz", ".hdr.gz"])
+def test_a_file_that_was_compressed_twice_is_to_be_unpacked_once(tmp_path, ending):
+    nib = pytest.importorskip("nibabel")
+    voxels = np.random.default_rng(0).integers(-1000, 1000, (12, 11, 10)).astype("i2")
+    kind = {".mgz": nib.MGHImage, ".hdr.gz": nib.Nifti1Pair}.get(ending, nib.Nifti1Image)
+    path = tmp_path / f"a{ending}"
+    nib.save(kind(voxels, np.diag([2.0, 2, 2, 1])), path)
+    once = path.read_bytes()
+    path.write_bytes(gzip.compress(once))
+    with pytest.raises(ScanError, match=r"it was compressed twice\); unpack it once") as caught:
+        load_scan(path)
+    subprocess.run(str(caught.value).split("e.g. ")[1], shell=True, cwd=tmp_path, check=True)
+    assert path.read_bytes() == once
+    assert (load_scan(path).voxels == voxels).all()
