@@ -104,7 +104,7 @@ def load_scan(cell: object) -> Scan:
         A NIfTI file (``.nii``, ``.nii.gz``, one of a pair ``.hdr`` and ``.img``), ``.mgz``,
         ``.mha``, ``.mhd``, ``.nrrd`` or ``.npy``; a DICOM series as a folder, a ``.zip``, a
         ``.dcm`` file or the list of its files; or a scan in memory. Trailing axes of length 1 are
-        dropped. Nothing is ever unpickled.
+        dropped, and leading ones of ``.mha``, ``.mhd`` and ``.nrrd``. Nothing is ever unpickled.
 
     Returns
     -------

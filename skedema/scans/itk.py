@@ -64,7 +64,7 @@ def load_itk(path: str, name: str) -> Scan:
     """
     image = _image(path, name)
     header = image.header
-    check_shape(header.shape, name)
+    check_shape(header.shape, name, "SimpleITK.ReadImage(path)[:, :, :, 0], written anew")
     affine = check_affine(header.affine, header.shape, name)
     n_bytes = math.prod(header.shape) * header.dtype.itemsize
     flat = np.frombuffer(_voxels(image, name, n_bytes), header.dtype)
