@@ -11,3 +11,10 @@ class ScanError(ValueError):
     >>> issubclass(ScanError, ValueError)
     True
     """
+
+
+class NotBelieved(ScanError):
+    """A brain mask or a head's pose is not found, or is not to be trusted.
+
+    The scan itself can be used as it is: `VolumeReader` does so, with a warning.
+    """
