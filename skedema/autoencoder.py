@@ -362,6 +362,12 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             When a loss is not finite; the message names the scans of the batch.
         KeyboardInterrupt
             When interrupted; see Notes.
+
+        Warns
+        -----
+        UserWarning
+            Once, with the rows, if scans do not look like HU, or were read without the brain mask
+            or left as scanned since what was found is not to be trusted (see `VolumeReader`).
         """
         self._validate_params()
         goes_on = self.warm_start and hasattr(self, "module_")
@@ -376,6 +382,7 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 training.module.load_state_dict(training.best)
                 self._finish(training, goes_on=goes_on, keep_optimizer=False)
             raise
+        training.source.tell_odd()
         self._finish(training, goes_on=goes_on, keep_optimizer=self.warm_start)
         return self
 
@@ -402,6 +409,7 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self._set_scale(training, goes_on=goes_on)
         with progress(training.n_steps, 0, self.verbose) as after_step:
             training.run(after_step=after_step)
+        training.source.tell_odd()
         self._finish(training, goes_on=goes_on, keep_optimizer=True)
         return self
 
