@@ -13,6 +13,7 @@ from joblib import Memory
 from skedema.frames import Column, Table, listing
 from skedema.scans import ScanError, VolumeReader, looks_like_scan
 from skedema.scans._processes import n_processes, one_ahead
+from skedema.scans._remarks import Told
 from skedema.scans.cache import volumes
 from skedema.scans.errors import SEVERAL_SCANS
 from skedema.scans.files import SCAN_SUFFIXES, scan_key
@@ -111,6 +112,40 @@ class Scans:
             return volumes.get(reader, self.cells[row], memory, keep=keep)
         except ScanError as error:
             raise self._at(row, error) from error
+
+    def odd(self, rows: np.ndarray, reader: VolumeReader, memory: Memory | None) -> list[Told]:
+        """Tell what is odd about scans, as it was found when they were read.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Which patients; they have a scan.
+        reader : VolumeReader
+            How scans are read.
+        memory : joblib.Memory or None
+            Where volumes, and what is odd about their scans, are kept between runs.
+
+        Returns
+        -------
+        list of Told
+            A scan of which that is not known is read for it.
+
+        Raises
+        ------
+        ScanError
+            When a scan cannot be read; the message names row and file.
+        """
+        told = []
+        for row in rows:
+            try:
+                remarks = volumes.remarks(reader, self.cells[row], memory)
+            except ScanError as error:
+                raise self._at(row, error) from error
+            told += [
+                Told(self.table.rows(np.array([row])), _short(self.cells[row]), remark)
+                for remark in remarks
+            ]
+        return told
 
     def stream(
         self,

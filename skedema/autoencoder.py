@@ -366,6 +366,12 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             When a loss is not finite; the message names the scans of the batch.
         KeyboardInterrupt
             When interrupted; see Notes.
+
+        Warns
+        -----
+        UserWarning
+            Once, with the rows, if scans do not look like HU, or were read without the brain mask
+            or left as scanned since what was found is not to be trusted (see `VolumeReader`).
         """
         interrupt = self._fit(X)
         if interrupt is not None:
@@ -389,6 +395,8 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 raise
             training.module.load_state_dict(training.best)
             interrupt = error
+        else:
+            training.source.tell_odd()
         keep_optimizer = self.warm_start and interrupt is None
         self._finish(training, goes_on=goes_on, keep_optimizer=keep_optimizer)
         return interrupt
@@ -418,6 +426,7 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self._set_scale(training, goes_on=goes_on)
         with progress(training.n_steps, 0, self.verbose) as after_step:
             training.run(after_step=after_step)
+        training.source.tell_odd()
         self._finish(training, goes_on=goes_on, keep_optimizer=True)
         return self
 

@@ -33,6 +33,7 @@ from skedema.frames import Table
 from skedema.fusion import make_fusion
 from skedema.refiners import make_refiner
 from skedema.scans import VolumeReader
+from skedema.scans._remarks import told_once
 
 # "auto": patients a batch where rows are a few numbers, and where volumes go through an encoder.
 _ROWS_A_BATCH, _VOLUMES_A_BATCH = 200, 16
@@ -381,6 +382,12 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
             When the table or the labels cannot be used; the message names column, row and remedy.
         ScanError
             When scans are not there (all are looked for before training begins) or unreadable.
+
+        Warns
+        -----
+        UserWarning
+            Once, with the rows, if scans do not look like HU, or were read without the brain mask
+            or left as scanned since what was found is not to be trusted (see `VolumeReader`).
         """
         return self._train(
             X, y, sample_weight, resume=self.warm_start and hasattr(self, "net_"), whole=True
@@ -575,6 +582,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         super().set_params(**params)
         return self
 
+    @told_once()
     def _train(
         self,
         X: Any,
@@ -641,6 +649,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
             self.net_.forget_optimizer()
         self.n_iter_ = len(self.net_.history)
         self._intake.learn_usual(cohort.table.take(train), Resources.of(self))
+        self._intake.tell_odd(cohort.table, Resources.of(self))
         return self
 
     def _begin(self, cohort: Cohort, classes: np.ndarray | None) -> None:

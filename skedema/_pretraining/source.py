@@ -19,6 +19,7 @@ from skedema.frames import listing, read_table
 from skedema.scans import ScanError, VolumeReader
 from skedema.scans._content import by_content
 from skedema.scans._processes import n_processes, one_ahead
+from skedema.scans._remarks import tell
 from skedema.scans.cache import volumes
 from skedema.scans.files import scan_key
 from skedema.scans.reader import scan_cells
@@ -45,6 +46,9 @@ class Source(Protocol):
 
     def stream(self, rows: Rows) -> Iterator[NDArray[np.float32]]:
         """Give the volumes of rows that are needed once."""
+
+    def tell_odd(self) -> None:
+        """Tell what is odd about the scans behind the volumes."""
 
 
 class ScanSource:
@@ -155,6 +159,17 @@ class ScanSource:
         """
         return self.scans.stream(rows, self.reader, self.memory, self.n_jobs, keep=False)
 
+    def tell_odd(self) -> None:
+        """Tell what is odd about the scans, once they were read; see `Scans.odd`.
+
+        Warns
+        -----
+        UserWarning
+            If scans do not look like HU, or a brain mask or a pose was not to be trusted.
+        """
+        rows = np.arange(len(self))
+        tell(self.scans.odd(rows, self.reader, self.memory), len(rows))
+
     def _read(self, batches: Sequence[Rows]) -> None:
         cells = list(self.scans.cells[np.concatenate(batches)])
         try:
@@ -262,6 +277,9 @@ class RowSource:
             Views.
         """
         return map(self.volume, rows.tolist())
+
+    def tell_odd(self) -> None:
+        """Tell nothing: whoever read the volumes looked at the scans."""
 
 
 def holds_rows(X: Any) -> bool:

@@ -22,6 +22,7 @@ from skedema.encoders import is_transformer, make_encoder
 from skedema.modules.fused import probe
 from skedema.scans import VolumeReader
 from skedema.scans._processes import n_processes
+from skedema.scans._remarks import Told, gathered, tell
 from skedema.scans.cache import volumes
 
 _GROUP = 16  # scans that are encoded as they are and then mirrored, while their volumes are held
@@ -145,7 +146,9 @@ class ImageBranch:
                 self.encoder = clone(self.given)
             else:
                 transformer = self._transformer(seed, resources)
-                self.encoder = fit_once(transformer, scans, rows, y[rows])
+                with gathered() as told:
+                    self.encoder = fit_once(transformer, scans, rows, y[rows])
+                self._pass_on(told, len(rows))
             if self.trained:
                 self.reader = self.encoder.volume_
                 self.start = self._known(scans, rows, resources, self.encoder)
@@ -316,18 +319,52 @@ class ImageBranch:
             self._check_finite(view, scans, rows)
         return self._everyone(views[0], scans, rows), self._everyone(views[1], scans, rows)
 
+    def tell_odd(self, scans: Scans, resources: Resources) -> None:
+        """Tell what is odd about scans that were encoded; see `Scans.odd`.
+
+        Parameters
+        ----------
+        scans : Scans
+            The patients' scans.
+        resources : Resources
+            What may be used.
+
+        Warns
+        -----
+        UserWarning
+            If scans do not look like HU, or a brain mask or a pose was not to be trusted. An
+            encoder that reads scans itself and does not tell how, by ``volume_``, warns itself.
+        """
+        reader = self._reads_by()
+        if reader is not None:
+            rows = np.flatnonzero(scans.present)
+            tell(scans.odd(rows, reader, resources.memory), len(rows))
+
+    def _reads_by(self) -> VolumeReader | None:
+        if self.trained or not self.is_transformer:
+            return self.reader
+        reader = getattr(self.encoder, "volume_", None)
+        return reader if isinstance(reader, VolumeReader) else None
+
+    def _pass_on(self, told: list[Told], n_scans: int) -> None:
+        """Tell once what an encoder told that reads scans itself, a few at a time."""
+        if self._reads_by() is None:
+            tell([each._replace(row="") for each in told], n_scans)
+
     def _known(
         self, scans: Scans, rows: np.ndarray, resources: Resources, encoder: Any
     ) -> np.ndarray:
         frozen = self.frozen or isinstance(encoder, nn.Module)
         encoding = self._encoding(encoder, keep=self.trained or not frozen)
-        known = _get(
-            scans,
-            rows,
-            encoding.recipe(),
-            lambda missing: encoding.encode(scans, missing, resources),
-            resources,
-        )
+        with gathered() as told:
+            known = _get(
+                scans,
+                rows,
+                encoding.recipe(),
+                lambda missing: encoding.encode(scans, missing, resources),
+                resources,
+            )
+        self._pass_on(told, len(rows))
         return encoding.as_tokens(known)
 
     def _encoding(self, encoder: Any, *, keep: bool, mirror: bool = False) -> Encoding:

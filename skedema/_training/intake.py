@@ -222,6 +222,19 @@ class Intake:
             values, scans.present, dtype=self.dtype, target=target, weight=weight, **known
         )
 
+    def tell_odd(self, table: Table, resources: Resources) -> None:
+        """Tell what is odd about the scans of a table; see `ImageBranch.tell_odd`.
+
+        Parameters
+        ----------
+        table : Table
+            With the columns of `fit`.
+        resources : Resources
+            What may be used.
+        """
+        if self.branch is not None:
+            self.branch.tell_odd(self.scans(table), resources)
+
     def patients(
         self,
         table: Table,

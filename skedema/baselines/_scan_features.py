@@ -23,6 +23,7 @@ from skedema._training.resources import Resources
 from skedema._training.target import read_target
 from skedema.frames import read_table
 from skedema.scans import VolumeReader
+from skedema.scans._remarks import told_once
 
 
 class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -100,6 +101,7 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self.verbose = verbose
 
     @own_torch_state()
+    @told_once()
     @all_or_nothing
     def fit(self, X: Any, y: Any = None) -> Self:
         """Fit the encoder on the training patients, unless it is frozen, and the components.
@@ -141,6 +143,7 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             resources=Resources.of(self),
         )
         found = self._pooled(scans)[scans.present]
+        self._branch.tell_odd(scans, Resources.of(self))
         self._components = None if self.n_components is None else self._components_of(found)
         self._n_features_out = found.shape[1]
         if self._components is not None:

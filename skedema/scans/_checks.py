@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,10 +32,24 @@ def check_type(dtype: np.dtype[Any], name: str) -> None:
     raise ScanError(f"{name}: holds {what}; give one real number (HU) a voxel")
 
 
-def check_shape(shape: tuple[int, ...], name: str) -> None:
-    """Three axes with voxels on each, and perhaps more axes of length 1."""
+def axes_of_volume(shape: Sequence[int]) -> list[int]:
+    """Leave out axes of length 1 beyond three: the last ones (time), then the first (channels)."""
+    axes = list(range(len(shape)))
+    for end in (-1, 0):
+        while len(axes) > 3 and shape[axes[end]] == 1:
+            axes.pop(end)
+    return axes
+
+
+def check_shape(shape: tuple[int, ...], name: str, one: str = "image.slicer[..., 0]") -> None:
+    """Three axes with voxels on each, and perhaps more axes of length 1.
+
+    `one` is what gives one of several volumes.
+    """
     if len(shape) < 3 or set(shape[3:]) - {1}:
-        many = "; give one volume, e.g. image.slicer[..., 0]" if len(shape) > 3 else ""
+        if len(shape) == 4 and shape[0] == 1:
+            one = "array[0]"  # channels first, as networks want it
+        many = f"; give one volume, e.g. {one}" if len(shape) > 3 else ""
         few = "; give a volume" if len(shape) < 3 else ""
         raise ScanError(
             f"{name}: has {len(shape)} dimensions {shape}, a scan has 3 (X, Y, Z){many}{few}"

@@ -17,6 +17,7 @@ from skedema._caching.bounded import BoundedCache
 from skedema._caching.store import ArrayStore, store_beneath
 from skedema.scans._content import by_content
 from skedema.scans._processes import in_processes, n_processes
+from skedema.scans._remarks import Remark, gathered, packed, unpacked
 from skedema.scans._usual import measures
 from skedema.scans.files import scan_key
 from skedema.scans.reader import VolumeReader
@@ -27,7 +28,9 @@ DEFAULT_MAX_BYTES = 2**30
 _MEASURED_BYTES = 2**24  # of what volumes are like: those of 60,000
 
 # Volumes on disk outlive the code that made them: raise this when reading gives other numbers.
-_READING = 1
+_READING = 2
+
+_MOST_REMARKED = 2**16  # scans whose remarks are kept
 
 
 class VolumeCache:
@@ -56,6 +59,7 @@ class VolumeCache:
         self.n_reads = 0
         self._held: BoundedCache[NDArray[np.float32]] = BoundedCache(max_bytes)
         self._measured: BoundedCache[NDArray[np.float32]] = BoundedCache(_MEASURED_BYTES)
+        self._remarks: dict[Any, tuple[Remark, ...]] = {}
         self._counting = Lock()
 
     @property
@@ -203,6 +207,37 @@ class VolumeCache:
             self._measured.put(key, known)
         return known
 
+    def remarks(
+        self, reader: VolumeReader, cell: object, memory: Memory | None = None
+    ) -> tuple[Remark, ...]:
+        """Tell what was odd about a scan when it was read.
+
+        Parameters
+        ----------
+        reader, cell, memory
+            As in `get`. Remarks are in the folder ``skedema/remarks`` of the memory.
+
+        Returns
+        -------
+        tuple of Remark
+            The scan is read for it where that is not known, in memory or on disk.
+
+        Raises
+        ------
+        ScanError
+            If the scan is missing or cannot be read.
+        """
+        key = _key(reader, cell)
+        known = self._remarks.get(key)
+        if known is None:
+            store = store_beneath(memory, "remarks")
+            stored = store.load(_stored_key(key)) if store else None
+            known = None if stored is None else unpacked(stored)
+            if known is None:
+                known = self._read_anew(reader, cell, memory, key)[1]
+            self._note(key, known)
+        return known
+
     def _fetch(
         self,
         reader: VolumeReader,
@@ -219,10 +254,12 @@ class VolumeCache:
         found = {}
         tasks = ((reader, cell, memory, key) for key, cell in wanted.items())
         results = in_processes(_read_apart, tasks, n_workers)
-        for key, (volume, n_reads) in zip(wanted, results, strict=True):
+        for key, (volume, n_reads, remarks) in zip(wanted, results, strict=True):
             volume.flags.writeable = False
             self._count(n_reads)
             self._measured.put(key, measures(volume))
+            if remarks is not None:
+                self._note(key, remarks)
             if keep:
                 self._held.put(key, volume)
             found[key] = volume
@@ -232,22 +269,41 @@ class VolumeCache:
         """Forget all volumes; `n_reads` stays."""
         self._held.clear()
         self._measured.clear()
+        with self._counting:
+            self._remarks.clear()
 
     def _read(
         self, reader: VolumeReader, cell: object, memory: Memory | None, key: Any
     ) -> NDArray[np.float32]:
         store = store_beneath(memory, "volumes")
-        known_as = _stored_key(key) if store else ""
-        volume = _load(store, known_as, reader) if store else None
+        volume = _load(store, _stored_key(key), reader) if store else None
         if volume is None:
-            self._count(1)
-            volume = reader.read(cell)
-            # A file that was written anew meanwhile is not what was hashed.
-            if store and _stored_key(key) == known_as:
-                store.save(known_as, volume)
+            volume, remarks = self._read_anew(reader, cell, memory, key)
+            self._note(key, remarks)
         volume.flags.writeable = False
         self._measured.put(key, measures(volume))
         return volume
+
+    def _read_anew(
+        self, reader: VolumeReader, cell: object, memory: Memory | None, key: Any
+    ) -> tuple[NDArray[np.float32], tuple[Remark, ...]]:
+        volumes, about = store_beneath(memory, "volumes"), store_beneath(memory, "remarks")
+        known_as = _stored_key(key) if volumes else ""
+        self._count(1)
+        with gathered() as told:
+            volume = reader.read(cell)
+        remarks = tuple(each.remark for each in told)
+        # A file that was written anew meanwhile is not what was hashed.
+        if volumes and about and _stored_key(key) == known_as:
+            about.save(known_as, packed(remarks))
+            volumes.save(known_as, volume)
+        return volume, remarks
+
+    def _note(self, key: Any, remarks: tuple[Remark, ...]) -> None:
+        with self._counting:
+            self._remarks[key] = remarks
+            if len(self._remarks) > _MOST_REMARKED:
+                del self._remarks[next(iter(self._remarks))]
 
     def _count(self, n_reads: int) -> None:
         with self._counting:
@@ -299,10 +355,14 @@ def _load(store: ArrayStore, known_as: str, reader: VolumeReader) -> NDArray[np.
 
 def _read_apart(
     reader: VolumeReader, cell: object, memory: Memory | None, key: Any
-) -> tuple[NDArray[np.float32], int]:
-    """Read in another process; gives the volume and how many scans that took (0 from disk)."""
+) -> tuple[NDArray[np.float32], int, tuple[Remark, ...] | None]:
+    """Read in another process; gives the volume, how many scans that took (0 from disk), remarks.
+
+    None: these were not looked at.
+    """
     cache = VolumeCache(max_bytes=0)
-    return cache._read(reader, cell, memory, key), cache.n_reads
+    volume = cache._read(reader, cell, memory, key)
+    return volume, cache.n_reads, cache._remarks.get(key)
 
 
 #: The cache of this process.

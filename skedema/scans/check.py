@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from skedema.scans._budget import DEFAULT_MAX_BYTES, checked_max_bytes
 from skedema.scans._findings import degrees, duplicates, odd_geometry, odd_values, outliers
+from skedema.scans._prepare import look, prepare
 from skedema.scans._processes import in_processes, n_processes
 from skedema.scans.errors import ScanError
 from skedema.scans.files import is_missing_scan, load_scan, scan_name
-from skedema.scans.reader import scan_cells
+from skedema.scans.reader import ReaderSettings, VolumeReader, scan_cells
 from skedema.scans.scan import Scan
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def check(
     checksum: Any = None,
     max_bytes: float = DEFAULT_MAX_BYTES,
     acquisition: int | None = None,
+    volume: VolumeReader | None = None,
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> pd.DataFrame:
@@ -62,6 +64,9 @@ def check(
         The most bytes that the voxels of a scan may take, as for `VolumeReader`.
     acquisition : int or None, default=None
         As that of `VolumeReader`: which of several passes in a DICOM series is read.
+    volume : VolumeReader or None, default=None
+        How scans are to be read: its `head_margin`, `skull_strip` and `align` are tried, so that
+        heads, brain masks and poses that are not found or not to be trusted are findings.
     n_jobs : int or None, default=None
         Number of processes (as in joblib), each with one scan in memory at a time.
     verbose : int, default=0
@@ -105,7 +110,8 @@ def check(
     Found are: scans that are missing or cannot be read, warnings raised while reading, another
     checksum than the expected one, duplicates (the same file content or the same voxels in two
     rows), a constant image, a range of values that is no CT's (highest below 200 or above 10,000
-    HU, lowest 0 HU or more), no geometry, a field of view of less than 100 or more than 350 mm,
+    HU, lowest 0 HU or more), soft tissue or air where HU have none (stored values, a wrong slope,
+    inverted grey), no geometry, a field of view of less than 100 or more than 350 mm,
     slices thicker than 10 mm or pixels wider than 2 mm, fewer than 8 slices, uneven slices, axes
     more than 5 degrees oblique, slices more than 1 degree tilted, and, among 10 scans or more, a
     shape or spacing more than 5 % off the median where 90 % of the others are within.
@@ -127,7 +133,11 @@ def check(
     index = pd.RangeIndex(len(cells)) if index is None else index
     expected = _expected(checksum, len(cells), index)
     most = checked_max_bytes(max_bytes)
-    tasks = ((cell, each, most, acquisition) for cell, each in zip(cells, expected, strict=True))
+    settings = None if volume is None else volume.settings()
+    tasks = (
+        (cell, each, most, acquisition, settings)
+        for cell, each in zip(cells, expected, strict=True)
+    )
     n_workers = n_processes(n_jobs, len(cells))
     results: Iterator[dict[str, Any]]
     if n_workers > 1:
@@ -145,7 +155,11 @@ def check(
 
 
 def _look(
-    cell: object, expected: str | None, max_bytes: int, acquisition: int | None
+    cell: object,
+    expected: str | None,
+    max_bytes: int,
+    acquisition: int | None,
+    settings: ReaderSettings | None,
 ) -> dict[str, Any]:
     """Read one scan; gives its row, and the digest of its voxels for finding duplicates."""
     name = "missing" if is_missing_scan(cell) else scan_name(cell)
@@ -166,10 +180,22 @@ def _look(
             row |= _geometry(scan) | {"voxels": _digest(scan.voxels)}
             row["low"], row["high"] = float(scan.voxels.min()), float(scan.voxels.max())
             findings += odd_values(row["low"], row["high"]) + odd_geometry(scan, row)
+            findings += _remarks(scan, settings)
     if expected is not None and row["checksum"] != expected:
         findings += _other_checksum(row, expected)
     findings += dict.fromkeys(str(each.message).removeprefix(f"{name}: ") for each in raised)
     return row
+
+
+def _remarks(scan: Scan, settings: ReaderSettings | None) -> list[str]:
+    """Say what a reader would remark or refuse."""
+    if settings is None:
+        return list(map(str, look(scan)))
+    options = settings.head_margin, settings.skull_strip, settings.align
+    try:
+        return [str(remark) for remark in prepare(scan, *options).remarks]
+    except ScanError as error:
+        return [*map(str, look(scan)), str(error)]
 
 
 def _other_checksum(row: dict[str, Any], expected: str) -> list[str]:

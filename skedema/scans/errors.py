@@ -1,4 +1,4 @@
-"""The one exception of this package."""
+"""What is raised, and what messages have in common."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ class ScanError(ValueError):
     --------
     >>> issubclass(ScanError, ValueError)
     True
+    """
+
+
+class NotBelieved(ScanError):
+    """A brain mask or a head's pose is not found, or is not to be trusted.
+
+    The scan itself can be used as it is: `VolumeReader` does so, with a warning.
     """
 
 

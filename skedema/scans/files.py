@@ -108,7 +108,8 @@ def load_scan(
         A NIfTI file (``.nii``, ``.nii.gz``, one of a pair ``.hdr`` and ``.img``), ``.mgz``,
         ``.mha``, ``.mhd``, ``.nrrd`` or ``.npy``; a DICOM series as a folder, a ``.zip``, a
         file (of any name) or the list of its files; or a scan in memory. Trailing axes of length
-        1 are dropped. Nothing is ever unpickled.
+        1 are dropped, and leading ones of ``.mha``, ``.mhd`` and ``.nrrd``. Nothing is ever
+        unpickled.
     max_bytes : int, default=2**31
         The most bytes that the voxels may take in memory, as they are given: a scan that would
         take more is refused before anything is allocated for it, whatever its format, so that a

@@ -69,7 +69,7 @@ def load_itk(path: str, name: str, max_bytes: int = DEFAULT_MAX_BYTES) -> Scan:
     """
     image = _image(path, name)
     header = image.header
-    check_shape(header.shape, name)
+    check_shape(header.shape, name, "SimpleITK.ReadImage(path)[:, :, :, 0], written anew")
     check_budget(header.shape, np.dtype(np.float32), name, max_bytes)
     affine = check_affine(header.affine, header.shape, name)
     flat = _voxels(image, name)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skedema.scans._checks import broken
+from skedema.scans._checks import axes_of_volume, broken
 from skedema.scans.errors import ScanError
 
 CONVERT = "convert it to NIfTI (.nii.gz), e.g. with dcm2niix or SimpleITK"
@@ -95,31 +97,28 @@ def read_meta(start: bytes, name: str) -> tuple[ItkHeader, int]:
     n = int(_first(fields, name, "ndims"))
     if len(shape) != n:
         raise broken(name, f"it states {n} dimensions but the size {shape}", CONVERT)
-    if n != 3:
-        return ItkHeader(shape, np.dtype("u1"), np.eye(4), ""), end + 1  # refused by its shape
+    axes = axes_of_volume(shape)
+    if len(axes) != 3:
+        return _refused(shape), end + 1
     if fields.get("elementnumberofchannels", "1") != "1":
         raise _many_values(name)
     dtype = _META_TYPES.get(_first(fields, name, "elementtype").upper())
     if dtype is None:
         raise broken(name, f"its voxels are {fields['elementtype']}, which are not read", CONVERT)
     msb = fields.get("binarydatabyteordermsb", fields.get("elementbyteordermsb", "false"))
-    spacing = _numbers(_first(fields, name, "elementspacing", "elementsize"), 3)
-    axes = _numbers(
-        _first(
-            fields, name, "transformmatrix", "rotation", "orientation", plain="1 0 0 0 1 0 0 0 1"
-        ),
-        9,
-    )
-    origin = _numbers(_first(fields, name, "offset", "position", "origin", plain="0 0 0"), 3)
-    affine = np.eye(4)
-    affine[:3, :3] = axes.reshape(3, 3).T * spacing
-    affine[:3, 3] = origin
+    spacing = _numbers(_first(fields, name, "elementspacing", "elementsize"), n)
+    straight = " ".join(f"{number:g}" for number in np.eye(n).ravel())
+    turn = _first(fields, name, "transformmatrix", "rotation", "orientation", plain=straight)
+    origin = _first(fields, name, "offset", "position", "origin", plain="0 " * n)
+    matrix = _numbers(turn, n * n).reshape(n, n).T * spacing
+    affine = _affine_of_volume(matrix, _numbers(origin, n), axes, name)
     affine[:2] *= -1  # from LPS
     packed = "zlib" if fields.get("compresseddata", "false").lower() == "true" else ""
     file = fields["elementdatafile"]
     order = ">" if msb.lower() == "true" else "<"
     local = "" if file.upper() == "LOCAL" else file or "LIST"
-    return ItkHeader(shape, np.dtype(order + dtype), affine, packed, local), end + 1
+    sides = tuple(shape[axis] for axis in axes)
+    return ItkHeader(sides, np.dtype(order + dtype), affine, packed, local), end + 1
 
 
 def read_nrrd(start: bytes, name: str) -> tuple[ItkHeader, int]:
@@ -150,16 +149,18 @@ def read_nrrd(start: bytes, name: str) -> tuple[ItkHeader, int]:
     fields = _fields(start[: min(ends)].replace(b":=", b"="), ":", name)
     for key in ("data file", "datafile", "line skip", "lineskip", "byte skip", "byteskip"):
         _expect(fields, key, ("0",), name)
-    _expect(fields, "space units", ('"mm" "mm" "mm"',), name)
+    _expect(fields, "space units", ('"mm" "mm" "mm"', '"mm" "mm" "mm" "s"'), name)
     shape = tuple(int(n) for n in _first(fields, name, "sizes").split())
     n = int(_first(fields, name, "dimension"))
     if len(shape) != n:
         raise broken(name, f"it states {n} dimensions but the size {shape}", CONVERT)
-    directions = fields.get("space directions", "").lower().split()
-    if "none" in directions:
+    directions = re.findall(r"none|\([^)]*\)", fields.get("space directions", "").lower())
+    if any(shape[k] > 1 for k, each in enumerate(directions) if each == "none" and k < n):
         raise _many_values(name)
-    if n != 3:
-        return ItkHeader(shape, np.dtype("u1"), np.eye(4), ""), min(ends)  # refused by its shape
+    spatial = [k for k in range(n) if k >= len(directions) or directions[k] != "none"]
+    axes = [spatial[k] for k in axes_of_volume([shape[k] for k in spatial])]
+    if len(axes) != 3:
+        return _refused(shape), min(ends)
     encoding = _first(fields, name, "encoding").lower()
     if encoding not in ("raw", "gzip", "gz"):
         raise broken(name, f"its encoding is {encoding!r}; raw and gzip are read", CONVERT)
@@ -169,21 +170,57 @@ def read_nrrd(start: bytes, name: str) -> tuple[ItkHeader, int]:
     order = fields.get("endian", "" if dtype[1] != "1" else "little").lower()
     if order not in ("little", "big"):
         raise broken(name, f"its byte order is {order!r}, not 'little' or 'big'", CONVERT)
-    space = fields.get("space", "").lower()
-    if space not in _SPACES:
-        raise broken(name, f"its space is {space!r}, not one of {', '.join(_SPACES)}", CONVERT)
-    axes = _numbers(_first(fields, name, "space directions").translate(_COMMAS), 9)
-    origin = _numbers(fields.get("space origin", "(0,0,0)").translate(_COMMAS), 3)
-    affine = np.eye(4)
-    affine[:3, :3] = axes.reshape(3, 3).T
-    affine[:3, 3] = origin
-    affine[:3] *= np.array(_SPACES[space])[:, None]
+    n_space = len(spatial)
+    matrix = np.array([_numbers(directions[k].translate(_COMMAS), n_space) for k in spatial]).T
+    origin = fields.get("space origin", "0 " * n_space).translate(_COMMAS)
+    kept = [spatial.index(axis) for axis in axes]
+    affine = _affine_of_volume(matrix, _numbers(origin, n_space), kept, name)
+    affine[:3] *= np.array(_SPACES[_space(fields, n_space, name)])[:, None]
     packed = "" if encoding == "raw" else "gzip"
     dtype = (">" if order == "big" else "<") + dtype
-    return ItkHeader(shape, np.dtype(dtype), affine, packed), min(ends)
+    sides = tuple(shape[axis] for axis in axes)
+    return ItkHeader(sides, np.dtype(dtype), affine, packed), min(ends)
 
 
 _COMMAS = str.maketrans("(,)", "   ")
+
+
+def _refused(shape: tuple[int, ...]) -> ItkHeader:
+    """Give what is going to be refused by its shape."""
+    return ItkHeader(shape, np.dtype("u1"), np.eye(4), "")
+
+
+def _affine_of_volume(
+    matrix: NDArray[np.float64], origin: NDArray[np.float64], axes: list[int], name: str
+) -> NDArray[np.float64]:
+    """Leave axes of length 1 out of the map (n, n) and origin (n,), as ITK's Extract does."""
+    left = [axis for axis in range(len(origin)) if axis not in axes]
+    size = float(np.abs(matrix).max())
+    for rows, columns in ((left, axes), (axes, left)):
+        if (np.abs(matrix[np.ix_(rows, columns)]) > 1e-6 * size).any():
+            why = "an axis of length 1 is not at right angles to the others"
+            raise broken(name, why, CONVERT)
+    affine = np.eye(4)
+    affine[:3, :3] = matrix[np.ix_(axes, axes)]
+    affine[:3, 3] = origin[axes]
+    return affine
+
+
+def _space(fields: dict[str, str], n_space: int, name: str) -> str:
+    """Name the axes of the space that positions are in."""
+    space = fields.get("space", "").lower().removesuffix("-time")
+    space = space[:3] if n_space == 4 and space in ("lpst", "rast", "last") else space
+    if not space and n_space > 3:
+        # NRRD knows no name for what ITK writes of four dimensions.
+        warnings.warn(
+            f"{name}: names no space; its axes are taken to run to the left, back and top, as ITK "
+            f"has them. {CONVERT[0].upper()}{CONVERT[1:]} where that is wrong, or to confirm it.",
+            stacklevel=2,
+        )
+        return "lps"
+    if space not in _SPACES:
+        raise broken(name, f"its space is {space!r}, not one of {', '.join(_SPACES)}", CONVERT)
+    return space
 
 
 def _fields(header: bytes, separator: str, name: str) -> dict[str, str]:

@@ -102,5 +102,5 @@ def _header(file: Any, name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]
         raise broken(name, "it holds Python objects, which may run anything", _SAVE)
     check_type(dtype, name)
     shape = tuple(int(n) for n in shape)
-    check_shape(shape, name)
+    check_shape(shape, name, "array[..., 0]")
     return shape, fortran, dtype

@@ -10,15 +10,22 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.optimize import minimize
 
 from skedema.scans._morphology import Mask
-from skedema.scans.errors import ScanError
+from skedema.scans.errors import NotBelieved, ScanError
 from skedema.scans.scan import Scan
 
 Floats = NDArray[np.float64]
 
 _COARSE = 4.0  # mm; the plane of symmetry of a cavity 130 mm wide needs no finer points
 _ENOUGH = 5000  # points to mirror
+_FEWER = 5  # every fifth of these tells where to begin
 _TURNS = (-30, -20, -10, 0, 10, 20, 30)  # degrees, to begin from; twice the search's own reach
+_ASIDE = (-20.0, 20.0)  # degrees; other planes to compare a plane with
+_KNOWN = 0.5  # of the points have to be mirrored to where the scan reaches
 _MOST = 45.0  # degrees; what lies further off is not a head in a head rest
+_LIKE = 0.97  # symmetry of a plane that is believed; of 81 sound exams the least is 0.98
+_CLEAR = 0.01  # by which it is better than planes aside; in the same exams 0.014 and more
+_WIDE = 1.05  # times its length; of the same exams the widest brain has 0.97
+_CUT = 30.0  # cm2 of a cavity at a side of the field of view: it is cut by about 6 mm
 _TOP = 0.998  # of the cavity's points lie below its top
 _BELOW_TOP = 65.0  # mm; about half the height of a brain
 
@@ -33,10 +40,14 @@ class Pose(NamedTuple):
     centre : ndarray of shape (3,)
         The head's middle in mm: in the plane of symmetry, amid the cavity from front to back, and
         65 mm below its top.
+    symmetry : float
+        How much of the cavity's mirror image lies in the cavity, as far as the scan reaches: 1 for
+        all of it.
     """
 
     axes: Floats
     centre: Floats
+    symmetry: float
 
     @property
     def degrees(self) -> float:
@@ -67,8 +78,21 @@ def head_pose(mask: Mask, scan: Scan) -> Pose:
 
     Raises
     ------
+    NotBelieved
+        If there is hardly a cavity, or the pose is not to be trusted: the field of view cuts off
+        a side of the head, no plane mirrors 97 % of the cavity into itself, several planes do so
+        equally well (a few slices at the vertex), the plane divides front from back, or the head
+        lies more than 45 degrees off.
     ScanError
-        If there is no geometry, no cavity, or the head lies more than 45 degrees off.
+        If there is no geometry.
+
+    Notes
+    -----
+    What is mirrored to where the scan does not reach counts neither for nor against a plane, so
+    that slices that end below the vertex or above the base pull it nowhere. On simulated heads
+    turned by up to 25 degrees about each axis (30 that nothing was chosen on) the plane is found to
+    within 4 degrees, also with a piece of the skull missing, noise of 30 HU or voxels of 4 mm; to
+    within 8 where 4 cm are missing at the vertex.
 
     References
     ----------
@@ -89,21 +113,39 @@ def head_pose(mask: Mask, scan: Scan) -> Pose:
         raise ScanError("its head cannot be aligned: it has no geometry; use align=False")
     points = _points(mask, scan)
     if len(points) < 100:
-        raise ScanError("its head cannot be aligned: its brain is not found; use align=False")
+        raise NotBelieved("its brain is not found")
+    cut = _cut_off(mask, scan)
+    if cut > _CUT:
+        raise NotBelieved(f"the field of view cuts off a side of the head ({cut:.0f} cm2)")
     middle = points.mean(axis=0)
-    right, offset = _mirror(points - middle)
+    mirror = _Mirror(points - middle, middle, scan)
+    right, offset = mirror.find()
     front = np.array([0.0, 1.0, 0.0]) - right[1] * right
     front /= np.linalg.norm(front)
     axes = np.stack([right, front, np.cross(right, front)])
     along = (points - middle) @ axes.T
     top = np.quantile(along[:, 2], _TOP)
-    pose = Pose(axes, middle + axes.T @ np.array([offset, 0.0, top - _BELOW_TOP]))
-    if pose.degrees > _MOST:
-        raise ScanError(
-            f"its head lies {pose.degrees:.0f} degrees off the axes, which is too far to be "
-            "believed; check its orientation, or use align=False"
-        )
+    centre = middle + axes.T @ np.array([offset, 0.0, top - _BELOW_TOP])
+    pose = Pose(axes, centre, mirror.likeness(right, offset))
+    _check(pose, mirror, offset, along)
     return pose
+
+
+def _check(pose: Pose, mirror: _Mirror, offset: float, along: Floats) -> None:
+    """Refuse a pose that is not to be trusted; `along` are the points on its axes."""
+    if pose.symmetry < _LIKE:
+        raise NotBelieved(
+            f"no plane of symmetry is found: the best mirrors {pose.symmetry:.0%} of the brain "
+            "into itself"
+        )
+    if pose.degrees > _MOST:
+        raise NotBelieved(f"it would have to be turned by {pose.degrees:.0f} degrees")
+    aside = max(mirror.aside(pose.axes[0], axis, offset) for axis in pose.axes[1:])
+    if pose.symmetry - aside < _CLEAR:
+        raise NotBelieved("several planes mirror its brain equally well")
+    wide, long, _ = along.std(axis=0)
+    if wide > _WIDE * long:
+        raise NotBelieved("its brain would be wider than long: the plane found lies across it")
 
 
 def upright(scan: Scan, pose: Pose) -> tuple[Scan, Floats]:
@@ -144,33 +186,86 @@ def _points(mask: Mask, scan: Scan) -> Floats:
     return np.asarray(index @ scan.affine[:3, :3].T + scan.affine[:3, 3])
 
 
-def _mirror(points: Floats) -> tuple[Floats, float]:
-    """Find the plane in which points mirror themselves: its normal and distance from 0 in mm."""
-    low = points.min(axis=0) - 4 * _COARSE
-    shape = np.ceil((points.max(axis=0) + 4 * _COARSE - low) / _COARSE).astype(int) + 1
-    filled = np.zeros(shape)
-    np.add.at(filled, tuple(np.rint((points - low) / _COARSE).astype(int).T), 1.0)
-    smooth = gaussian_filter(filled, 2.0)
+def _cut_off(mask: Mask, scan: Scan) -> float:
+    """Square centimetres of the mask at the faces of the scan, but for top and bottom."""
+    assert scan.affine is not None
+    assert scan.spacing is not None
+    upwards = int(np.abs(scan.affine[2, :3] / np.linalg.norm(scan.affine[:3, :3], axis=0)).argmax())
+    area = 0.0
+    for axis in {0, 1, 2} - {upwards}:
+        n_voxels = sum(int(np.take(mask, end, axis=axis).sum()) for end in (0, -1))
+        area += n_voxels * float(np.delete(scan.spacing, axis).prod()) / 100
+    return area
 
-    some = points[:: max(1, len(points) // _ENOUGH)]
 
-    def mismatch(plane: Floats) -> float:
-        normal, offset = _normal(plane[0], plane[1]), 10 * plane[2]
-        mirrored = some - 2 * np.outer(some @ normal - offset, normal)
-        found = map_coordinates(smooth, ((mirrored - low) / _COARSE).T, order=1, mode="nearest")
-        return -float(found.mean())
+class _Mirror:
+    """Points of a cavity, to be mirrored into each other at a plane."""
 
-    turns = np.tan(np.radians(_TURNS))
-    tried = [np.array([yaw, roll, 0.0]) for yaw in turns for roll in turns]
-    start = min(tried, key=mismatch)
-    simplex = np.vstack([start, start + np.diag([0.1, 0.1, 0.4])])
-    found = minimize(
-        mismatch,
-        start,
-        method="Nelder-Mead",
-        options={"initial_simplex": simplex, "xatol": 1e-3, "fatol": 1e-5, "maxiter": 300},
-    )
-    return _normal(found.x[0], found.x[1]), float(10 * found.x[2])
+    def __init__(self, points: Floats, middle: Floats, scan: Scan) -> None:
+        self.low = points.min(axis=0) - 4 * _COARSE
+        shape = np.ceil((points.max(axis=0) + 4 * _COARSE - self.low) / _COARSE).astype(int) + 1
+        filled = np.zeros(shape)
+        np.add.at(filled, tuple(np.rint((points - self.low) / _COARSE).astype(int).T), 1.0)
+        corner = self.low + middle
+        self.smooth = gaussian_filter(filled, 2.0)
+        self.known = gaussian_filter(_within(scan, corner, tuple(shape)).astype(float), 2.0)
+        self.some = points[:: max(1, len(points) // _ENOUGH)]
+        self.full = 1.0
+        self.full = self._filled(self.some)
+
+    def likeness(self, normal: Floats, offset: float) -> float:
+        """How full the cavity is where it is mirrored to, as a share of how full it is itself."""
+        return self._mirrored(self.some, normal, offset)
+
+    def aside(self, normal: Floats, axis: Floats, offset: float) -> float:
+        """Give the best likeness at planes that are turned about an axis."""
+        across = np.cross(axis, normal)
+        found = []
+        for angle in np.radians(_ASIDE):
+            turned = np.cos(angle) * normal + np.sin(angle) * across
+            found += [self.likeness(turned, offset + step) for step in (-8.0, -4.0, 0.0, 4.0, 8.0)]
+        return max(found)
+
+    def find(self) -> tuple[Floats, float]:
+        """Give the best plane: its normal and distance from 0 in mm."""
+        few, some = self.some[::_FEWER], self.some
+
+        def mismatch(plane: Floats, points: Floats = some) -> float:
+            return -self._mirrored(points, _normal(plane[0], plane[1]), 10 * plane[2])
+
+        turns = np.tan(np.radians(_TURNS))
+        tried = [np.array([yaw, roll, 0.0]) for yaw in turns for roll in turns]
+        start = min(tried, key=lambda plane: mismatch(plane, few))
+        simplex = np.vstack([start, start + np.diag([0.1, 0.1, 0.4])])
+        found = minimize(
+            mismatch,
+            start,
+            method="Nelder-Mead",
+            options={"initial_simplex": simplex, "xatol": 1e-3, "fatol": 1e-5, "maxiter": 300},
+        )
+        return _normal(found.x[0], found.x[1]), float(10 * found.x[2])
+
+    def _mirrored(self, points: Floats, normal: Floats, offset: float) -> float:
+        return self._filled(points - 2 * np.outer(points @ normal - offset, normal))
+
+    def _filled(self, points: Floats) -> float:
+        index = ((points - self.low) / _COARSE).T
+        known = map_coordinates(self.known, index, order=1, mode="nearest")
+        if known.mean() < _KNOWN:
+            return 0.0
+        filled = map_coordinates(self.smooth, index, order=1, mode="nearest")
+        return float(filled.sum() / known.sum() / self.full)
+
+
+def _within(scan: Scan, corner: Floats, shape: tuple[int, ...]) -> Mask:
+    """Which points of a coarse grid lie in the scan."""
+    assert scan.affine is not None
+    points = np.moveaxis(np.indices(shape), 0, -1) * _COARSE + corner - scan.affine[:3, 3]
+    index = np.linalg.solve(scan.affine[:3, :3], points.reshape(-1, 3).T).T
+    last = np.array(scan.voxels.shape, dtype=np.float64) - 1
+    if scan.depths is not None:
+        last[2] = scan.depths[-1]
+    return ((index >= -0.5) & (index <= last + 0.5)).all(axis=1).reshape(shape)
 
 
 def _normal(yaw: float, roll: float) -> Floats:

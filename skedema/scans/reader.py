@@ -13,18 +13,20 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from skedema.scans._budget import DEFAULT_MAX_BYTES, checked_max_bytes
 from skedema.scans._planes import draw_planes, voxel_size
+from skedema.scans._prepare import Prepared, prepare
 from skedema.scans._processes import in_processes, n_processes
-from skedema.scans.brain import brain_mask, keep_brain
-from skedema.scans.crop import crop
+from skedema.scans._remarks import Told, gathered, tell
 from skedema.scans.errors import ScanError
 from skedema.scans.files import load_scan, scan_name
 from skedema.scans.grid import resample
-from skedema.scans.pose import head_pose, upright
-from skedema.scans.scan import AIR, Scan
+from skedema.scans.scan import AIR
 from skedema.scans.windows import Window, range_name, resolve_windows, to_channels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+# A volume, and what is odd about its scan.
+_Read = tuple[NDArray[np.float32], list[Told]]
 
 
 class ReaderSettings(NamedTuple):
@@ -64,11 +66,13 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         Crop each scan to the head and so much around it, in mm: the grid is then centred on the
         head, not on the field of view (see `skedema.scans.crop`). None does not crop.
     skull_strip : bool, default=False
-        Whether all but the brain becomes air (see `skedema.scans.brain`).
+        Whether all but the brain becomes air (see `skedema.scans.brain`). Where no brain is found,
+        or a mask of whose surface less than 70 % lies on bone, all is kept, with a warning.
     align : bool, default=False
         Whether each head is turned upright and the grid centred on its brain (see
         `skedema.scans.pose`), so that the same voxel is about the same place in every patient.
-        Needs a `spacing`. It takes about as long as finding the brain does.
+        Needs a `spacing`. It takes about as long as finding the brain does. Where brain or pose
+        are not to be trusted, the head is left as scanned, with a warning.
     max_bytes : int, default=2**31
         The most bytes that the voxels of a scan may take in memory, before they are brought onto
         the grid: a larger one is refused before anything is allocated for it, see
@@ -203,12 +207,21 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         ------
         ScanError
             If a scan is missing or cannot be read; the message names its row, counted from 0.
+
+        Warns
+        -----
+        UserWarning
+            Once a call, if scans do not look like HU, or were left without the brain mask or as
+            scanned since what was found is not to be trusted; see `skull_strip` and `align`.
         """
         settings = self.settings()
         cells = scan_cells(X)
         volumes = np.empty((len(cells), self.n_channels, *settings.shape), dtype=np.float32)
-        for row, volume in enumerate(self._progress(self._volumes(cells), len(cells))):
+        told: list[Told] = []
+        for row, (volume, odd) in enumerate(self._progress(self._read_all(cells), len(cells))):
             volumes[row] = volume
+            told += odd
+        tell(told, len(cells))
         return volumes
 
     def read(self, scan: object) -> NDArray[np.float32]:
@@ -228,6 +241,11 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         ------
         ScanError
             If the scan is missing or cannot be read.
+
+        Warns
+        -----
+        UserWarning
+            As in `transform`.
         """
         settings = self.settings()
         return _volume(_prepared(scan, settings, self.max_bytes), settings)
@@ -303,23 +321,21 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         title = f"{scan_name(scan)}{note}\n{self.summary()}"
         return draw_planes(volume, size, unit, names, limits, title)
 
-    def _volumes(self, cells: list[Any]) -> Iterator[NDArray[np.float32]]:
+    def _read_all(self, cells: list[Any]) -> Iterator[_Read]:
         tasks = ((self, row, cell) for row, cell in enumerate(cells))
         n_workers = n_processes(self.n_jobs, len(cells))
         if n_workers > 1:
             return in_processes(_read_row, tasks, n_workers)
         return (_read_row(*task) for task in tasks)
 
-    def _progress(
-        self, volumes: Iterator[NDArray[np.float32]], total: int
-    ) -> Iterable[NDArray[np.float32]]:
+    def _progress(self, results: Iterator[_Read], total: int) -> Iterable[_Read]:
         if not self.verbose:
-            return volumes
+            return results
         print(self.summary(), file=sys.stderr)
         from tqdm import tqdm
 
-        bar: Iterable[NDArray[np.float32]] = tqdm(
-            volumes, total=total, desc="reading scans", unit="scan", file=sys.stderr
+        bar: Iterable[_Read] = tqdm(
+            results, total=total, desc="reading scans", unit="scan", file=sys.stderr
         )
         return bar
 
@@ -335,43 +351,20 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         return tags
 
 
-class _Prepared(NamedTuple):
-    """A scan, and where in its RAS coordinates the grid's centre is to lie."""
-
-    scan: Scan
-    centre: NDArray[np.float64] | None
-
-
-def _prepared(cell: object, settings: ReaderSettings, max_bytes: float) -> _Prepared:
+def _prepared(cell: object, settings: ReaderSettings, max_bytes: float) -> Prepared:
     """Read a scan, take away what is not wanted of it and turn it upright."""
     scan = load_scan(cell, max_bytes=max_bytes, acquisition=settings.acquisition)
     try:
-        if settings.head_margin is not None:
-            scan = crop(scan, settings.head_margin)
-        if not (settings.skull_strip or settings.align):
-            return _Prepared(scan, None)
-        mask = _brain(scan, "skull_strip" if settings.skull_strip else "align")
-        pose = head_pose(mask, scan) if settings.align else None
-        if settings.skull_strip:
-            scan = scan._replace(voxels=keep_brain(scan.voxels, mask))
-        return _Prepared(scan, None) if pose is None else _Prepared(*upright(scan, pose))
+        prepared = prepare(scan, settings.head_margin, settings.skull_strip, settings.align)
     except ScanError as error:
         raise ScanError(f"{scan_name(cell)}: {error}") from error
+    tell([Told("", repr(scan_name(cell)), remark) for remark in prepared.remarks], 1)
+    return prepared
 
 
-def _brain(scan: Scan, parameter: str) -> NDArray[np.bool_]:
-    spacing = scan.spacing
-    if spacing is None:
-        raise ScanError(
-            "its brain cannot be found: it has no geometry, so that nothing is known in mm; "
-            f"give a NIfTI file or image, or use {parameter}=False"
-        )
-    return brain_mask(scan.voxels, spacing.tolist())
-
-
-def _volume(prepared: _Prepared, settings: ReaderSettings) -> NDArray[np.float32]:
+def _volume(prepared: Prepared, settings: ReaderSettings) -> NDArray[np.float32]:
     """Bring a scan onto the grid, windows as channels."""
-    scan, centre = prepared
+    scan, centre, _ = prepared
     spacing, shape, ranges = settings[:3]
     fill, limits = AIR, None
     if ranges:
@@ -382,11 +375,13 @@ def _volume(prepared: _Prepared, settings: ReaderSettings) -> NDArray[np.float32
     return to_channels(hu, ranges)
 
 
-def _read_row(reader: VolumeReader, row: int, cell: object) -> NDArray[np.float32]:
+def _read_row(reader: VolumeReader, row: int, cell: object) -> _Read:
     try:
-        return reader.read(cell)
+        with gathered() as told:
+            volume = reader.read(cell)
     except ScanError as error:
         raise ScanError(f"row {row}: {error}") from error
+    return volume, [each._replace(row=f"row {row}") for each in told]
 
 
 def _times(numbers: Iterable[float]) -> str:

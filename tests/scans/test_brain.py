@@ -11,8 +11,9 @@ from skedema.datasets._grid import straight_grid
 from skedema.datasets._lesions import place_lesion
 from skedema.datasets._phantom import draw_head, in_cavity
 from skedema.datasets._scan import Drawn, render
-from skedema.scans.brain import brain_mask, keep_brain
-from skedema.scans.errors import ScanError
+from skedema.scans import VolumeReader, check
+from skedema.scans.brain import bone_share, brain_mask, check_mask, keep_brain
+from skedema.scans.errors import NotBelieved, ScanError
 from skedema.scans.files import load_scan
 
 
@@ -135,6 +136,56 @@ def test_all_but_the_brain_becomes_air():
     assert set(np.unique(kept)) == {-1024, 35}
     with pytest.raises(ValueError, match="mask of the same scan"):
         keep_brain(hu, brain[1:])
+
+
+@pytest.mark.parametrize("spacing", [(2.5, 2.5, 5.0), (2.5, 2.5, 2.5), (1.0, 1.25, 8.0)])
+def test_the_surface_of_a_brain_lies_on_bone(spacing):
+    shape = tuple(int(mm / step) for mm, step in zip((190, 220, 170), spacing, strict=True))
+    brain, hu = head(shape, spacing)
+    assert bone_share(hu, brain, spacing) > 0.99
+    cut = slice(shape[0] // 2, None)  # where the scan ends is no surface
+    assert bone_share(hu[cut], brain[cut], spacing) > 0.99
+    check_mask(hu, brain, spacing)
+
+
+@pytest.mark.parametrize("wrong", ["half", "leaks", "nothing", "core"])
+def test_a_mask_whose_surface_lies_elsewhere_is_not_believed(wrong):
+    brain, hu = head()
+    mask = brain.copy()
+    if wrong == "half":
+        mask[:40] = False
+        mask[:, 45:] = False
+    elif wrong == "leaks":
+        mask |= hu > -500
+    elif wrong == "nothing":
+        mask[:] = False
+    else:
+        mask &= np.roll(brain, 12, axis=0) & np.roll(brain, -12, axis=0)
+    with pytest.raises(NotBelieved, match=r"only \d+% of the surface of its brain mask"):
+        check_mask(hu, mask, (2.5, 2.5, 5.0))
+
+
+@pytest.mark.parametrize("options", [{"skull_strip": True}, {"skull_strip": True, "align": True}])
+@pytest.mark.parametrize("wrong", ["no skull", "dark brain"])
+def test_a_reader_goes_on_without_a_mask_and_says_so(options, wrong):
+    brain, hu = head()
+    if wrong == "no skull":
+        hu = hu.clip(-1000, 80)
+    else:
+        # Swollen and dark, as in an infant: much of it is below 0 HU.
+        x, y = np.indices(hu.shape)[:2]
+        hu[brain & (x > 34) & (y > 30)] = -20
+    scan = nib.Nifti1Image(hu, np.diag([2.5, 2.5, 5.0, 1.0]))
+    reader = VolumeReader(spacing=9.0, shape=24, **options)
+    with pytest.warns(UserWarning, match=r"1 of 2 scans is read without a brain mask") as caught:
+        volumes = reader.transform([scan, nib.Nifti1Image(head()[1], scan.affine)])
+    assert len(caught) == 1
+    assert "row 0" in str(caught[0].message)
+    plain = VolumeReader(spacing=9.0, shape=24)
+    np.testing.assert_array_equal(volumes[0], plain.read(scan))
+    assert (volumes[1] != plain.read(nib.Nifti1Image(head()[1], scan.affine))).any()
+    found = check([scan], volume=reader)["findings"][0]
+    assert any("read without a brain mask" in text for text in found)
 
 
 def millilitres(path):

@@ -142,3 +142,86 @@ def test_the_key_is_that_of_all_files(tmp_path):
     (tmp_path / "a.raw").write_bytes(b"other")
     assert scan_key(path) != key
     assert len(scan_key(write(tmp_path / "a.mha", False))) == 4
+
+
+def four_dimensions(path, shape, dtype, packed=False, turn=True):
+    """Write a 4-D image with SimpleITK and give the 3-D image that it makes of it."""
+    voxels = np.random.default_rng(1).integers(0, 100, shape[::-1]).astype(dtype)
+    image = sitk.GetImageFromArray(voxels, isVector=False)
+    image.SetSpacing((0.5, 2, 3, 4))
+    image.SetOrigin((5, 6, 7, 8))
+    part = slice(1, 4) if shape[0] == 1 else slice(0, 3)
+    direction = np.eye(4)
+    if turn:
+        direction[part, part] = TURNED
+    image.SetDirection(direction.ravel().tolist())
+    sitk.WriteImage(image, str(path), packed)
+    return sitk.Extract(image, [0 if n == 1 else n for n in shape], [0] * 4)
+
+
+@pytest.mark.filterwarnings("ignore:.*names no space")
+@pytest.mark.parametrize(("name", "packed"), FORMATS)
+@pytest.mark.parametrize("dtype", ["u1", "i2", "u2", "i4", "f4", "f8"])
+@pytest.mark.parametrize("shape", [(5, 4, 3, 1), (1, 5, 4, 3)])
+def test_one_volume_of_four_dimensions_is_that_of_simpleitk(tmp_path, name, packed, dtype, shape):
+    expected = four_dimensions(tmp_path / name, shape, dtype, packed)
+    scan = load_scan(tmp_path / name)
+    assert (scan.voxels == sitk.GetArrayFromImage(expected).T).all()
+    for index in ((0, 0, 0), (4, 3, 2), (2, 0, 1)):
+        lps = np.array(expected.TransformIndexToPhysicalPoint(index))
+        np.testing.assert_allclose((scan.affine @ [*index, 1])[:3], lps * [-1, -1, 1], atol=1e-9)
+
+
+def test_a_space_that_is_not_named_is_said(tmp_path):
+    four_dimensions(tmp_path / "a.nrrd", (5, 4, 3, 1), "i2")
+    with pytest.warns(UserWarning, match=r"a.nrrd: names no space; .* left, back and top"):
+        load_scan(tmp_path / "a.nrrd")
+    data = (tmp_path / "a.nrrd").read_bytes()
+    named = b"space: left-posterior-superior-time"
+    (tmp_path / "a.nrrd").write_bytes(changed(data, b"space dimension: 4", named))
+    assert load_scan(tmp_path / "a.nrrd").affine[0, 3] == -5
+
+
+@pytest.mark.parametrize("place", [0, 3])
+def test_an_axis_of_nrrd_without_a_direction_is_no_axis_of_space(tmp_path, place):
+    path = write(tmp_path / "a.nrrd", False, direction=TURNED)
+    plain = load_scan(path)
+    data = path.read_bytes()
+    directions = data.split(b"space directions: ")[1].split(b"\n")[0]
+    parts, sizes, kinds = directions.split(b" "), [b"12", b"11", b"10"], [b"domain"] * 3
+    for given, one in ((parts, b"none"), (sizes, b"1"), (kinds, b"list")):
+        given.insert(place, one)
+    data = changed(data, b"dimension: 3\n", b"dimension: 4\n").replace(
+        b"space dimension: 4", b"space dimension: 3"
+    )
+    data = changed(data, b"sizes: 12 11 10", b"sizes: " + b" ".join(sizes))
+    data = changed(data, b"kinds: domain domain domain", b"kinds: " + b" ".join(kinds))
+    path.write_bytes(changed(data, directions, b" ".join(parts)))
+    scan = load_scan(path)
+    assert (scan.voxels == plain.voxels).all()
+    np.testing.assert_array_equal(scan.affine, plain.affine)
+    several = b" ".join(b"2" if size == b"1" else size for size in sizes)
+    path.write_bytes(changed(path.read_bytes(), b" ".join(sizes), several))
+    with pytest.raises(ScanError, match="several values a voxel"):
+        load_scan(path)
+
+
+@pytest.mark.parametrize("name", ["a.mha", "a.mhd", "a.nrrd"])
+@pytest.mark.parametrize("shape", [(5, 4, 3, 2), (5, 1, 4, 3), (2, 5, 4, 3)])
+def test_several_volumes_are_refused_with_what_gives_one(tmp_path, name, shape):
+    four_dimensions(tmp_path / name, shape, "i2", turn=False)
+    with pytest.raises(ScanError, match=r"4 dimensions .* e\.g\. SimpleITK") as caught:
+        load_scan(tmp_path / name)
+    assert "SimpleITK.ReadImage(path)[:, :, :, 0]" in str(caught.value)
+    sitk.WriteImage(sitk.ReadImage(str(tmp_path / name))[:, :, :, 0], str(tmp_path / "one.mha"))
+    assert load_scan(tmp_path / "one.mha").voxels.shape == shape[:3]
+
+
+def test_an_axis_of_length_1_that_leans_is_refused(tmp_path):
+    four_dimensions(tmp_path / "a.mha", (5, 4, 3, 1), "i2", turn=False)
+    data = (tmp_path / "a.mha").read_bytes()
+    matrix = data.split(b"TransformMatrix = ")[1].split(b"\n")[0]
+    leaning = b" ".join([*matrix.split()[:-2], b"0.5", b"1"])
+    (tmp_path / "a.mha").write_bytes(data.replace(matrix, leaning))
+    with pytest.raises(ScanError, match="axis of length 1 is not at right angles"):
+        load_scan(tmp_path / "a.mha")

@@ -1,0 +1,138 @@
+"""What is odd about scans that are read all the same: gathered, and said once a call."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Kind = Literal["intensity", "mask", "pose"]
+
+#: What is the matter with scans, by kind of remark: "these are ...".
+_MATTER: dict[str, str] = {
+    "intensity": "not in HU",
+    "mask": "read without a brain mask, and as scanned, for none is found that can be trusted",
+    "pose": "left as scanned, for no pose of the head is found that can be trusted",
+}
+
+
+class Remark(NamedTuple):
+    """Something odd about one scan, with the remedy."""
+
+    kind: Kind
+    text: str
+
+    def __str__(self) -> str:
+        return f"{_MATTER[self.kind]}: {self.text}"
+
+
+class Told(NamedTuple):
+    """A remark, and the scan that it is about: its row, and its name where it has one."""
+
+    row: str
+    name: str
+    remark: Remark
+
+
+def packed(remarks: Iterable[Remark]) -> NDArray[np.float32]:
+    """Turn remarks into numbers, which an `ArrayStore` keeps."""
+    text = json.dumps([tuple(remark) for remark in remarks])
+    return np.frombuffer(text.encode("ascii"), np.uint8).astype(np.float32)
+
+
+def unpacked(numbers: NDArray[Any]) -> tuple[Remark, ...] | None:
+    """Give remarks that were packed; None for numbers that are something else."""
+    try:
+        text = numbers.astype(np.uint8).tobytes().decode("ascii")
+        return tuple(Remark(kind, str(text)) for kind, text in json.loads(text) if kind in _MATTER)
+    except (ValueError, TypeError):
+        return None
+
+
+class Gathered(list[Told]):
+    """What was told, and of how many scans at most."""
+
+    n_scans = 0
+
+
+_gathering: ContextVar[Gathered | None] = ContextVar("gathering", default=None)
+
+
+@contextmanager
+def gathered() -> Iterator[Gathered]:
+    """Gather what is told within, in this thread, in place of warnings.
+
+    Yields
+    ------
+    Gathered
+        It grows.
+    """
+    told = Gathered()
+    token = _gathering.set(told)
+    try:
+        yield told
+    finally:
+        _gathering.reset(token)
+
+
+@contextmanager
+def told_once() -> Iterator[None]:
+    """Warn once, at the end, of all that is told within.
+
+    Warns
+    -----
+    UserWarning
+        As `tell`.
+    """
+    with gathered() as told:
+        yield
+    tell(told, told.n_scans)
+
+
+def tell(told: Iterable[Told], n_scans: int) -> None:
+    """Warn of odd scans, or hand them to who gathers.
+
+    Parameters
+    ----------
+    told : iterable of Told
+        What is odd.
+    n_scans : int
+        How many scans were looked at.
+
+    Warns
+    -----
+    UserWarning
+        One for all of them: counted by kind, with rows and names, and the text of the first.
+    """
+    told = list(dict.fromkeys(told))
+    outer = _gathering.get()
+    if outer is not None:
+        outer += told
+        outer.n_scans = max(outer.n_scans, n_scans)
+    elif told:
+        warnings.warn(_message(told, n_scans), UserWarning, stacklevel=3)
+
+
+def _message(told: Iterable[Told], n_scans: int) -> str:
+    by_kind: dict[str, dict[tuple[str, str], str]] = defaultdict(dict)
+    for row, name, remark in told:
+        by_kind[remark.kind].setdefault((row, name), remark.text)
+    parts = []
+    for kind in sorted(by_kind, key=list(_MATTER).index):
+        scans = by_kind[kind]
+        verb = "is" if len(scans) == 1 else "are"
+        count = f"{len(scans)} of {n_scans} scans {verb}"
+        where = [" ".join(filter(None, (row, name))) for row, name in scans]
+        more = f" and {len(where) - 5} more" if len(where) > 5 else ""
+        first = next(iter(scans.values()))
+        text = first if len(set(scans.values())) == 1 else f"the first: {first}"
+        text = text[:1].upper() + text[1:]
+        parts.append(f"{count} {_MATTER[kind]} ({', '.join(where[:5])}{more}). {text}.")
+    return " ".join(parts) + " skedema.scans.check(scans, volume=...) lists what is odd about each."
