@@ -254,7 +254,7 @@ class Intake:
         encoder : Module, default=None
             The encoder, if it was trained with the network.
         warn_unusual : bool, default=False
-            Whether to warn of what is unlike all that was learned from.
+            Whether to warn of what is unlike all that was learned from, and of odd scans.
 
         Returns
         -------
@@ -268,6 +268,8 @@ class Intake:
             known = {"features": self.branch.encoded(scans, resources, encoder)}
         if warn_unusual and self.usual is not None:
             self.usual.warn(scans, resources)
+        if warn_unusual and self.branch is not None:
+            self.branch.tell_odd(scans, resources)
         return Patients(self._values(table), scans.present, dtype=self.dtype, **known)
 
     def learn_usual(self, table: Table, resources: Resources) -> None:
