@@ -148,7 +148,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         Epochs without a lower loss before stopping.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss, as elsewhere in scikit-learn.
-    memory : str, joblib.Memory or None, default=None
+    memory : str, path, joblib.Memory or None, default=None
         Where read volumes, features and pre-trainings are kept between runs and shared between
         processes; None is in the memory of this process alone.
     dtype : {"auto", "float32", "float64"}, default="auto"

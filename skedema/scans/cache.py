@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import numpy as np
-from joblib import Memory
 from numpy.typing import NDArray
 
 from skedema._caching.bounded import BoundedCache
@@ -72,7 +72,7 @@ class VolumeCache:
         self,
         reader: VolumeReader,
         cell: object,
-        memory: Memory | None = None,
+        memory: Path | None = None,
         *,
         keep: bool = True,
     ) -> NDArray[np.float32]:
@@ -84,7 +84,7 @@ class VolumeCache:
             How scans are read.
         cell : str, path, nibabel image or ndarray of shape (A, B, C)
             The scan.
-        memory : joblib.Memory or None, default=None
+        memory : path or None, default=None
             Where volumes are also kept on disk, for other processes and later runs: in the folder
             ``skedema/volumes`` of its location. Remove that to free the space.
         keep : bool, default=True
@@ -108,7 +108,7 @@ class VolumeCache:
         self,
         reader: VolumeReader,
         cells: Sequence[object],
-        memory: Memory | None = None,
+        memory: Path | None = None,
         n_jobs: int | None = None,
     ) -> None:
         """Read scans in several processes, so that `get` finds their volumes.
@@ -122,7 +122,7 @@ class VolumeCache:
             How scans are read.
         cells : sequence of str, path, nibabel image or ndarray
             The scans, none missing.
-        memory : joblib.Memory or None, default=None
+        memory : path or None, default=None
             As in `get`.
         n_jobs : int or None, default=None
             Number of processes (as in joblib), one thread each; this one where it is a worker of
@@ -142,7 +142,7 @@ class VolumeCache:
         self,
         reader: VolumeReader,
         cells: Sequence[object],
-        memory: Memory | None = None,
+        memory: Path | None = None,
         n_jobs: int | None = None,
         *,
         keep: bool = True,
@@ -176,7 +176,7 @@ class VolumeCache:
         self,
         reader: VolumeReader,
         wanted: dict[Any, Any],
-        memory: Memory | None,
+        memory: Path | None,
         n_jobs: int | None,
         *,
         keep: bool,
@@ -201,7 +201,7 @@ class VolumeCache:
         self._held.clear()
 
     def _read(
-        self, reader: VolumeReader, cell: object, memory: Memory | None, key: Any
+        self, reader: VolumeReader, cell: object, memory: Path | None, key: Any
     ) -> NDArray[np.float32]:
         store = store_beneath(memory, "volumes")
         known_as = _stored_key(key) if store else ""
@@ -264,7 +264,7 @@ def _load(store: ArrayStore, known_as: str, reader: VolumeReader) -> NDArray[np.
 
 
 def _read_apart(
-    reader: VolumeReader, cell: object, memory: Memory | None, key: Any
+    reader: VolumeReader, cell: object, memory: Path | None, key: Any
 ) -> tuple[NDArray[np.float32], int]:
     """Read in another process; gives the volume and how many scans that took (0 from disk)."""
     cache = VolumeCache(max_bytes=0)
