@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from threading import RLock, local
 from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
-from joblib import Memory
 from torch import nn
 
 from skedema._caching.bounded import BoundedCache
@@ -62,7 +62,7 @@ class FeatureCache:
         recipe: str | None,
         encode: Callable[[np.ndarray], Iterable[np.ndarray]],
         *,
-        memory: Memory | None = None,
+        memory: Path | None = None,
         verbose: int = 0,
     ) -> np.ndarray:
         """Give the features of scans, computing those that are not known.
@@ -80,7 +80,7 @@ class FeatureCache:
         encode : callable
             From rows to the features of each, one after the other. They do not depend, in any
             bit, on which others are asked for.
-        memory : joblib.Memory or None, default=None
+        memory : path or None, default=None
             Where features are also kept on disk: in the folder ``skedema/features`` of it.
         verbose : int, default=0
             Above 0, shows how many scans are left, on standard error.
@@ -130,7 +130,7 @@ class FeatureCache:
         found = {key: self._kept.peek(key) for key in keys}
         return {key: feature for key, feature in found.items() if feature is not None}
 
-    def _on_disk(self, keys: Iterable[Any], memory: Memory | None) -> dict[Any, np.ndarray]:
+    def _on_disk(self, keys: Iterable[Any], memory: Path | None) -> dict[Any, np.ndarray]:
         store = store_beneath(memory, "features")
         if store is None:
             return {}
@@ -142,7 +142,7 @@ class FeatureCache:
                 self._kept.put(key, feature)
         return found
 
-    def _keep(self, key: Any, feature: np.ndarray, memory: Memory | None) -> None:
+    def _keep(self, key: Any, feature: np.ndarray, memory: Path | None) -> None:
         self._kept.put(key, feature)
         store = store_beneath(memory, "features")
         if store is not None:

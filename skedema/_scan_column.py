@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import Memory
 
 from skedema.frames import Column, Table, listing
 from skedema.scans import ScanError, VolumeReader, looks_like_scan
@@ -83,7 +83,7 @@ class Scans:
             raise self._at(row, error) from error
 
     def volume(
-        self, row: int, reader: VolumeReader, memory: Memory | None, *, keep: bool = True
+        self, row: int, reader: VolumeReader, memory: Path | None, *, keep: bool = True
     ) -> np.ndarray:
         """Read the volume of a patient, or take it from the cache.
 
@@ -93,7 +93,7 @@ class Scans:
             Which patient; one with a scan.
         reader : VolumeReader
             How scans are read.
-        memory : joblib.Memory or None
+        memory : path or None
             Where volumes are kept between runs.
         keep : bool, default=True
             Whether a volume that is read is kept in memory, to be asked for again.
@@ -113,7 +113,7 @@ class Scans:
         except ScanError as error:
             raise self._at(row, error) from error
 
-    def odd(self, rows: np.ndarray, reader: VolumeReader, memory: Memory | None) -> list[Told]:
+    def odd(self, rows: np.ndarray, reader: VolumeReader, memory: Path | None) -> list[Told]:
         """Tell what is odd about scans, as it was found when they were read.
 
         Parameters
@@ -151,7 +151,7 @@ class Scans:
         self,
         rows: np.ndarray,
         reader: VolumeReader,
-        memory: Memory | None,
+        memory: Path | None,
         n_jobs: int | None,
         *,
         keep: bool,
@@ -164,7 +164,7 @@ class Scans:
             Which patients; they have a scan.
         reader : VolumeReader
             How scans are read.
-        memory : joblib.Memory or None
+        memory : path or None
             Where volumes are kept between runs.
         n_jobs : int or None
             Processes that read.
@@ -201,7 +201,7 @@ class Scans:
         self,
         rows: np.ndarray,
         reader: VolumeReader,
-        memory: Memory | None,
+        memory: Path | None,
         n_jobs: int | None,
         keep: bool,
     ) -> list[np.ndarray] | None:

@@ -6,21 +6,23 @@ import copy
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import pandas as pd
 import torch
-from joblib import Memory
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, check_memory, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from skedema._all_or_nothing import all_or_nothing
+from skedema._caching.memory import memory_folder
 from skedema._device import device_at_hand, find_device, full_float32
 from skedema._features import features, recipe_of, recipe_of_mirrored
 from skedema._pretraining.checkpoints import Checkpoints, folder_of_run
@@ -29,6 +31,7 @@ from skedema._pretraining.fingerprint import fingerprint
 from skedema._pretraining.loop import Settings, Training
 from skedema._pretraining.precision import precision, training_dtype
 from skedema._pretraining.progress import progress
+from skedema._pretraining.resumable import problem_of_state
 from skedema._pretraining.scale import voxel_scale
 from skedema._pretraining.source import RowSource, ScanSource, Source, holds_rows, take_every_scan
 from skedema._pretraining.views import ViewAugmentation
@@ -107,18 +110,20 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     warmup_fraction : float, default=0.1
         Share of the steps in which the learning rate rises.
     checkpoint_dir : path or None, default=None
-        A folder for the checkpoints of this one fit. When they are there, `fit` goes on from the
-        newest: after a kill at any moment it ends with the weights, bit for bit on a CPU, of a fit
-        that was never stopped; a fit that was finished is taken as it is. Those of other parameters
-        or scans (another fold's, say) are refused. Remove the folder to begin anew.
+        A folder for the checkpoints of `fit`; each run, that is each set of parameters and scans
+        (those of a fold, say), has its own within. When its checkpoints are there, `fit` goes on
+        from the newest: after a kill at any moment it ends with the weights, bit for bit on a CPU,
+        of a fit that was never stopped; a fit that was finished is taken as it is. Remove the
+        folder to begin anew. Where a checkpoint cannot be written, on a full disk say, a warning
+        tells, and training goes on.
     checkpoint_minutes : float, default=10.0
         How much work may be lost: the least time between two checkpoints. 0 writes one after every
         step.
-    memory : str, joblib.Memory or None, default=None
-        Where what was computed is kept between runs and shared between processes: read volumes,
-        features and, with an integer `random_state`, the checkpoints of `fit`, as if it had a
-        `checkpoint_dir` of its own for each set of parameters and scans. None: volumes and features
-        in memory alone, within bounds.
+    memory : str, path, joblib.Memory or None, default=None
+        A folder where what was computed is kept between runs and shared between processes: read
+        volumes, features and, with an integer `random_state`, the checkpoints of `fit`, as with
+        `checkpoint_dir`. It is a cache: what cannot be written or is damaged there is made anew,
+        with a warning. None: volumes and features in memory alone, within bounds.
     dtype : {"auto", "float32", "bfloat16"}, default="auto"
         Precision of the training, weights being float32 in any case. ``"auto"``: bfloat16 on
         processors that multiply it in hardware. Features are computed in float32 and are the
@@ -361,7 +366,8 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         ScanError
             When scans are missing (the message names the rows) or cannot be read.
         ValueError
-            When parameters do not go together, or `checkpoint_dir` holds another run.
+            When parameters do not go together, `checkpoint_dir` cannot be written to, or the
+            checkpoints of this run there are damaged.
         FloatingPointError
             When a loss is not finite; the message names the scans of the batch.
         KeyboardInterrupt
@@ -669,14 +675,17 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     def _checkpoints(self, training: Training, *, goes_on: bool) -> Checkpoints | None:
         """Open the folder of checkpoints, and go to where the newest was."""
         run = fingerprint(self.get_params(deep=False), training, self.module_ if goes_on else None)
-        folder, shared = self.checkpoint_dir, False
+        memory = self._memory()
+        if self.checkpoint_dir is not None:
+            folder, cache = Path(self.checkpoint_dir).expanduser(), False
         # Without a seed no later fit is the same run.
-        if folder is None and isinstance(self.random_state, Integral) and not goes_on:
-            folder, shared = folder_of_run(self._memory(), run), True
-        if folder is None:
+        elif memory is not None and isinstance(self.random_state, Integral) and not goes_on:
+            folder, cache = memory / "skedema" / "pretraining", True
+        else:
             return None
-        checkpoints = Checkpoints(folder, run, self.checkpoint_minutes, shared=shared)
-        state = checkpoints.load()
+        folder = folder_of_run(folder, run)
+        checkpoints = Checkpoints(folder, run, self.checkpoint_minutes, cache=cache)
+        state = checkpoints.load(partial(problem_of_state, training))
         if state is not None:
             training.restore(state)
         return checkpoints
@@ -709,8 +718,8 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     def _features_dtype(self) -> torch.dtype:
         return torch.bfloat16 if self.dtype == "bfloat16" else torch.float32
 
-    def _memory(self) -> Memory | None:
-        return None if self.memory is None else check_memory(self.memory)
+    def _memory(self) -> Path | None:
+        return memory_folder(self.memory)
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()

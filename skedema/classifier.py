@@ -151,7 +151,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         Epochs without a lower loss before stopping.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss, as elsewhere in scikit-learn.
-    memory : str, joblib.Memory or None, default=None
+    memory : str, path, joblib.Memory or None, default=None
         Where read volumes, features and pre-trainings are kept between runs and shared between
         processes; None is in the memory of this process alone.
     dtype : {"auto", "float32", "float64"}, default="auto"
@@ -172,8 +172,10 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
     warn_unusual : bool, default=True
         Whether predictions warn, once a call, of what lies far outside of all that training saw:
         scans on whose grid brightness, contrast, noise or the coarse picture are unlike those of
-        any training patient, where those are ten or more. A scan is judged where it is known how
-        the encoder reads it, which is not so for a transformer without ``volume_``.
+        any training patient, where those are ten or more; and scans that are no HU, or whose brain
+        mask or pose was not to be trusted. A scan is judged where it is known how the encoder reads
+        it, which is not so for a transformer without ``volume_``. Clinical values that lie far
+        outside are warned of by the default `metadata`.
     random_state : int, RandomState instance or None, default=None
         Decides initial weights, order and splits. With an integer, two fits on a CPU are equal bit
         by bit, if an encoder is trained on one thread count, and global random generators are left
@@ -461,7 +463,8 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            With `warn_unusual`, of scans that are unlike all that training saw.
+            With `warn_unusual`, of values and scans that are unlike all that training saw, and of
+            scans that are odd by themselves.
         """
         _, patients = self._patients(X)
         logits = self.net_.evaluate(patients, self.net_.module_)

@@ -6,19 +6,18 @@ import hashlib
 import json
 import math
 import os
-import time
 import warnings
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import lru_cache
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
-from joblib import Memory
 from numpy.typing import NDArray
+
+from skedema._caching.memory import memory_folder
+from skedema._caching.whole_files import open_file, sweep, write_whole
 
 # Raise this when entries are laid out in another way: those of before are then not looked at.
 _LAYOUT = 2
@@ -28,8 +27,6 @@ _DTYPES = ("<f4", "<f8")
 _MOST_AXES = 8
 _DIGITS = 20  # of the length of an axis; arrays have fewer
 _DIGEST_SIZE = hashlib.sha256().digest_size
-_PARTIAL = ".partial"
-_STRAY_AFTER = 3600.0  # seconds; writing an entry takes milliseconds
 
 
 class ArrayStore:
@@ -96,8 +93,11 @@ class ArrayStore:
         """
         path = self.path(key)
         try:
-            with open(path, "rb") as file:
-                array = _read(file, key)
+            file = open_file(path)
+            array = None
+            if file is not None:
+                with file:
+                    array = _read(file, key)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -143,33 +143,14 @@ class ArrayStore:
         path = self.path(key)
         head = _head(key, dtype.str, array.shape)
         numbers = _bytes(np.ascontiguousarray(array, dtype=dtype))
-        temporary = self.folder / f".{uuid4().hex}{_PARTIAL}"
+        parts = (head, numbers, _digest(head, numbers))
+        if not self._swept:  # once a process
+            self._swept = True
+            sweep(self.folder)
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._sweep()
-            try:
-                with open(temporary, "xb") as file:  # not mkstemp: others may read what is kept
-                    for part in (head, numbers, _digest(head, numbers)):
-                        file.write(part)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(temporary, path)
-            except BaseException:
-                with suppress(OSError):
-                    os.unlink(temporary)
-                raise
+            write_whole(path, lambda file: file.writelines(parts))
         except OSError as error:
             self._warn_once("written", error)
-
-    def _sweep(self) -> None:
-        """Remove what killed writers left, once a process."""
-        if self._swept:
-            return
-        self._swept = True
-        for stray in self.folder.glob(f".*{_PARTIAL}"):
-            with suppress(OSError):
-                if time.time() - stray.stat().st_mtime > _STRAY_AFTER:
-                    stray.unlink()
 
     def _warn_once(self, what: str, error: OSError) -> None:
         if self._warned:
@@ -183,12 +164,12 @@ class ArrayStore:
         )
 
 
-def store_beneath(memory: Memory | None, name: str) -> ArrayStore | None:
+def store_beneath(memory: Any, name: str) -> ArrayStore | None:
     """Give a store in the folder of a memory.
 
     Parameters
     ----------
-    memory : joblib.Memory or None
+    memory : str, path, joblib.Memory or None
         Its folder is all that is used of it: arrays lie in ``skedema/<name>`` there.
     name : str
         What the store holds, such as "volumes".
@@ -203,20 +184,12 @@ def store_beneath(memory: Memory | None, name: str) -> ArrayStore | None:
     ValueError
         If the memory does not keep things in a folder.
     """
-    if memory is None:
-        return None
-    if getattr(memory, "backend", None) != "local":
-        raise ValueError(
-            f"memory={memory!r} does not keep things in a folder. Give the path of one, or a "
-            "joblib.Memory with backend='local'."
-        )
-    if memory.location is None:
-        return None
-    return _store_at(os.path.join(os.path.abspath(memory.location), "skedema", name))
+    folder = memory_folder(memory)
+    return None if folder is None else _store_at(folder / "skedema" / name)
 
 
 @lru_cache(maxsize=64)
-def _store_at(folder: str) -> ArrayStore:
+def _store_at(folder: Path) -> ArrayStore:
     return ArrayStore(folder)
 
 

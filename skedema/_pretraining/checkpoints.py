@@ -1,4 +1,4 @@
-"""Checkpoints that survive a kill at any moment and are never half read."""
+"""Checkpoints that survive a kill at any moment, a full disk and damage."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ import hashlib
 import io
 import json
 import os
-import tempfile
 import time
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, BinaryIO, cast
 
 import torch
-from joblib import Memory
+
+from skedema._caching.whole_files import open_file, sweep, sync_folder, write_whole
 
 _NAME, _PREVIOUS = "vit_autoencoder.ckpt", "vit_autoencoder.previous.ckpt"
 _TEMPORARY = ".vit_autoencoder-"
-_STRAY_AFTER = 3600.0  # seconds
 _MAGIC = b"SKEDEMA1"
 _TRAILER = hashlib.sha256().digest_size + len(_MAGIC)
 
@@ -27,10 +26,9 @@ _TRAILER = hashlib.sha256().digest_size + len(_MAGIC)
 class Checkpoints:
     """The two newest checkpoints of one run, in a folder of their own.
 
-    A checkpoint is written to a temporary file in the same folder, brought to the disk (fsync), and
-    only then given its name; the one before it is kept. The end of a file holds the SHA-256 of the
-    rest, so that a damaged one is noticed and the one before it is used. Loading executes no code
-    (``torch.load(weights_only=True)``).
+    A checkpoint is written whole or not at all (`write_whole`); the one before it is kept. The end
+    of a file holds the SHA-256 of the rest, so that a damaged one is noticed and the one before it
+    is used. Loading executes no code (``torch.load(weights_only=True)``).
 
     Parameters
     ----------
@@ -40,9 +38,14 @@ class Checkpoints:
         What makes the run what it is; a checkpoint with another one is refused.
     minutes : float
         Least time between two checkpoints; 0 writes one after every step.
-    shared : bool
-        Whether other processes may be at the same run now: temporary files are then left for an
-        hour.
+    cache : bool
+        Whether the folder is a cache: then other processes may be at the same run now, and nothing
+        about the folder ends a fit. What is damaged there is made anew, with a warning.
+
+    Raises
+    ------
+    ValueError
+        When nothing can be written to the folder, unless it is a cache.
     """
 
     def __init__(
@@ -51,17 +54,25 @@ class Checkpoints:
         fingerprint: Mapping[str, str],
         minutes: float,
         *,
-        shared: bool = False,
+        cache: bool = False,
     ) -> None:
         self.folder = Path(folder).expanduser()
-        self.folder.mkdir(parents=True, exist_ok=True)
         self.fingerprint = dict(fingerprint)
         self.minutes = minutes
+        self.cache = cache
         self._last = time.monotonic()
-        for stray in self.folder.glob(f"{_TEMPORARY}*"):
-            with suppress(FileNotFoundError):
-                if not shared or time.time() - stray.stat().st_mtime > _STRAY_AFTER:
-                    stray.unlink()
+        self._warned = False
+        sweep(self.folder, f"{_TEMPORARY}*", at_once=not cache)
+        if not cache:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+            except FileNotFoundError:  # somebody removes it at this moment: it is made to write
+                pass
+            except OSError as error:
+                raise ValueError(
+                    f"checkpoint_dir: {self.folder} cannot be made ({error}). Give a folder that "
+                    "can be written to, or leave checkpoint_dir out."
+                ) from error
 
     def save_if_due(self, state: Callable[[], dict[str, Any]], *, last: bool = False) -> None:
         """Write a checkpoint when the last one is old enough.
@@ -72,10 +83,20 @@ class Checkpoints:
             Gives what is to be kept: tensors, numbers and text in dicts and lists.
         last : bool
             Whether the run ends here: then it is written in any case.
+
+        Warns
+        -----
+        UserWarning
+            Once, when it cannot be written; training must not be lost to that.
         """
-        if last or time.monotonic() - self._last >= 60 * self.minutes:
-            self.save(state())
-            self._last = time.monotonic()
+        if not last and time.monotonic() - self._last < 60 * self.minutes:
+            return
+        content = state()
+        try:
+            self.save(content)
+        except (OSError, RuntimeError) as error:  # torch makes one of the other
+            self._warn_once(error)
+        self._last = time.monotonic()
 
     def save(self, state: dict[str, Any]) -> None:
         """Write a checkpoint.
@@ -84,29 +105,33 @@ class Checkpoints:
         ----------
         state : dict
             What is to be kept.
-        """
-        handle, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=self.folder)
-        try:
-            with open(handle, "wb") as file:
-                hashing = _Hashing(file)
-                torch.save(
-                    {"fingerprint": self.fingerprint, "state": state}, cast(IO[bytes], hashing)
-                )
-                file.write(hashing.sha256.digest() + _MAGIC)
-                file.flush()
-                os.fsync(file.fileno())
-            newest = self.folder / _NAME
-            with suppress(FileNotFoundError):
-                os.replace(newest, self.folder / _PREVIOUS)
-            os.replace(temporary, newest)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(temporary)
-            raise
-        _sync_folder(self.folder)
 
-    def load(self) -> dict[str, Any] | None:
+        Raises
+        ------
+        OSError, RuntimeError
+            When it cannot be written. The one before is then still there.
+        """
+
+        def write(file: BinaryIO) -> None:
+            hashing = _Hashing(file)
+            content = {"fingerprint": self.fingerprint, "state": state}
+            torch.save(content, cast(IO[bytes], hashing))
+            file.write(hashing.sha256.digest() + _MAGIC)
+
+        def keep_previous() -> None:
+            with suppress(FileNotFoundError):
+                os.replace(self.folder / _NAME, self.folder / _PREVIOUS)
+
+        write_whole(self.folder / _NAME, write, prefix=_TEMPORARY, before_naming=keep_previous)
+        sync_folder(self.folder)
+
+    def load(self, problem_of: Callable[[Any], str] = lambda state: "") -> dict[str, Any] | None:
         """Give the newest checkpoint that is whole.
+
+        Parameters
+        ----------
+        problem_of : callable
+            Says why what was kept cannot be gone on from; empty where it can.
 
         Returns
         -------
@@ -116,29 +141,40 @@ class Checkpoints:
         Raises
         ------
         ValueError
-            When it belongs to another run (the message says in what), or none is whole.
+            When it belongs to another run (the message says in what), or none is whole. Not in a
+            cache.
+
+        Warns
+        -----
+        UserWarning
+            When a checkpoint is damaged and another one, or none, is gone on from.
         """
         damaged: list[str] = []
         for path in (self.folder / _NAME, self.folder / _PREVIOUS):
-            if not path.exists():
+            try:
+                content = _read(path)
+                self._refuse_foreign(path, content["fingerprint"])
+                problem = problem_of(content["state"])
+                if problem:
+                    raise _DamagedError(problem)
+            except FileNotFoundError:
                 continue
-            content = _read(path)
-            if content is None:
-                damaged.append(str(path))
+            except (OSError, _DamagedError) as error:
+                damaged.append(f"{path} is damaged ({error})")
                 continue
-            self._refuse_foreign(path, content["fingerprint"])
             if damaged:
                 warnings.warn(
-                    f"{damaged[0]} is damaged; training goes on from the checkpoint before it, "
-                    f"{path}.",
+                    f"{damaged[0]}; training goes on from the checkpoint before it, {path}.",
                     stacklevel=2,
                 )
             state: dict[str, Any] = content["state"]
             return state
-        if damaged:
+        if damaged and self.cache:
+            warnings.warn(f"{' and '.join(damaged)}; training begins anew.", stacklevel=2)
+        elif damaged:
             raise ValueError(
-                f"{' and '.join(damaged)}: damaged, and there is no other checkpoint. Remove what "
-                "is damaged to train from the beginning."
+                f"{' and '.join(damaged)}, and there is no other checkpoint. Remove what is "
+                "damaged to train from the beginning."
             )
         return None
 
@@ -148,39 +184,61 @@ class Checkpoints:
             for name in sorted({*found, *self.fingerprint})
             if found.get(name) != self.fingerprint.get(name)
         ]
-        if differences:
-            raise ValueError(
-                f"{path} is the checkpoint of another run: {'; '.join(differences)}. Give this run "
-                "a checkpoint_dir of its own, the parameters and scans of that one, or remove it."
-            )
+        if not differences:
+            return
+        what = f"is the checkpoint of another run: {'; '.join(differences)}"
+        if self.cache:
+            raise _DamagedError(what)
+        raise ValueError(
+            f"{path} {what}. Give this run a checkpoint_dir of its own, the parameters and scans "
+            "of that one, or remove it."
+        )
+
+    def _warn_once(self, error: Exception) -> None:
+        if self._warned:
+            return
+        self._warned = True
+        remedy = "memory=" if self.cache else "checkpoint_dir="
+        warnings.warn(
+            f"{self.folder}: no checkpoint can be written there ({error}). Training goes on, and "
+            "the fitted model is not touched by it; but if it is stopped, it has to begin again "
+            f"from the last checkpoint. Free space there, or give {remedy} another folder.",
+            stacklevel=3,
+        )
 
 
-def folder_of_run(memory: Memory | None, fingerprint: Mapping[str, str]) -> Path | None:
-    """Give the folder for a run's checkpoints beneath that of a memory.
+def folder_of_run(folder: Path, fingerprint: Mapping[str, str]) -> Path:
+    """Give the folder for a run's checkpoints, so that runs do not disturb each other.
 
     Parameters
     ----------
-    memory : joblib.Memory or None
-        Its folder is all that is used of it.
+    folder : Path
+        What all runs share.
     fingerprint : mapping of str to str
         What makes the run what it is.
 
     Returns
     -------
-    Path or None
-        Each run has its own: ``skedema/pretraining/<digest>``. None where the memory is None or
-        has no location.
+    Path
+        A folder in it, named by a digest; or `folder` itself, where that holds a checkpoint of
+        this very run, as it did before runs had folders of their own.
     """
-    if memory is None or memory.location is None:
-        return None
+    for name in (_NAME, _PREVIOUS):
+        with suppress(OSError, _DamagedError):
+            if _read(folder / name)["fingerprint"] == dict(fingerprint):
+                return folder
     digest = hashlib.sha256(json.dumps(dict(fingerprint), sort_keys=True).encode()).hexdigest()
-    return Path(memory.location).absolute() / "skedema" / "pretraining" / digest[:32]
+    return folder / digest[:32]
+
+
+class _DamagedError(Exception):
+    """Why a checkpoint is none."""
 
 
 class _Hashing(io.RawIOBase):
     """Pass bytes on to a file and digest them, so that nothing is held in memory twice."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         self.file = file
         self.sha256 = hashlib.sha256()
 
@@ -192,22 +250,23 @@ class _Hashing(io.RawIOBase):
         return self.file.write(data)
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    """Give the content, or None if it is damaged."""
-    content = path.read_bytes()
+def _read(path: Path) -> dict[str, Any]:
+    """Give the content of a checkpoint, or raise what is wrong with it."""
+    file = open_file(path)
+    if file is None:
+        raise _DamagedError("it is no file")
+    with file:
+        content = file.read()
     payload, trailer = memoryview(content)[:-_TRAILER], content[-_TRAILER:]
     if trailer != hashlib.sha256(payload).digest() + _MAGIC:
-        return None
-    loaded: dict[str, Any] = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
-    return loaded
-
-
-def _sync_folder(folder: Path) -> None:
-    """Bring names to the disk, where the system can (Windows cannot open a folder)."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
+        raise _DamagedError("its digest is not that of its content")
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        loaded = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    except Exception as error:  # torch and pickle raise many types
+        # The rest of torch's message says how to run code out of the file.
+        raise _DamagedError(str(error).split(".")[0]) from error
+    parts = loaded if isinstance(loaded, dict) else {}
+    fingerprint, state = parts.get("fingerprint"), parts.get("state")
+    if not isinstance(fingerprint, dict) or not isinstance(state, dict):
+        raise _DamagedError("it holds no run")
+    return parts

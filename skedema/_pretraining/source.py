@@ -6,11 +6,11 @@ import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from numbers import Number
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
-from joblib import Memory
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -60,14 +60,14 @@ class ScanSource:
         None missing.
     reader : VolumeReader
         How they are read.
-    memory : joblib.Memory or None
+    memory : path or None
         Where volumes are kept between runs.
     n_jobs : int or None
         Processes that read ahead.
     """
 
     def __init__(
-        self, scans: Scans, reader: VolumeReader, memory: Memory | None, n_jobs: int | None
+        self, scans: Scans, reader: VolumeReader, memory: Path | None, n_jobs: int | None
     ) -> None:
         self.scans = scans
         self.reader = reader

@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from torch import nn
 
+from skedema._caching.memory import memory_for_others
 from skedema._device import on_cpu
 from skedema._features import features
 from skedema._rng import isolated_rng
@@ -175,7 +176,7 @@ class ImageBranch:
         transformer = clone(self.given)
         known = transformer.get_params()
         context = {
-            "memory": resources.memory,
+            "memory": memory_for_others(resources.memory),
             "n_jobs": resources.n_jobs,
             "volume": self.volume,
         }

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
-from joblib import Memory
-from sklearn.utils.validation import check_memory
+from skedema._caching.memory import memory_folder
 
 
 @dataclass(frozen=True)
@@ -15,15 +15,15 @@ class Resources:
 
     Attributes
     ----------
-    memory : joblib.Memory or None
-        Where volumes and features are kept between runs.
+    memory : Path or None
+        The folder where volumes and features are kept between runs.
     n_jobs : int or None
         Processes that read scans.
     verbose : int
         Above 0, progress is shown.
     """
 
-    memory: Memory | None
+    memory: Path | None
     n_jobs: int | None
     verbose: int
 
@@ -44,7 +44,6 @@ class Resources:
         Raises
         ------
         ValueError
-            When `memory` is neither a folder nor a joblib.Memory.
+            When `memory` names no folder.
         """
-        memory = None if estimator.memory is None else check_memory(estimator.memory)
-        return cls(memory, estimator.n_jobs, int(estimator.verbose))
+        return cls(memory_folder(estimator.memory), estimator.n_jobs, int(estimator.verbose))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import Memory
-from sklearn.utils.validation import check_memory
 
+from skedema._caching.memory import memory_folder
 from skedema._scan_column import Scans
 from skedema._training.resources import Resources
 from skedema.scans import VolumeReader
@@ -91,7 +91,7 @@ class UsualScans:
         memory = self._memory(resources)
         return np.stack([volumes.measured(self.reader, cell, memory) for cell in cells])
 
-    def _memory(self, resources: Resources) -> Memory | None:
+    def _memory(self, resources: Resources) -> Path | None:
         if resources.memory is None and self.memory is not None:
-            return check_memory(self.memory)
+            return memory_folder(self.memory)
         return resources.memory

@@ -47,7 +47,7 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     n_components : int or None, default=None
         The first so many principal components of the standardised features, both learned on the
         training patients; as many as there are where there are fewer. None: the features.
-    memory : str, joblib.Memory or None, default=None
+    memory : str, path, joblib.Memory or None, default=None
         As in `AttentionMixerClassifier`.
     device : str or torch.device, default="auto"
         Where to compute; ``"auto"`` is a CUDA device if there is one.

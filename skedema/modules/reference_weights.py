@@ -137,6 +137,8 @@ def load_reference_weights(
                 regenerated.append(name)
         elif name not in target:
             unexpected.append(name)
+        elif not torch.isfinite(value).all():
+            misshapen.append(f"{name} (holds values that are not finite)")
         elif value.shape != shapes[name]:
             misshapen.append(f"{name} {tuple(value.shape)} instead of {tuple(shapes[name])}")
         else:

@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import numpy as np
-from joblib import Memory
 from numpy.typing import NDArray
 
 from skedema._caching.bounded import BoundedCache
@@ -80,7 +80,7 @@ class VolumeCache:
         self,
         reader: VolumeReader,
         cell: object,
-        memory: Memory | None = None,
+        memory: Path | None = None,
         *,
         keep: bool = True,
     ) -> NDArray[np.float32]:
@@ -92,7 +92,7 @@ class VolumeCache:
             How scans are read.
         cell : str, path, nibabel image or ndarray of shape (A, B, C)
             The scan.
-        memory : joblib.Memory or None, default=None
+        memory : path or None, default=None
             Where volumes are also kept on disk, for other processes and later runs: in the folder
             ``skedema/volumes`` of its location. Remove that to free the space.
         keep : bool, default=True
@@ -116,7 +116,7 @@ class VolumeCache:
         self,
         reader: VolumeReader,
         cells: Sequence[object],
-        memory: Memory | None = None,
+        memory: Path | None = None,
         n_jobs: int | None = None,
     ) -> None:
         """Read scans in several processes, so that `get` finds their volumes.
@@ -130,7 +130,7 @@ class VolumeCache:
             How scans are read.
         cells : sequence of str, path, nibabel image or ndarray
             The scans, none missing.
-        memory : joblib.Memory or None, default=None
+        memory : path or None, default=None
             As in `get`.
         n_jobs : int or None, default=None
             Number of processes (as in joblib), one thread each; this one where it is a worker of
@@ -150,7 +150,7 @@ class VolumeCache:
         self,
         reader: VolumeReader,
         cells: Sequence[object],
-        memory: Memory | None = None,
+        memory: Path | None = None,
         n_jobs: int | None = None,
         *,
         keep: bool = True,
@@ -181,7 +181,7 @@ class VolumeCache:
         return [volume for key in keys if (volume := found[key]) is not None]
 
     def measured(
-        self, reader: VolumeReader, cell: object, memory: Memory | None = None
+        self, reader: VolumeReader, cell: object, memory: Path | None = None
     ) -> NDArray[np.float32]:
         """Tell what the volume of a scan is like; see `measures`.
 
@@ -208,7 +208,7 @@ class VolumeCache:
         return known
 
     def remarks(
-        self, reader: VolumeReader, cell: object, memory: Memory | None = None
+        self, reader: VolumeReader, cell: object, memory: Path | None = None
     ) -> tuple[Remark, ...]:
         """Tell what was odd about a scan when it was read.
 
@@ -242,7 +242,7 @@ class VolumeCache:
         self,
         reader: VolumeReader,
         wanted: dict[Any, Any],
-        memory: Memory | None,
+        memory: Path | None,
         n_jobs: int | None,
         *,
         keep: bool,
@@ -273,7 +273,7 @@ class VolumeCache:
             self._remarks.clear()
 
     def _read(
-        self, reader: VolumeReader, cell: object, memory: Memory | None, key: Any
+        self, reader: VolumeReader, cell: object, memory: Path | None, key: Any
     ) -> NDArray[np.float32]:
         store = store_beneath(memory, "volumes")
         volume = _load(store, _stored_key(key), reader) if store else None
@@ -285,7 +285,7 @@ class VolumeCache:
         return volume
 
     def _read_anew(
-        self, reader: VolumeReader, cell: object, memory: Memory | None, key: Any
+        self, reader: VolumeReader, cell: object, memory: Path | None, key: Any
     ) -> tuple[NDArray[np.float32], tuple[Remark, ...]]:
         volumes, about = store_beneath(memory, "volumes"), store_beneath(memory, "remarks")
         known_as = _stored_key(key) if volumes else ""
@@ -354,7 +354,7 @@ def _load(store: ArrayStore, known_as: str, reader: VolumeReader) -> NDArray[np.
 
 
 def _read_apart(
-    reader: VolumeReader, cell: object, memory: Memory | None, key: Any
+    reader: VolumeReader, cell: object, memory: Path | None, key: Any
 ) -> tuple[NDArray[np.float32], int, tuple[Remark, ...] | None]:
     """Read in another process; gives the volume, how many scans that took (0 from disk), remarks.
 

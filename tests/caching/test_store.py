@@ -371,3 +371,14 @@ def test_a_memory_without_a_folder_is_refused():
 
     with pytest.raises(ValueError, match=r"does not keep things in a folder. Give the path"):
         store_beneath(Elsewhere(), "volumes")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_nobody_waits_for_a_pipe_in_place_of_an_entry(store):
+    path = store.path(KEY)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.warns(UserWarning, match="is damaged or not made by skedema"):
+        assert store.load(KEY) is None
+    store.save(KEY, ARRAY)
+    assert (store.load(KEY) == ARRAY).all()

@@ -78,8 +78,8 @@ def equal(one: object, other: object) -> bool:
 def place(folder: Path) -> list[int] | None:
     """Tell epoch and batch of the newest checkpoint, without sweeping or checking anything."""
     reader = Checkpoints.__new__(Checkpoints)
-    reader.folder = folder
-    reader._refuse_foreign = lambda *_: None
+    reader.folder = next(iter(folder.iterdir()), folder) if folder.exists() else folder
+    reader._refuse_foreign, reader.cache = lambda *_: None, False
     state = reader.load()
     return None if state is None else [state["epoch"], state["batch"]]
 
@@ -101,9 +101,9 @@ def main(root: Path) -> None:
         if not os.WIFSIGNALED(status):
             continue  # it was through
         log["places"].append(place(folder))
-        log["strays"] += len(list(folder.glob(".vit_autoencoder-*")))
+        log["strays"] += len(list(folder.rglob(".vit_autoencoder-*")))
         log["equal"].append(equal(finish(folder, root / "result"), undisturbed))
-        left = sorted(path.name for path in folder.iterdir())
+        left = sorted(path.name for path in folder.rglob("*") if path.is_file())
         assert left == ["vit_autoencoder.ckpt", "vit_autoencoder.previous.ckpt"], left
         shutil.rmtree(folder)
         if len(log["equal"]) == N_KILLS:

@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sklearn.model_selection import cross_validate
 
+from skedema import AttentionMixerClassifier
 from skedema._pretraining.loop import Training
 from skedema._pretraining.views import ViewAugmentation
 
@@ -102,25 +106,59 @@ def test_without_a_seed_a_run_keeps_the_one_it_began_with(
     assert same_weights(resumed, from_scratch.fit(scans))
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"lr": 1e-4}, r"lr=0\.001 there, 0\.0001 here"),
-        ({"max_epochs": 4}, "max_epochs=3 there, 4 here"),
-        ({"random_state": 1}, "random_state=0 there, 1 here"),
-        ({"augment": False}, "augment=.*there, None here"),
-    ],
-)
-def test_a_run_with_other_parameters_is_refused(autoencoder, scans, tmp_path, change, message):
-    autoencoder(checkpoint_dir=tmp_path).fit(scans)
+CHANGES = {
+    "lr": ({"lr": 1e-4}, r"lr=0\.001 there, 0\.0001 here"),
+    "max_epochs": ({"max_epochs": 4}, "max_epochs=3 there, 4 here"),
+    "random_state": ({"random_state": 1}, "random_state=0 there, 1 here"),
+    "augment": ({"augment": False}, "augment=.*there, None here"),
+    "scans": ({}, "another run: scans=10 with digest"),
+}
+
+
+@pytest.mark.parametrize("changed", CHANGES)
+def test_another_run_has_a_folder_of_its_own(autoencoder, scans, tmp_path, changed):
+    change, _ = CHANGES[changed]
+    others = [*scans[:-1], make_scan(99)] if changed == "scans" else scans
+    first = autoencoder(checkpoint_dir=tmp_path).fit(scans)
+    second = autoencoder(checkpoint_dir=tmp_path, **change).fit(others)
+    assert same_weights(second, autoencoder(**change).fit(others))
+    assert same_weights(first, autoencoder(checkpoint_dir=tmp_path).fit(scans))
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("changed", CHANGES)
+def test_a_checkpoint_moved_into_the_folder_of_another_run_is_refused(
+    autoencoder, scans, tmp_path, changed
+):
+    change, message = CHANGES[changed]
+    others = [*scans[:-1], make_scan(99)] if changed == "scans" else scans
+    autoencoder(checkpoint_dir=tmp_path / "one").fit(scans)
+    autoencoder(checkpoint_dir=tmp_path / "two", **change).fit(others)
+    [one], [two] = (list((tmp_path / name).iterdir()) for name in ("one", "two"))
+    shutil.rmtree(two)
+    one.rename(two)
     with pytest.raises(ValueError, match=message):
-        autoencoder(checkpoint_dir=tmp_path, **change).fit(scans)
+        autoencoder(checkpoint_dir=tmp_path / "two", **change).fit(others)
 
 
-def test_a_run_on_other_scans_is_refused(autoencoder, scans, tmp_path):
-    autoencoder(checkpoint_dir=tmp_path).fit(scans)
-    with pytest.raises(ValueError, match="another run: scans=10 with digest"):
-        autoencoder(checkpoint_dir=tmp_path).fit([*scans[:-1], make_scan(99)])
+def test_a_run_goes_on_in_a_folder_that_holds_its_checkpoints_directly(
+    autoencoder, scans, tmp_path, monkeypatch
+):
+    first = autoencoder(checkpoint_dir=tmp_path / "new").fit(scans)
+    [folder] = (tmp_path / "new").iterdir()
+    folder.rename(tmp_path / "old")
+    monkeypatch.setattr(Training, "step", lambda *_: fail())
+    assert same_weights(first, autoencoder(checkpoint_dir=tmp_path / "old").fit(scans))
+
+
+def test_folds_may_share_a_folder(autoencoder, scans, tmp_path):
+    encoder = autoencoder(checkpoint_dir=tmp_path, random_state=None)
+    model = AttentionMixerClassifier(image=0, encoder=encoder, max_epochs=1, random_state=0)
+    X, y = np.empty((len(scans), 1), dtype=object), np.arange(len(scans)) % 2
+    X[:, 0] = scans
+    found = cross_validate(model, X, y, cv=2, error_score="raise")
+    assert np.isfinite(found["test_score"]).all()
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_settings_that_change_no_number_may_change(autoencoder, scans, tmp_path):
