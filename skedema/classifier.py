@@ -29,7 +29,7 @@ from skedema._training.patients import Patients
 from skedema._training.resources import Resources
 from skedema._training.target import class_codes, class_weights, read_classes
 from skedema.encoders import make_encoder
-from skedema.frames import Table
+from skedema.frames import Table, check_same_rows
 from skedema.fusion import make_fusion
 from skedema.refiners import make_refiner
 from skedema.scans import VolumeReader
@@ -485,6 +485,32 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         """
         codes = self.predict_proba(X).argmax(axis=1)
         return np.asarray(self.classes_[codes])
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Give the accuracy.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Patients, with the columns of `fit`.
+        y : array-like of shape (n_samples,)
+            Their labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the patients.
+
+        Returns
+        -------
+        float
+            The share of patients whose label `predict` gives.
+
+        Raises
+        ------
+        ValueError
+            When y or `sample_weight` belong to other rows of a pandas table, or stand in another
+            order; when the table cannot be used.
+        """
+        check_same_rows(X, y=y, sample_weight=sample_weight)
+        return float(super().score(X, y, sample_weight))
 
     @own_torch_state()
     def attention(self, X: Any) -> pd.DataFrame:

@@ -154,6 +154,28 @@ def fitted(cohort):
     return classifier(max_epochs=20, lr=5e-3).fit(*cohort)
 
 
+@pytest.mark.parametrize("name", ["y", "sample_weight"])
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "score"])
+def test_what_comes_beside_X_must_be_in_the_order_of_its_rows(cohort, fitted, method, name):
+    X, y = cohort
+    beside = {"y": y, "sample_weight": pd.Series(1.0, index=X.index)}
+    beside[name] = beside[name][::-1]
+    if method == "partial_fit":
+        beside["classes"] = [0, 1]
+    clf = fitted if method == "score" else classifier()
+    with pytest.raises(ValueError, match=f"X and {name} hold the same row labels in another order"):
+        getattr(clf, method)(X, **beside)
+
+
+def test_score_is_the_accuracy(cohort, fitted):
+    X, y = cohort
+    right = (fitted.predict(X) == y).to_numpy()
+    weight = np.arange(len(y))
+    assert fitted.score(X, y) == right.mean()
+    assert fitted.score(X, y.to_numpy()) == right.mean()
+    assert fitted.score(X, y, weight) == pytest.approx(np.average(right, weights=weight))
+
+
 # Searches
 
 

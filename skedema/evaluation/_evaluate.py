@@ -21,7 +21,7 @@ from skedema.evaluation._folds import Outcome, Task, make_tasks, outcomes
 from skedema.evaluation._patients import warn_of_repeated_patients
 from skedema.evaluation._splits import Split, draw_splits, same_splits
 from skedema.evaluation.result import Evaluation
-from skedema.frames import counted
+from skedema.frames import check_same_rows, counted
 
 _FEW = 10
 
@@ -83,7 +83,8 @@ def evaluate(
     Raises
     ------
     ValueError
-        When there are other than two classes; a group is split; a fold cannot be used; with
+        When there are other than two classes; y, `groups` or `subgroups` belong to other rows of a
+        pandas table, or stand in another order; a group is split; a fold cannot be used; with
         `storage`, when a later session would draw other folds.
     TypeError
         When estimators are not given by name or have no ``predict_proba``; with `storage`, when
@@ -130,6 +131,7 @@ def evaluate(
     """
     models = _check_estimators(estimators)
     X, y, groups = indexable(X, y, groups)
+    check_same_rows(X, y=y, groups=groups, subgroups=subgroups)
     classes, label = _check_labels(y)
     if groups is None:
         warn_of_repeated_patients(X)
@@ -161,6 +163,7 @@ def evaluate(
         classes=(classes[0], classes[1]),
         covariates=covariates,
         random_state=seed,
+        index=X.index if isinstance(X, pd.DataFrame) else None,
     )
 
 

@@ -19,6 +19,7 @@ from skedema.evaluation._evaluate import _check_estimators, _check_labels
 from skedema.evaluation._patients import warn_of_repeated_patients
 from skedema.evaluation._splits import Split, draw_splits
 from skedema.evaluation.metrics import figures
+from skedema.frames import check_same_rows
 from skedema.scans._processes import in_processes, n_processes
 
 PATTERNS = (
@@ -104,8 +105,8 @@ def missing_curve(
     Raises
     ------
     ValueError
-        When there are other than two classes; a column, pattern or share is none; a fold cannot be
-        used.
+        When there are other than two classes; y or `groups` belong to other rows of a pandas table,
+        or stand in another order; a column, pattern or share is none; a fold cannot be used.
     TypeError
         When estimators are not given by name or have no ``predict_proba``, or X is no table.
 
@@ -149,6 +150,7 @@ def missing_curve(
     models = _check_estimators(estimators)
     positions = _positions(labels_of(X), columns, keep)
     X, y, groups = indexable(X, y, groups)
+    check_same_rows(X, y=y, groups=groups)
     classes, label = _check_labels(y)
     if groups is None:
         warn_of_repeated_patients(X)

@@ -21,7 +21,7 @@ from skedema.evaluation._tables import (
     summary_table,
 )
 from skedema.evaluation.metrics import METRICS, check_names, net_benefit
-from skedema.frames import counted
+from skedema.frames import check_same_rows, counted
 
 __all__ = ["Evaluation"]
 
@@ -60,6 +60,8 @@ class Evaluation:
         the same evaluation at another one.
     threshold : float, default=0.5
         Of `net_benefit`.
+    index : pandas.Index or None, default=None
+        The row labels of X, where it is a pandas table.
 
     See Also
     --------
@@ -80,6 +82,7 @@ class Evaluation:
     random_state: int
     specificity: float = 0.9
     threshold: float = 0.5
+    index: pd.Index | None = None
 
     @property
     def names(self) -> list[str]:
@@ -208,7 +211,8 @@ class Evaluation:
         Raises
         ------
         ValueError
-            When there is no such name, or values lie outside of the bins.
+            When there is no such name, values belong to other rows of a pandas table or stand in
+            another order, or lie outside of the bins.
         """
         parts = _parts(self._values(by), bins)
         return subgroup_table(
@@ -253,6 +257,7 @@ class Evaluation:
                     f"evaluate was given no subgroup {by!r}. {known} Or give a value for each row."
                 )
             return np.asarray(self.covariates[by])
+        check_same_rows(self, by=by)
         values = np.asarray(by)
         if values.shape != self.groups.shape:
             raise ValueError(

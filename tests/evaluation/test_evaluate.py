@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import re
 from contextlib import redirect_stderr
 
 import numpy as np
@@ -135,9 +136,49 @@ def test_sites_can_be_held_out_and_patients_drawn():
 def test_patient_in_several_rows_is_warned_of():
     indexed = X.set_index(pd.Index([f"P{i}" for i in PATIENTS]))
     with pytest.warns(UserWarning, match=r"40 labels in several rows, such as 'P0'.*groups="):
-        evaluate(MODELS, indexed, Y, cv=3)
-    evaluate(MODELS, X.set_index(pd.Index(np.arange(80)[::-1])), Y, cv=3)
-    evaluate(MODELS, indexed, Y, cv=3, groups=PATIENTS)
+        evaluate(MODELS, indexed, Y.to_numpy(), cv=3)
+    evaluate(MODELS, X.set_index(pd.Index(np.arange(80)[::-1])), Y.to_numpy(), cv=3)
+    evaluate(MODELS, indexed, Y.to_numpy(), cv=3, groups=PATIENTS)
+
+
+LABELLED = X.set_index(pd.Index([f"P{i}" for i in range(80)]))
+SITE = pd.Series(["A", "B"] * 40, index=LABELLED.index)
+ANOTHER_ORDER = "hold the same row labels in another order"
+
+
+@pytest.mark.parametrize(
+    ("name", "beside"),
+    [
+        ("groups", {"groups": SITE[::-1]}),
+        ("subgroups['site']", {"subgroups": {"site": SITE[::-1]}}),
+        ("subgroups", {"subgroups": SITE[::-1].to_frame("site")}),
+    ],
+)
+def test_what_comes_beside_X_must_be_in_the_order_of_its_rows(name, beside):
+    y = Y.set_axis(LABELLED.index)
+    with pytest.raises(ValueError, match=re.escape(f"X and {name} {ANOTHER_ORDER}")):
+        evaluate(MODELS, LABELLED, y, **beside)
+    if "groups" in beside:  # X without labels, y with
+        with pytest.raises(ValueError, match=re.escape(f"y and {name} {ANOTHER_ORDER}")):
+            evaluate(MODELS, X.to_numpy(), y, **beside)
+    with pytest.raises(ValueError, match=f"X and y {ANOTHER_ORDER}"):
+        evaluate(MODELS, LABELLED, y[::-1])
+
+
+def test_following_the_remedy_aligns_labels():
+    y = Y.set_axis(LABELLED.index)
+    wanted = evaluate(MODELS, LABELLED, y, cv=FOLDS).predictions
+    mixed_up = y.sample(frac=1, random_state=0)
+    found = evaluate(MODELS, LABELLED, mixed_up.loc[LABELLED.index], cv=FOLDS).predictions
+    pd.testing.assert_frame_equal(found, wanted)
+
+
+def test_subgroups_asked_for_later_must_be_in_the_order_of_the_rows():
+    result = evaluate(MODELS, LABELLED, Y.to_numpy(), cv=FOLDS)
+    wanted = result.subgroups(SITE.to_numpy(), n_resamples=10)
+    pd.testing.assert_frame_equal(result.subgroups(SITE, n_resamples=10), wanted)
+    with pytest.raises(ValueError, match=f"X and by {ANOTHER_ORDER}"):
+        result.subgroups(SITE[::-1], n_resamples=10)
 
 
 class OfNumbers(ClassifierMixin, BaseEstimator):

@@ -50,6 +50,13 @@ def spy():
     return Spy
 
 
+def test_y_and_groups_must_be_in_the_order_of_the_rows():
+    with pytest.raises(ValueError, match="X and y hold the same row labels in another order"):
+        missing_curve(MODELS, X, Y[::-1])
+    with pytest.raises(ValueError, match="X and groups hold the same row labels in another order"):
+        missing_curve(MODELS, X, Y, groups=X["age"][::-1])
+
+
 def test_nothing_missing_gives_what_evaluate_gives():
     table = missing_curve(MODELS, X, Y, shares=[0], cv=3, random_state=5)
     wanted = evaluate(MODELS, X, Y, cv=3, random_state=5).per_fold.set_index(["estimator", "fold"])

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import optuna
+import pandas as pd
 import polars as pl
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
@@ -22,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skedema import AttentionMixerClassifier
 from skedema.encoders import CNN
-from skedema.search import CrossValidatedObjective, head_space
+from skedema.search import CrossValidatedObjective, StudySearchCV, head_space
 
 X, Y = make_classification(90, 5, random_state=0)
 C = {"C": FloatDistribution(1e-4, 10, log=True)}
@@ -42,6 +43,15 @@ def searched(objective, n_trials=6, pruner=None, seed=0):
     )
     study.optimize(objective, n_trials=n_trials)
     return study
+
+
+@pytest.mark.parametrize("name", ["y", "groups", "sample_weight"])
+def test_what_comes_beside_X_must_be_in_the_order_of_its_rows(name):
+    table, ones = pd.DataFrame(X), pd.Series(np.ones(90))
+    beside = {"y": pd.Series(Y), "groups": ones, "sample_weight": ones}
+    beside[name] = beside[name][::-1]
+    with pytest.raises(ValueError, match=f"X and {name} hold the same row labels in another order"):
+        StudySearchCV(LogisticRegression(), C, n_trials=1).fit(table, **beside)
 
 
 class Known(ClassifierMixin, BaseEstimator):
