@@ -176,6 +176,29 @@ def test_score_is_the_accuracy(cohort, fitted):
     assert fitted.score(X, y, weight) == pytest.approx(np.average(right, weights=weight))
 
 
+def test_a_fit_warns_once_of_columns_that_may_leak(cohort):
+    X, y = cohort
+    leaking = X.assign(outcome=np.where(y, "yes", "no"), mrn=np.arange(len(X)))
+    clf = classifier(max_epochs=1)
+    with pytest.warns(UserWarning, match=r"column 'outcome' .*column 'mrn' ") as caught:
+        clf.fit(leaking, y)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    clf.fit(leaking.drop(columns=["outcome", "mrn"]), y)
+    clf.set_params(trusted_columns=["outcome", "mrn"]).fit(leaking, y)
+    with pytest.raises(ValueError, match=r"trusted_columns='outcomes'.*'outcome'"):
+        clf.set_params(trusted_columns=["outcomes"]).fit(leaking, y)
+
+
+def test_partial_fit_warns_of_leaks_in_its_first_call_only(cohort):
+    X, y = cohort
+    leaking = X.assign(mrn=np.arange(len(X)))
+    clf = classifier()
+    with pytest.warns(UserWarning, match="column 'mrn'"):
+        clf.partial_fit(leaking, y, classes=[0, 1])
+    clf.partial_fit(leaking, y)
+
+
 # Searches
 
 

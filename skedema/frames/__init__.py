@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skedema.frames.columns import find_column, match_columns
+from skedema.frames.columns import find_column, find_columns, match_columns
 from skedema.frames.patient import read_patient
 from skedema.frames.reading import read_table
 from skedema.frames.rows import check_same_rows
@@ -14,6 +14,7 @@ __all__ = [
     "check_same_rows",
     "counted",
     "find_column",
+    "find_columns",
     "listed",
     "listing",
     "match_columns",

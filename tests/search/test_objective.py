@@ -100,7 +100,7 @@ def test_trial_keeps_fold_scores_seconds_and_running_means():
 
 
 def test_three_lines_of_a_users_script():
-    clf = AttentionMixerClassifier(max_epochs=2, random_state=0)
+    clf = AttentionMixerClassifier(max_epochs=2, trusted_columns=[2, 3], random_state=0)
     space = head_space() | {"max_epochs": IntDistribution(1, 2)}
     study = optuna.create_study(direction="maximize")
     study.optimize(CrossValidatedObjective(clf, X, Y, space, cv=2), n_trials=2)
@@ -250,7 +250,7 @@ def test_space_may_be_a_function_that_draws_conditionally_and_gives_objects():
             drawn["refiner"] = None
         return drawn
 
-    clf = AttentionMixerClassifier(max_epochs=1, random_state=0)
+    clf = AttentionMixerClassifier(max_epochs=1, trusted_columns=[2, 3], random_state=0)
     objective = CrossValidatedObjective(clf, X, Y, space, cv=2)
     study = searched(objective, 4)
     best = objective.parameters(study.best_trial)
