@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from skedema._registry import nearest_name
+from skedema.clinical.leaks import Leak
 from skedema.evaluation._tables import (
     comparison_table,
     fold_figures,
@@ -62,6 +63,8 @@ class Evaluation:
         Of `net_benefit`.
     index : pandas.Index or None, default=None
         The row labels of X, where it is a pandas table.
+    leaks : tuple of Leak, default=()
+        Columns of X that may tell the answer, with what speaks for it; ``str(leak)`` says both.
 
     See Also
     --------
@@ -83,6 +86,7 @@ class Evaluation:
     specificity: float = 0.9
     threshold: float = 0.5
     index: pd.Index | None = None
+    leaks: tuple[Leak, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -123,7 +127,8 @@ class Evaluation:
         DataFrame
             One row an estimator and metric: estimator, metric, pooled, low, high, fold_mean,
             fold_sd, and n_folds, the folds in which it is defined. The interval is NaN where the
-            figure is undefined in more than 5 % of the resamples.
+            figure is undefined in more than 5 % of the resamples, and where it is the same in all,
+            as the accuracy is where every patient is predicted right, or every one wrong.
         """
         return summary_table(self, check_names(metrics), n_resamples, confidence)
 
