@@ -29,7 +29,7 @@ from skedema._training.patients import Patients
 from skedema._training.resources import Resources
 from skedema._training.target import class_codes, class_weights, read_classes
 from skedema.encoders import make_encoder
-from skedema.frames import Table
+from skedema.frames import Table, check_same_rows
 from skedema.fusion import make_fusion
 from skedema.refiners import make_refiner
 from skedema.scans import VolumeReader
@@ -105,6 +105,9 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
     metadata : transformer or None, default=None
         Turns the clinical columns into one number a token, NaN for missing; None is
         ``ClinicalTokenizer()``.
+    trusted_columns : list of (str or int) or None, default=None
+        Clinical columns, by name or position, that are known not to leak. `fit` warns of others
+        that look as if they told the answer: see `skedema.clinical.check`.
     fusion : str or Fusion, default="cross_attention"
         How scan and clinical tokens meet, out of `skedema.fusion.list_fusions`.
     refiner : str, Refiner or None, default="mixer"
@@ -262,6 +265,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         "volume": [VolumeReader, None],
         "mirror": ["boolean", StrOptions({"auto"})],
         "metadata": "no_validation",
+        "trusted_columns": "no_validation",
         "fusion": "no_validation",
         "refiner": "no_validation",
         "dim": [Interval(Integral, 1, None, closed="left")],
@@ -299,6 +303,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         volume: VolumeReader | None = None,
         mirror: bool | str = "auto",
         metadata: Any = None,
+        trusted_columns: Any = None,
         fusion: Any = "cross_attention",
         refiner: Any = "mixer",
         dim: int = 32,
@@ -332,6 +337,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         self.volume = volume
         self.mirror = mirror
         self.metadata = metadata
+        self.trusted_columns = trusted_columns
         self.fusion = fusion
         self.refiner = refiner
         self.dim = dim
@@ -388,6 +394,8 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         Warns
         -----
         UserWarning
+            Once, of all clinical columns that may tell the answer, if they are not in
+            `trusted_columns`.
             Once, with the rows, if scans do not look like HU, or were read without the brain mask
             or left as scanned since what was found is not to be trusted (see `VolumeReader`).
         """
@@ -485,6 +493,32 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         """
         codes = self.predict_proba(X).argmax(axis=1)
         return np.asarray(self.classes_[codes])
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Give the accuracy.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Patients, with the columns of `fit`.
+        y : array-like of shape (n_samples,)
+            Their labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the patients.
+
+        Returns
+        -------
+        float
+            The share of patients whose label `predict` gives.
+
+        Raises
+        ------
+        ValueError
+            When y or `sample_weight` belong to other rows of a pandas table, or stand in another
+            order; when the table cannot be used.
+        """
+        check_same_rows(X, y=y, sample_weight=sample_weight)
+        return float(super().score(X, y, sample_weight))
 
     @own_torch_state()
     def attention(self, X: Any) -> pd.DataFrame:
@@ -623,6 +657,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
                 cohort.labels[train],
                 cohort.weight[train],
                 metadata=self.metadata,
+                trusted_columns=self.trusted_columns,
                 branch=self._branch(),
                 seed=self._seed,
                 resources=Resources.of(self),

@@ -154,6 +154,51 @@ def fitted(cohort):
     return classifier(max_epochs=20, lr=5e-3).fit(*cohort)
 
 
+@pytest.mark.parametrize("name", ["y", "sample_weight"])
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "score"])
+def test_what_comes_beside_X_must_be_in_the_order_of_its_rows(cohort, fitted, method, name):
+    X, y = cohort
+    beside = {"y": y, "sample_weight": pd.Series(1.0, index=X.index)}
+    beside[name] = beside[name][::-1]
+    if method == "partial_fit":
+        beside["classes"] = [0, 1]
+    clf = fitted if method == "score" else classifier()
+    with pytest.raises(ValueError, match=f"X and {name} hold the same row labels in another order"):
+        getattr(clf, method)(X, **beside)
+
+
+def test_score_is_the_accuracy(cohort, fitted):
+    X, y = cohort
+    right = (fitted.predict(X) == y).to_numpy()
+    weight = np.arange(len(y))
+    assert fitted.score(X, y) == right.mean()
+    assert fitted.score(X, y.to_numpy()) == right.mean()
+    assert fitted.score(X, y, weight) == pytest.approx(np.average(right, weights=weight))
+
+
+def test_a_fit_warns_once_of_columns_that_may_leak(cohort):
+    X, y = cohort
+    leaking = X.assign(outcome=np.where(y, "yes", "no"), mrn=np.arange(len(X)))
+    clf = classifier(max_epochs=1)
+    with pytest.warns(UserWarning, match=r"column 'outcome' .*column 'mrn' ") as caught:
+        clf.fit(leaking, y)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    clf.fit(leaking.drop(columns=["outcome", "mrn"]), y)
+    clf.set_params(trusted_columns=["outcome", "mrn"]).fit(leaking, y)
+    with pytest.raises(ValueError, match=r"trusted_columns='outcomes'.*'outcome'"):
+        clf.set_params(trusted_columns=["outcomes"]).fit(leaking, y)
+
+
+def test_partial_fit_warns_of_leaks_in_its_first_call_only(cohort):
+    X, y = cohort
+    leaking = X.assign(mrn=np.arange(len(X)))
+    clf = classifier()
+    with pytest.warns(UserWarning, match="column 'mrn'"):
+        clf.partial_fit(leaking, y, classes=[0, 1])
+    clf.partial_fit(leaking, y)
+
+
 # Searches
 
 

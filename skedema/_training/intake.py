@@ -16,8 +16,16 @@ from skedema._training.patients import Patients
 from skedema._training.resources import Resources
 from skedema._training.unusual import UsualScans
 from skedema.clinical import ClinicalTokenizer
+from skedema.clinical.leaks import are_leaks_known, find_leaks, warn_of_leaks
 from skedema.encoders import is_transformer
-from skedema.frames import Table, find_column, match_columns, read_patient, read_table
+from skedema.frames import (
+    Table,
+    find_column,
+    find_columns,
+    match_columns,
+    read_patient,
+    read_table,
+)
 from skedema.scans.errors import SEVERAL_SCANS
 
 
@@ -120,6 +128,7 @@ class Intake:
         weight: np.ndarray,
         *,
         metadata: Any,
+        trusted_columns: Any = None,
         branch: ImageBranch | None,
         seed: int,
         resources: Resources,
@@ -132,8 +141,8 @@ class Intake:
             The patients to learn from.
         labels, weight : ndarray of shape (n,)
             Their classes and weights.
-        metadata : transformer or None
-            The classifier's parameter.
+        metadata, trusted_columns
+            The classifier's parameters.
         branch : ImageBranch or None
             Not fitted yet.
         seed : int
@@ -145,7 +154,13 @@ class Intake:
         ------
         ValueError
             When a column cannot be used, or nobody has a scan.
+
+        Warns
+        -----
+        UserWarning
+            Once, of all clinical columns that may tell the answer.
         """
+        trusted = find_columns(table, trusted_columns, "trusted_columns")
         if self.clinical:
             part = table.select(self.clinical)
             if metadata is not None and not is_transformer(metadata):
@@ -166,6 +181,10 @@ class Intake:
                 self._dtypes = dict(given.dtypes)
             self.metadata.fit(given, labels, **weights)
             self.variables = self._name_variables(part)
+            if not are_leaks_known():
+                without = [p for p in range(self.n_columns) if p not in self.clinical]
+                leaks = find_leaks(table, labels, without=without, trusted=trusted)
+                warn_of_leaks(leaks, table, stacklevel=7)  # past the decorators of fit
         if branch is not None:
             scans = self.scans(table)
             if not scans.present.any():

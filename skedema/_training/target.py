@@ -11,9 +11,8 @@ from sklearn.utils.validation import column_or_1d
 
 from skedema.clinical.suspicions import warn_of_twins
 from skedema.clinical.texts import is_no_value
-from skedema.frames import Table, listed
+from skedema.frames import Table, check_same_rows, listed
 from skedema.frames.table import unmasked
-from skedema.frames.weights import check_same_rows
 
 
 def read_target(y: Any, table: Table) -> np.ndarray:
@@ -46,7 +45,7 @@ def read_target(y: Any, table: Table) -> np.ndarray:
         raise ValueError(
             "AttentionMixerClassifier requires y to be passed, but the target y is None."
         )
-    check_same_rows(y, table, "y")
+    check_same_rows(table, y=y)
     labels = column_or_1d(_as_array(y), warn=True)
     if len(labels) != len(table):
         raise ValueError(

@@ -142,7 +142,7 @@ def _of_the_scan(
     classifier: AttentionMixerClassifier, image: str | int, features: Any
 ) -> dict[str, Any]:
     inner = image if isinstance(image, str) else 0
-    alone = changed(classifier, image=inner)
+    alone = changed(classifier, image=inner, trusted_columns=None)
     made: dict[str, Any] = {"scan alone": make_pipeline(OnlyScan(image=image), alone)}
     if not isinstance(make_encoder(classifier.encoder), CNN) or classifier.fine_tune is False:
         cnn = changed(alone, encoder="cnn", fine_tune=True, volume=reader_of(classifier))
@@ -160,7 +160,9 @@ def _of_the_scan(
 def _of_metadata(classifier: AttentionMixerClassifier, image: str | int | None) -> dict[str, Any]:
     made: dict[str, Any] = {}
     if image is not None:
-        alone = changed(classifier, image=None)
+        # Without the scan's, columns stand in other places, and have the same names.
+        named = [c for c in classifier.trusted_columns or () if isinstance(c, str)]
+        alone = changed(classifier, image=None, trusted_columns=named or None)
         made["metadata alone"] = make_pipeline(WithoutScan(image=image), alone)
     values = ClinicalValues(image=image, metadata=_copy(classifier.metadata))
     regression = LogisticRegression(max_iter=1000, class_weight=classifier.class_weight)

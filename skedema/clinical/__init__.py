@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from skedema.clinical.check import check
 from skedema.clinical.tokenizer import ClinicalTokenizer
 
-__all__ = ["ClinicalTokenizer"]
+__all__ = ["ClinicalTokenizer", "check"]

@@ -18,10 +18,11 @@ from sklearn.utils import check_random_state, indexable
 
 from skedema._caching.store import ArrayStore
 from skedema.evaluation._folds import Outcome, Task, make_tasks, outcomes
+from skedema.evaluation._leaks import look_for_leaks
 from skedema.evaluation._patients import warn_of_repeated_patients
-from skedema.evaluation._splits import Split, draw_splits, same_splits
+from skedema.evaluation._splits import Split, draw_splits, same_splits, warn_of_one_class
 from skedema.evaluation.result import Evaluation
-from skedema.frames import counted
+from skedema.frames import check_same_rows, counted
 
 _FEW = 10
 
@@ -36,6 +37,7 @@ def evaluate(
     n_jobs: int | None = None,
     storage: str | os.PathLike[str] | None = None,
     subgroups: Any = None,
+    trusted_columns: Any = None,
     random_state: Any = None,
     verbose: int = 0,
 ) -> Evaluation:
@@ -70,6 +72,10 @@ def evaluate(
     subgroups : list of str, table, mapping or None, default=None
         What `Evaluation.subgroups` may be asked for: names of columns of X, or other columns with
         a value a row, such as site or scanner.
+    trusted_columns : list of (str or int) or None, default=None
+        Columns of X, by name or position, that are known not to leak. Of others that look as if
+        they told the answer there is one warning for all folds, and `Evaluation.leaks`: see
+        `skedema.clinical.check`.
     random_state : int, RandomState instance or None, default=None
         For the folds of an int or None, and for the bootstrap.
     verbose : int, default=0
@@ -83,7 +89,8 @@ def evaluate(
     Raises
     ------
     ValueError
-        When there are other than two classes; a group is split; a fold cannot be used; with
+        When there are other than two classes; y, `groups` or `subgroups` belong to other rows of a
+        pandas table, or stand in another order; a group is split; a fold cannot be used; with
         `storage`, when a later session would draw other folds.
     TypeError
         When estimators are not given by name or have no ``predict_proba``; with `storage`, when
@@ -92,9 +99,12 @@ def evaluate(
     Warns
     -----
     UserWarning
-        When, without `groups`, a patient seems to be in several rows: the same path of a scan, or
-        a repeated label of an index that is not a count. When there are fewer than ten groups:
-        drawing so few gives no interval worth the name.
+        When a patient seems to be in several rows that are not of one group: the same scan, also by
+        another path, through a link or as a copy; rows that agree in all clinical values, three or
+        more of them numbers that no other row has; or, without `groups`, a repeated label of an
+        index that is not a count. When all rows that are tested are of one class. When there are
+        fewer than ten groups: drawing so few gives no interval worth the name. Once, of all columns
+        of X that may tell the answer.
 
     Notes
     -----
@@ -130,17 +140,17 @@ def evaluate(
     """
     models = _check_estimators(estimators)
     X, y, groups = indexable(X, y, groups)
+    check_same_rows(X, y=y, groups=groups, subgroups=subgroups)
     classes, label = _check_labels(y)
-    if groups is None:
-        warn_of_repeated_patients(X)
-        patients = np.arange(len(label))
-    else:
-        patients = _check_groups(groups)
+    patients = np.arange(len(label)) if groups is None else _check_groups(groups)
+    by_group = None if groups is None else patients
+    warn_of_repeated_patients(X, by_group)
+    leaks = look_for_leaks(X, np.asarray(y), trusted_columns)
     covariates = _covariates(subgroups, X, len(label))
     given = isinstance(random_state, Integral)
     seed = int(random_state) if given else int(check_random_state(random_state).randint(2**31))
-    by_group = None if groups is None else patients
     splits = draw_splits(X, label, by_group, cv, seed)
+    warn_of_one_class(splits, label, classes)
     store = None
     if storage is not None:
         own = cv is None or isinstance(cv, Integral)
@@ -161,6 +171,8 @@ def evaluate(
         classes=(classes[0], classes[1]),
         covariates=covariates,
         random_state=seed,
+        index=X.index if isinstance(X, pd.DataFrame) else None,
+        leaks=leaks,
     )
 
 

@@ -14,11 +14,14 @@ from sklearn.base import clone
 from sklearn.utils import _safe_indexing, check_random_state, indexable
 
 from skedema._registry import nearest_name
+from skedema.clinical.leaks import leaks_known
 from skedema.evaluation._cells import Bools, labels_of, present, shuffled, without
 from skedema.evaluation._evaluate import _check_estimators, _check_labels
+from skedema.evaluation._leaks import look_for_leaks
 from skedema.evaluation._patients import warn_of_repeated_patients
-from skedema.evaluation._splits import Split, draw_splits
+from skedema.evaluation._splits import Split, draw_splits, warn_of_one_class
 from skedema.evaluation.metrics import figures
+from skedema.frames import check_same_rows
 from skedema.scans._processes import in_processes, n_processes
 
 PATTERNS = (
@@ -55,6 +58,7 @@ def missing_curve(
     groups: Any = None,
     n_jobs: int | None = None,
     n_repeats: int = 1,
+    trusted_columns: Any = None,
     random_state: Any = None,
 ) -> pd.DataFrame:
     """Take values away from the patients that are tested, and see what classifiers make of it.
@@ -89,6 +93,8 @@ def missing_curve(
         Fits at the same time, in processes with one thread each.
     n_repeats : int, default=1
         How often the random patterns are drawn.
+    trusted_columns : list of (str or int) or None, default=None
+        As in `evaluate`.
     random_state : int, RandomState instance or None, default=None
         For folds, draws and shuffles.
 
@@ -104,15 +110,17 @@ def missing_curve(
     Raises
     ------
     ValueError
-        When there are other than two classes; a column, pattern or share is none; a fold cannot be
-        used.
+        When there are other than two classes; y or `groups` belong to other rows of a pandas table,
+        or stand in another order; a column, pattern or share is none; a fold cannot be used.
     TypeError
         When estimators are not given by name or have no ``predict_proba``, or X is no table.
 
     Warns
     -----
     UserWarning
-        When, without `groups`, a patient seems to be in several rows.
+        As `evaluate` when a patient seems to be in several rows, or when all rows that are tested
+        are of one class. Once, of all columns of X
+        that may tell the answer.
 
     See Also
     --------
@@ -149,13 +157,15 @@ def missing_curve(
     models = _check_estimators(estimators)
     positions = _positions(labels_of(X), columns, keep)
     X, y, groups = indexable(X, y, groups)
+    check_same_rows(X, y=y, groups=groups)
     classes, label = _check_labels(y)
-    if groups is None:
-        warn_of_repeated_patients(X)
+    by_group = None if groups is None else np.asarray(groups)
+    warn_of_repeated_patients(X, by_group)
+    look_for_leaks(X, np.asarray(y), trusted_columns)
     given = isinstance(random_state, Integral)
     seed = int(random_state) if given else int(check_random_state(random_state).randint(2**31))
-    by_group = None if groups is None else np.asarray(groups)
     splits = draw_splits(X, label, by_group, cv, seed)
+    warn_of_one_class(splits, label, classes)
     plan = _Plan(positions, _check_shares(shares), _check_patterns(patterns), n_repeats, seed)
     if n_repeats < 1:
         raise ValueError(f"n_repeats must be at least 1, got {n_repeats!r}.")
@@ -179,7 +189,8 @@ def _curve(
     """Fit a classifier on a fold, and follow it."""
     try:
         seen, unseen = _safe_indexing(X, split.train), _safe_indexing(X, split.test)
-        fitted = clone(model).fit(seen, _safe_indexing(y, split.train))
+        with leaks_known():
+            fitted = clone(model).fit(seen, _safe_indexing(y, split.train))
         labels = np.asarray(y) == positive
         there = present(unseen, plan.columns)
         known: dict[bytes, dict[str, float]] = {}

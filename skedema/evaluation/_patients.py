@@ -2,67 +2,119 @@
 
 from __future__ import annotations
 
-import os
 import warnings
-from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from skedema.scans import looks_like_scan
+from skedema.clinical.leaks import scan_columns
+from skedema.frames import Column, counted, listing
+from skedema.frames.leniently import read_leniently
+from skedema.scans._same import same_scans
 
-_REMEDY = (
-    "If rows share a patient, a model would be tested on those that it was trained on, and every "
-    "figure be too good: give groups=, the patient of each row."
-)
+# Of so many measurements that nobody else has it is no chance that two rows share them all.
+_SHARED_VALUES = 3
 
 
-def warn_of_repeated_patients(X: Any) -> None:
-    """Warn where rows seem to share a patient, though no groups were given.
+def warn_of_repeated_patients(X: Any, groups: NDArray[Any] | None = None) -> None:
+    """Warn where rows seem to share a patient, though they are not of one group.
 
     Parameters
     ----------
     X : table or array-like
-        The rows.
+        The rows. What is no table of columns is not looked at.
+    groups : ndarray of shape (n,) or None, default=None
+        The patient of each row; None: each row is a patient of its own.
 
     Warns
     -----
     UserWarning
-        When a scan's path is in several rows, or labels of an index, other than a count of rows,
-        are repeated.
+        When a scan is in several rows, be it by another path, through a link or as a copy; when
+        rows agree in all clinical values, three or more of them numbers that no other row has; and
+        without `groups`, when labels of an index, other than a count of rows, are repeated.
     """
-    if isinstance(X, pd.DataFrame) and not isinstance(X.index, pd.RangeIndex):
+    if groups is None and isinstance(X, pd.DataFrame) and not isinstance(X.index, pd.RangeIndex):
         repeated = X.index[X.index.duplicated()]
         if len(repeated):
-            warnings.warn(
+            _warn(
                 f"The index of X has {repeated.nunique()} labels in several rows, such as "
-                f"{repeated[0]!r}. {_REMEDY} If the index means nothing, drop it: "
-                "X.reset_index(drop=True).",
-                UserWarning,
-                stacklevel=3,
+                f"{repeated[0]!r}.",
+                groups,
+                " If the index means nothing, drop it: X.reset_index(drop=True).",
             )
-    for name, cells in _text_columns(X):
-        counts = Counter(os.fspath(c) for c in cells if isinstance(c, (str, os.PathLike)))
-        paths = [text for text, n in counts.items() if n > 1 and looks_like_scan(text)]
-        if paths:
-            warnings.warn(
-                f"{len(paths)} scans of column {name} are in several rows, such as {paths[0]!r}. "
-                f"{_REMEDY}",
-                UserWarning,
-                stacklevel=3,
+    try:
+        table, _ = read_leniently(X)
+    except (TypeError, ValueError):
+        return
+    scans = scan_columns(table)
+    for position in scans:
+        column = table.columns[position]
+        same = list(_apart(same_scans(column.values.tolist()), groups))
+        if same:
+            names = dict.fromkeys(_name(column.values[row]) for row in same[0])
+            _warn(
+                f"{counted(len(same), 'scan', 'scans')} of column {column.label} "
+                f"{'is' if len(same) == 1 else 'are'} in several rows (the same file, or a copy of "
+                f"it), such as {listing(list(names))} in "
+                f"{table.rows(np.array(same[0]))}.",
+                groups,
             )
+    clinical = [c for p, c in enumerate(table.columns) if p not in scans]
+    alike = list(_apart(_alike(clinical, len(table)), groups))
+    if alike:
+        _warn(
+            f"{sum(map(len, alike))} rows have the clinical values of another one, such as "
+            f"{table.rows(np.array(alike[0]))}.",
+            groups,
+        )
 
 
-def _text_columns(X: Any) -> list[tuple[str, Any]]:
-    if isinstance(X, pd.DataFrame):
-        columns = [(repr(name), X.iloc[:, k]) for k, name in enumerate(X.columns)]
-        return [(n, c.tolist()) for n, c in columns if not pd.api.types.is_numeric_dtype(c.dtype)]
-    table = nw.from_native(X, eager_only=True, pass_through=True)
-    if isinstance(table, nw.DataFrame):
-        kept = [name for name in table.columns if not table[name].dtype.is_numeric()]
-        return [(repr(name), table[name].to_list()) for name in kept]
-    if isinstance(X, np.ndarray) and X.dtype.kind in "OTU" and X.ndim == 2:
-        return [(str(k), X[:, k].tolist()) for k in range(X.shape[1])]
-    return []
+def _warn(sign: str, groups: NDArray[Any] | None, remedy: str = "") -> None:
+    give = (
+        "give groups=, the patient of each row."
+        if groups is None
+        else "give them one value in groups=."
+    )
+    warnings.warn(
+        f"{sign} If rows share a patient, a model would be tested on those that it was trained "
+        f"on, and every figure be too good: {give}{remedy}",
+        UserWarning,
+        stacklevel=4,
+    )
+
+
+def _apart(sets: list[list[int]], groups: NDArray[Any] | None) -> Iterator[list[int]]:
+    """Give the sets of rows that are not of one group."""
+    for rows in sets:
+        if groups is None or len(set(groups[rows].tolist())) > 1:
+            yield rows
+
+
+def _alike(columns: list[Column], n_rows: int) -> list[list[int]]:
+    """List sets of rows that agree in everything, and in numbers that nobody else has."""
+    try:
+        codes = [pd.factorize(column.values)[0] for column in columns]
+    except TypeError:  # cells that cannot be compared
+        return []
+    numeric = [k for k, column in enumerate(columns) if column.is_numeric]
+    if len(numeric) < _SHARED_VALUES:
+        return []
+    table = pd.DataFrame(dict(enumerate(codes)), index=range(n_rows))
+    repeated = table[table.duplicated(keep=False)]
+    if repeated.empty:
+        return []
+    counts = {k: np.bincount(codes[k] + 1) for k in numeric}  # the missing ones first
+    found = []
+    for rows in repeated.groupby(list(repeated.columns), sort=False).groups.values():
+        of_one = repeated.loc[rows[0]]
+        own = [k for k in numeric if of_one[k] >= 0 and counts[k][of_one[k] + 1] == len(rows)]
+        if len(own) >= _SHARED_VALUES:
+            found.append([int(row) for row in rows])
+    return found
+
+
+def _name(cell: Any) -> str:
+    return repr(cell) if isinstance(cell, str) else str(cell)[:80]

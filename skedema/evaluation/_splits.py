@@ -112,6 +112,39 @@ def same_splits(first: Sequence[Split], second: Sequence[Split]) -> bool:
     )
 
 
+def warn_of_one_class(
+    splits: Sequence[Split], label: NDArray[np.bool_], classes: Sequence[Any]
+) -> None:
+    """Warn where what is tested, all folds of a repeat together, is of one class.
+
+    Parameters
+    ----------
+    splits : sequence of Split
+        The folds.
+    label : ndarray of bool
+        Of the rows.
+    classes : sequence of two
+        What the labels False and True stand for.
+
+    Warns
+    -----
+    UserWarning
+        Once; one fold of one class, as of a single patient, is nothing unusual.
+    """
+    for repeat in sorted({split.repeat for split in splits}):
+        tested = np.concatenate([label[split.test] for split in splits if split.repeat == repeat])
+        if tested.all() or not tested.any():
+            warnings.warn(
+                f"All {len(tested)} rows that are tested in repeat {repeat} are of class "
+                f"{classes[int(tested[0])]!r}. Figures that need both classes, such as AUC and "
+                "calibration, are not defined (NaN), and accuracy is that of one class. Give cv= "
+                "test parts of both.",
+                UserWarning,
+                stacklevel=3,
+            )
+            return
+
+
 def _positions(part: Any) -> NDArray[np.intp]:
     part = np.asarray(part)
     return np.flatnonzero(part) if part.dtype == bool else part.astype(np.intp)

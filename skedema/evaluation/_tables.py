@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+# Figures that are shares of patients, or of pairs of them.
+_SHARES = {
+    *("roc_auc", "average_precision", "accuracy", "balanced_accuracy", "precision", "recall"),
+    *("specificity", "f1", "sensitivity_at_specificity"),
+}
+
 
 @dataclass(frozen=True)
 class Repeat:
@@ -110,9 +116,7 @@ def summary_table(
         for name in names:
             folds = fold_values(evaluation, estimator, name)
             defined = folds[~np.isnan(folds)]
-            low, high = percentile_interval(draws[name], confidence)
-            if np.isnan(points[name]):
-                low = high = np.nan
+            low, high = _interval(name, points[name], draws[name], confidence)
             rows.append(
                 {
                     "estimator": estimator,
@@ -196,7 +200,7 @@ def subgroup_table(
             else:
                 points = pooled(evaluation, repeats, names)
                 draws = resampled(evaluation, repeats, names, n_resamples)
-                intervals = {n: percentile_interval(draws[n], confidence) for n in names}
+                intervals = {n: _interval(n, points[n], draws[n], confidence) for n in names}
             rows += [
                 {
                     "estimator": estimator,
@@ -234,6 +238,18 @@ def fold_figures(evaluation: Evaluation, names: Sequence[str]) -> Iterator[dict[
             names=names,
             **evaluation.settings,
         )
+
+
+def _interval(name: str, point: float, draws: Floats, confidence: float) -> tuple[float, float]:
+    """Give the interval of a figure; NaN where it is not defined, or where no patient differs.
+
+    Where all patients are right, or all wrong, so they are in each resample. That all others would
+    be, too, is more than a few patients tell.
+    """
+    all_alike = name in _SHARES and point in (0, 1) and (draws == point).all()
+    if np.isnan(point) or all_alike:
+        return np.nan, np.nan
+    return percentile_interval(draws, confidence)
 
 
 def _sizes(evaluation: Evaluation, repeats: Sequence[Repeat]) -> dict[str, int]:

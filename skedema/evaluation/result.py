@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from skedema._registry import nearest_name
+from skedema.clinical.leaks import Leak
 from skedema.evaluation._tables import (
     comparison_table,
     fold_figures,
@@ -21,7 +22,7 @@ from skedema.evaluation._tables import (
     summary_table,
 )
 from skedema.evaluation.metrics import METRICS, check_names, net_benefit
-from skedema.frames import counted
+from skedema.frames import check_same_rows, counted
 
 __all__ = ["Evaluation"]
 
@@ -60,6 +61,10 @@ class Evaluation:
         the same evaluation at another one.
     threshold : float, default=0.5
         Of `net_benefit`.
+    index : pandas.Index or None, default=None
+        The row labels of X, where it is a pandas table.
+    leaks : tuple of Leak, default=()
+        Columns of X that may tell the answer, with what speaks for it; ``str(leak)`` says both.
 
     See Also
     --------
@@ -80,6 +85,8 @@ class Evaluation:
     random_state: int
     specificity: float = 0.9
     threshold: float = 0.5
+    index: pd.Index | None = None
+    leaks: tuple[Leak, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -120,7 +127,8 @@ class Evaluation:
         DataFrame
             One row an estimator and metric: estimator, metric, pooled, low, high, fold_mean,
             fold_sd, and n_folds, the folds in which it is defined. The interval is NaN where the
-            figure is undefined in more than 5 % of the resamples.
+            figure is undefined in more than 5 % of the resamples, and where it is the same in all,
+            as the accuracy is where every patient is predicted right, or every one wrong.
         """
         return summary_table(self, check_names(metrics), n_resamples, confidence)
 
@@ -208,7 +216,8 @@ class Evaluation:
         Raises
         ------
         ValueError
-            When there is no such name, or values lie outside of the bins.
+            When there is no such name, values belong to other rows of a pandas table or stand in
+            another order, or lie outside of the bins.
         """
         parts = _parts(self._values(by), bins)
         return subgroup_table(
@@ -253,6 +262,7 @@ class Evaluation:
                     f"evaluate was given no subgroup {by!r}. {known} Or give a value for each row."
                 )
             return np.asarray(self.covariates[by])
+        check_same_rows(self, by=by)
         values = np.asarray(by)
         if values.shape != self.groups.shape:
             raise ValueError(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from skedema.frames.columns import find_column, match_columns
+from skedema.frames.columns import find_column, find_columns, match_columns
 from skedema.frames.patient import read_patient
 from skedema.frames.reading import read_table
+from skedema.frames.rows import check_same_rows
 from skedema.frames.table import Column, Table, counted, listed, listing
 
 __all__ = [
     "Column",
     "Table",
+    "check_same_rows",
     "counted",
     "find_column",
+    "find_columns",
     "listed",
     "listing",
     "match_columns",

@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from skedema._registry import nearest_name
 from skedema.frames.table import Column, Table, listed
 
@@ -136,3 +138,36 @@ def find_column(table: Table, column: str | int, parameter: str) -> int:
     raise TypeError(
         f"{parameter} must be the name or the position of a column, or None; got {column!r}."
     )
+
+
+def find_columns(table: Table, columns: Any, parameter: str) -> list[int]:
+    """Resolve a list of columns given by name or position.
+
+    Parameters
+    ----------
+    table : Table
+        Where to look.
+    columns : sequence of str or int, or None
+        Names or positions; None for none.
+    parameter : str
+        The parameter that holds them, for messages.
+
+    Returns
+    -------
+    list of int
+        Positions, in the order given.
+
+    Raises
+    ------
+    ValueError
+        When there is no such column.
+    TypeError
+        When it is no list of columns.
+    """
+    if columns is None:
+        return []
+    if isinstance(columns, (str, bytes)) or not np.iterable(columns):
+        raise TypeError(
+            f"{parameter}={columns!r} must be a list of columns, such as [{columns!r}]."
+        )
+    return [find_column(table, column, parameter) for column in columns]

@@ -51,6 +51,16 @@ class Column:
             return np.asarray(np.isnan(self.values))
         return np.array([v is None for v in self.values], dtype=bool)
 
+    def n_distinct(self) -> int:
+        """Count the different values.
+
+        Returns
+        -------
+        int
+            Without counting that one may be missing.
+        """
+        return len(set(self.values[~self.missing()].tolist()))
+
 
 @dataclass(frozen=True)
 class Table:

@@ -8,43 +8,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import _check_sample_weight
 
+from skedema.frames.rows import check_same_rows
 from skedema.frames.table import Table
-
-
-def check_same_rows(values: Any, table: Table, what: str) -> None:
-    """Check that values that come beside a pandas table carry the table's row labels.
-
-    Parameters
-    ----------
-    values : object
-        A pandas Series or DataFrame; anything else has no labels and passes.
-    table : Table
-        The patients.
-    what : str
-        What the values are called, for messages.
-
-    Raises
-    ------
-    ValueError
-        When the labels differ, or stand in another order.
-    """
-    index = getattr(values, "index", None)
-    if not isinstance(index, pd.Index) or table.index is None or len(index) != len(table):
-        return
-    if index.equals(table.index):
-        return
-    ours, theirs = table.index.tolist(), index.tolist()
-    pairs = enumerate(zip(ours, theirs, strict=True))
-    first = next((i for i, (one, other) in pairs if repr(one) != repr(other)), 0)
-    same = sorted(map(repr, ours)) == sorted(map(repr, theirs))
-    problem = (
-        "hold the same row labels in another order" if same else "do not have the same row labels"
-    )
-    raise ValueError(
-        f"X and {what} {problem}; the first difference is row {first}: index {ours[first]!r} of X, "
-        f"{theirs[first]!r} of {what}. Align them with {what} = {what}.loc[X.index]; where the "
-        f"rows already belong together, give {what}.to_numpy()."
-    )
 
 
 def read_weights(sample_weight: Any, table: Table) -> np.ndarray:
@@ -67,7 +32,7 @@ def read_weights(sample_weight: Any, table: Table) -> np.ndarray:
     ValueError
         When they are not; the message names rows.
     """
-    check_same_rows(sample_weight, table, "sample_weight")
+    check_same_rows(table, sample_weight=sample_weight)
     cells = np.asarray(sample_weight)
     if cells.ndim == 1:
         if len(cells) != len(table):

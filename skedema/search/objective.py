@@ -16,6 +16,7 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 from sklearn.utils import get_tags, indexable
 
+from skedema.frames import check_same_rows
 from skedema.search._drawing import Space, check_space, configured, draw
 from skedema.search._folds import Fold, score_folds
 from skedema.search._workers import INTERRUPTED
@@ -70,7 +71,8 @@ class CrossValidatedObjective:
     ------
     ValueError
         When `space` names parameters that the estimator does not have, `scoring` is more than one
-        score, labels are missing, or the folds cannot be made.
+        score, labels are missing, y or what else has a value a sample belongs to other rows of a
+        pandas table or stands in another order, or the folds cannot be made.
     TypeError
         When `space` is something else.
 
@@ -136,6 +138,7 @@ class CrossValidatedObjective:
         self.error_score = error_score
         self.fit_params = dict(fit_params or {})
         self.X, self.y, groups = indexable(X, y, groups)
+        check_same_rows(self.X, y=self.y, groups=groups, **self.fit_params)
         _check_labels(self.y)
         self.first_error: Exception | None = None
         self.scorer = check_scoring(estimator, scoring)

@@ -79,6 +79,15 @@ def test_columns_are_matched_by_name(made, make, name):
     np.testing.assert_array_equal(fitted.predict_proba(X), fitted.predict_proba(turned))
 
 
+def test_trusted_columns_are_asked_for_only_where_they_are(make):
+    X, y = make.patients()
+    clf = make.classifier(encoder=make.autoencoder(), fine_tune=False, trusted_columns=["age", 0])
+    models = baselines(clf, X)
+    assert models["metadata alone"][-1].trusted_columns == ["age"]
+    for name in ("scan alone", "metadata alone"):
+        assert probability(models[name], X, y).shape == (len(X), 2)
+
+
 def test_averaging_is_the_mean_of_its_two_members(made, make):
     X, y = make.patients()
     members = [probability(made[name], X, y) for name in ("scan alone", "metadata alone")]

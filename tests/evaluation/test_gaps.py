@@ -50,6 +50,13 @@ def spy():
     return Spy
 
 
+def test_y_and_groups_must_be_in_the_order_of_the_rows():
+    with pytest.raises(ValueError, match="X and y hold the same row labels in another order"):
+        missing_curve(MODELS, X, Y[::-1])
+    with pytest.raises(ValueError, match="X and groups hold the same row labels in another order"):
+        missing_curve(MODELS, X, Y, groups=X["age"][::-1])
+
+
 def test_nothing_missing_gives_what_evaluate_gives():
     table = missing_curve(MODELS, X, Y, shares=[0], cv=3, random_state=5)
     wanted = evaluate(MODELS, X, Y, cv=3, random_state=5).per_fold.set_index(["estimator", "fold"])
@@ -184,7 +191,8 @@ def mixed():
 def test_columns_of_any_type_can_be_missing_for_the_classifier():
     table = mixed()
     model = {"mixer": AttentionMixerClassifier(max_epochs=2, random_state=0)}
-    found = missing_curve(model, table, np.arange(60) % 2, shares=[0, 0.4, 1], cv=2, random_state=0)
+    arguments = {"shares": [0, 0.4, 1], "cv": 2, "random_state": 0, "trusted_columns": ["flag"]}
+    found = missing_curve(model, table, np.arange(60) % 2, **arguments)
     assert found["log_loss"].notna().all()
     everywhere = list(range(7))
     gone = np.zeros((60, 7), dtype=bool)
@@ -219,7 +227,7 @@ def test_tables_of_any_kind_lose_the_same_cells(kind):
     if kind == "polars":
         assert without(table, [4], np.ones((90, 1), dtype=bool))["count"].dtype == pl.Int64
     model = {"boosting": MODELS["boosting"]}
-    arguments = {"shares": [0, 0.4], "cv": 2, "random_state": 0}
+    arguments = {"shares": [0, 0.4], "cv": 2, "random_state": 0, "trusted_columns": [4]}
     pd.testing.assert_frame_equal(
         missing_curve(model, table, Y, **arguments), missing_curve(model, plain, Y, **arguments)
     )

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import optuna
+import pandas as pd
 import polars as pl
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
@@ -22,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skedema import AttentionMixerClassifier
 from skedema.encoders import CNN
-from skedema.search import CrossValidatedObjective, head_space
+from skedema.search import CrossValidatedObjective, StudySearchCV, head_space
 
 X, Y = make_classification(90, 5, random_state=0)
 C = {"C": FloatDistribution(1e-4, 10, log=True)}
@@ -42,6 +43,15 @@ def searched(objective, n_trials=6, pruner=None, seed=0):
     )
     study.optimize(objective, n_trials=n_trials)
     return study
+
+
+@pytest.mark.parametrize("name", ["y", "groups", "sample_weight"])
+def test_what_comes_beside_X_must_be_in_the_order_of_its_rows(name):
+    table, ones = pd.DataFrame(X), pd.Series(np.ones(90))
+    beside = {"y": pd.Series(Y), "groups": ones, "sample_weight": ones}
+    beside[name] = beside[name][::-1]
+    with pytest.raises(ValueError, match=f"X and {name} hold the same row labels in another order"):
+        StudySearchCV(LogisticRegression(), C, n_trials=1).fit(table, **beside)
 
 
 class Known(ClassifierMixin, BaseEstimator):
@@ -90,7 +100,7 @@ def test_trial_keeps_fold_scores_seconds_and_running_means():
 
 
 def test_three_lines_of_a_users_script():
-    clf = AttentionMixerClassifier(max_epochs=2, random_state=0)
+    clf = AttentionMixerClassifier(max_epochs=2, trusted_columns=[2, 3], random_state=0)
     space = head_space() | {"max_epochs": IntDistribution(1, 2)}
     study = optuna.create_study(direction="maximize")
     study.optimize(CrossValidatedObjective(clf, X, Y, space, cv=2), n_trials=2)
@@ -240,7 +250,7 @@ def test_space_may_be_a_function_that_draws_conditionally_and_gives_objects():
             drawn["refiner"] = None
         return drawn
 
-    clf = AttentionMixerClassifier(max_epochs=1, random_state=0)
+    clf = AttentionMixerClassifier(max_epochs=1, trusted_columns=[2, 3], random_state=0)
     objective = CrossValidatedObjective(clf, X, Y, space, cv=2)
     study = searched(objective, 4)
     best = objective.parameters(study.best_trial)

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from skedema.clinical import check
+
+N = 60
+RNG = np.random.default_rng(0)
+Y = np.array(["no", "yes"] * (N // 2))
+X = pd.DataFrame(
+    {
+        "scan": [f"scans/{k}.nii.gz" for k in range(N)],
+        "patient": np.arange(N) + 7,
+        "age": RNG.integers(18, 95, N),
+        "sex": RNG.choice(["f", "m"], N),
+        "outcome": Y,
+        "when": pd.date_range("2024-01-01", periods=N),
+        "sodium": np.where(np.arange(N) < 3, -999, RNG.normal(139, 5, N)),
+        "nothing": np.nan,
+        "same": 1.0,
+        "mixed": ["5,1", *RNG.normal(size=N - 1).astype(object)],
+    },
+    index=[f"P{k}" for k in range(N)],
+)
+
+
+def found(table, name):
+    row = table.set_index("column").loc[name]
+    return row["kind"], " ".join(row["findings"])
+
+
+def test_every_column_is_one_row():
+    table = check(X, Y)
+    assert table["column"].tolist() == list(X)
+    assert list(table) == ["column", "kind", "n_missing", "n_distinct", "auc", "findings"]
+    assert table["n_missing"].dropna().tolist() == [0, 0, 0, 0, 0, 0, 60, 0, 0]
+    assert found(table, "scan") == ("scan", "")
+    assert found(table, "age") == ("numeric", "")
+    assert found(table, "sex") == ("categorical", "")
+    assert table.set_index("column").loc["sex", "n_distinct"] == 2
+    assert table.set_index("column").loc["outcome", "auc"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "finding"),
+    [
+        ("patient", "numeric", "named like an identifier"),
+        ("outcome", "categorical", "a value of its own for each class"),
+        ("when", "refused", "dates or times"),
+        ("sodium", "numeric", "-999 in rows 0, 1, 2 (index 'P0', 'P1', 'P2')"),
+        ("nothing", "empty", "no value at all"),
+        ("same", "numeric", "the same for all"),
+        ("mixed", "refused", "mixes numbers with text"),
+    ],
+)
+def test_what_is_odd_is_a_finding_and_no_error(name, kind, finding):
+    found_kind, findings = found(check(X, Y), name)
+    assert found_kind == kind
+    assert finding in findings
+
+
+def test_without_labels_only_what_labels_tell_is_missing():
+    table = check(X)
+    assert found(table, "outcome") == ("categorical", "")
+    assert "identifier" in found(table, "patient")[1]
+    assert table["auc"].isna().all()
+
+
+def test_patients_without_a_label_are_left_out():
+    y = pd.Series(Y, index=X.index).where(np.arange(N) > 5)
+    assert "each class" in found(check(X, y), "outcome")[1]
+
+
+def test_columns_that_tell_the_answer_together_name_each_other():
+    kind = np.where(Y == "yes", RNG.integers(0, 2, N), -1)
+    table = check(X[["age", "sex"]].assign(left=kind == 0, right=kind == 1), Y)
+    assert found(table, "age")[1] == ""
+    for name in ("left", "right"):
+        assert "columns 'left', 'right' tell class 'yes' together" in found(table, name)[1]
+
+
+def test_containers_give_the_same():
+    usable = X.drop(columns=["when", "mixed"])
+    wanted = check(usable, Y)
+    as_polars = check(pl.DataFrame(usable.to_dict("list")), Y)
+    assert as_polars["kind"].tolist() == wanted["kind"].tolist()
+    as_array = check(usable.to_numpy(dtype=object), Y)
+    assert as_array["column"].tolist() == list(range(8))
+    assert "each class" in as_array["findings"][4][0]
+    assert check(X[["age", "scan"]], image="scan")["kind"].tolist() == ["numeric", "scan"]
+
+
+def test_trusted_columns_are_left_in_peace():
+    assert found(check(X, Y, trusted_columns=["outcome", "patient"]), "outcome")[1] == ""
+
+
+def test_bad_arguments_are_refused():
+    with pytest.raises(ValueError, match=r"y has shape \(3,\)"):
+        check(X, [0, 1, 0])
+    with pytest.raises(ValueError, match="in another order"):
+        check(X, pd.Series(Y, index=X.index)[::-1])
+    with pytest.raises(ValueError, match=r"trusted_columns='aeg'.*'age'"):
+        check(X, Y, trusted_columns=["aeg"])
+    with pytest.raises(ValueError, match="Expected 2D array"):
+        check(X["age"])
