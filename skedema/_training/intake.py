@@ -169,7 +169,6 @@ class Intake:
                 )
             self.metadata = ClinicalTokenizer() if metadata is None else clone(metadata)
             self._own_metadata = metadata is None
-            self._let_metadata_warn(False)  # of patients who are watched for early stopping
             weights = (
                 {"sample_weight": weight}
                 if has_fit_parameter(self.metadata, "sample_weight")
@@ -180,6 +179,7 @@ class Intake:
             if not isinstance(given, Table):
                 self._dtypes = dict(given.dtypes)
             self.metadata.fit(given, labels, **weights)
+            self._let_metadata_warn(False)  # of patients who are watched for early stopping
             self.variables = self._name_variables(part)
             if not are_leaks_known():
                 without = [p for p in range(self.n_columns) if p not in self.clinical]
