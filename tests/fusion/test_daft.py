@@ -6,6 +6,8 @@ import torch
 
 from skedema.fusion import DAFT
 
+pytestmark = pytest.mark.numerical
+
 
 @pytest.mark.parametrize("bottleneck", [2, 7])
 def test_it_is_the_formula_of_the_paper(small, bottleneck):

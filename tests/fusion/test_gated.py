@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from skedema.fusion import Gated
+
+pytestmark = pytest.mark.numerical
 
 
 def test_it_is_the_formula_of_the_paper(small):

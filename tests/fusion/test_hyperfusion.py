@@ -6,6 +6,8 @@ import torch
 
 from skedema.fusion import HyperFusion
 
+pytestmark = pytest.mark.numerical
+
 
 @pytest.mark.parametrize("embedding", [3, 8])
 def test_each_patient_goes_through_a_layer_of_its_own(small, embedding):

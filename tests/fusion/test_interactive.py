@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from skedema.fusion import Interactive
+
+pytestmark = pytest.mark.numerical
 
 
 def test_it_is_the_formula_of_the_paper(small):

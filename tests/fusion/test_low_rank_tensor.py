@@ -5,6 +5,8 @@ import pytest
 
 from skedema.fusion import LowRankTensor
 
+pytestmark = pytest.mark.numerical
+
 
 def factors(w, name, rank):
     """Give the factors of a modality, the weight of the one last: (rank, d, width + 1)."""

@@ -7,6 +7,8 @@ from torch.testing import assert_close
 
 from skedema.fusion import Perceiver
 
+pytestmark = pytest.mark.numerical
+
 
 def cross(small, w, name, x, tokens):
     seen = small.norm(w, f"{name}.token_norm", tokens, 1e-5)

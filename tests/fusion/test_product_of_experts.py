@@ -7,6 +7,8 @@ from numpy.testing import assert_allclose
 
 from skedema.fusion import ProductOfExperts
 
+pytestmark = pytest.mark.numerical
+
 
 def experts(small, w, queries, tokens):
     """Give mean and precision of each expert of one patient, the scan's first."""

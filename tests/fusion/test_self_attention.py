@@ -7,6 +7,8 @@ from torch.testing import assert_close
 
 from skedema.fusion import SelfAttention
 
+pytestmark = pytest.mark.numerical
+
 
 @pytest.mark.parametrize("depth", [1, 2])
 def test_it_is_blocks_over_all_tokens(small, depth):
