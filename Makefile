@@ -14,8 +14,14 @@ DEV_INSTALLED := $(VENV)/.skedema-dev-installed
 RECIPE := pyproject.toml constraints.txt
 SOURCES := $(shell find skedema -name '*.py' 2>/dev/null)
 
+# One process a core, each on one thread (tests/conftest.py); PYTEST_ARGS="-n 0" runs in this one.
+PYTEST := -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
+# Prints the kinds of arithmetic below this processor's own; torch does not check that it has one.
+OLDER := from torch.backends.cpu import get_cpu_capability as own; \
+	print(*{"AVX512": ["default", "avx2"], "AVX2": ["default"]}.get(own(), []))
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-minimum format picture clean
+.PHONY: help demo test test-processors test-minimum format picture clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -28,14 +34,23 @@ test: $(DEV_INSTALLED)  ## install into .venv and run linters, type checker and 
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python $(PYTEST) $(PYTEST_ARGS)
+	$(MAKE) --no-print-directory test-processors
+
+# pytest exits with 5 where PYTEST_ARGS leaves no numerical test.
+test-processors: $(DEV_INSTALLED)  ## run the numerical tests again as older processors would
+	@kinds=$$($(BIN)/python -c '$(OLDER)') || exit 1; for kind in $$kinds; do \
+		echo "The numerical tests with ATEN_CPU_CAPABILITY=$$kind"; \
+		ATEN_CPU_CAPABILITY=$$kind $(BIN)/python $(PYTEST) --numerical $(PYTEST_ARGS) || \
+			[ $$? = 5 ] || exit 1; \
+	done
 
 # Warnings of old releases are not ours to mend, so they are shown but do not fail.
 test-minimum:  ## run the tests against the oldest supported versions, in .venv-minimum
 	$(MAKE) .venv-minimum/bin/pip VENV=.venv-minimum
 	.venv-minimum/bin/python -m pip install --disable-pip-version-check $(PIP_ARGS) \
 		--constraint .ci/constraints-minimum.txt --editable '.[dev]'
-	.venv-minimum/bin/python -m pytest -W default $(PYTEST_ARGS)
+	.venv-minimum/bin/python $(PYTEST) -W default $(PYTEST_ARGS)
 
 format: $(DEV_INSTALLED)  ## rewrite the code as ruff wants it
 	$(BIN)/ruff check --fix .

@@ -1,4 +1,4 @@
-"""Small networks on one thread: as fast as on several, and the same to the bit on any machine."""
+"""Small networks on one thread: as fast as on several, and one result for any number of cores."""
 
 from __future__ import annotations
 

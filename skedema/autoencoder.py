@@ -139,8 +139,8 @@ class ViTAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         `max_epochs` more. Only then is that state, twice the size of the weights, pickled.
     random_state : int, RandomState or None, default=None
         Seeds weights, order, masks and views. Two fits with the same integer are equal, bit for
-        bit, on one thread count of a CPU, and global random generators are left as they were. On a
-        GPU see ``docs/gpu.md``.
+        bit, on one kind of CPU and one thread count, and global random generators are left as they
+        were. On a GPU see ``docs/gpu.md``.
     verbose : int, default=0
         Above 0, shows the time left on standard error.
 

@@ -180,9 +180,9 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         it, which is not so for a transformer without ``volume_``. Clinical values that lie far
         outside are warned of by the default `metadata`.
     random_state : int, RandomState instance or None, default=None
-        Decides initial weights, order and splits. With an integer, two fits on a CPU are equal bit
-        by bit, if an encoder is trained on one thread count, and global random generators are left
-        as they were. On a GPU see ``docs/gpu.md``.
+        Decides initial weights, order and splits. With an integer, two fits on one kind of CPU are
+        equal bit by bit, if an encoder is trained on one thread count, and global random generators
+        are left as they were. On a GPU see ``docs/gpu.md``.
     verbose : int, default=0
         Above 0, prints a line an epoch, and an encoder that is fitted shows its own progress.
 

@@ -18,6 +18,20 @@ import torch  # noqa: E402
 torch.set_num_threads(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    # Not -m numerical: that would replace, not narrow, what -m the caller gives.
+    parser.addoption(
+        "--numerical", action="store_true", help="of the tests chosen, only those marked numerical"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--numerical"):
+        others = [item for item in items if item.get_closest_marker("numerical") is None]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item.get_closest_marker("numerical") is not None]
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Give the folder of real scans, or skip."""

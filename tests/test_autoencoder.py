@@ -26,6 +26,8 @@ from skedema.modules.masked_autoencoder import MaskedAutoencoder
 from skedema.modules.reference_weights import ReferenceWeightsError, reference_state
 from skedema.scans.cache import volumes
 
+pytestmark = pytest.mark.numerical
+
 SIDE = 12
 LOSSES = ["total", "reconstruction", "edge", "contrast"]
 FOLDS = StratifiedKFold(3, shuffle=True, random_state=0)

@@ -19,6 +19,8 @@ from skedema.autoencoder import vit_ae
 from skedema.encoders import make_encoder
 from skedema.modules.pooled_encoder import PooledEncoder
 
+pytestmark = pytest.mark.numerical
+
 N, SIDE = 16, 8
 
 

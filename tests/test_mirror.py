@@ -30,6 +30,8 @@ from skedema.encoders import CNN, ViT
 from skedema.frames import read_table
 from skedema.scans.cache import volumes
 
+pytestmark = pytest.mark.numerical
+
 N, SIDE, N_SCANS = 24, 8, 22
 READER = VolumeReader(spacing=None, shape=SIDE)
 

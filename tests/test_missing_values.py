@@ -19,6 +19,8 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from skedema import AttentionMixerClassifier
 from skedema.fusion import CrossAttention, Perceiver, SelfAttention
 
+pytestmark = pytest.mark.numerical
+
 SEEDS = range(3)
 
 

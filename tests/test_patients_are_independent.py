@@ -26,6 +26,8 @@ from skedema.fusion import CrossAttention, Fusion, Perceiver, SelfAttention, lis
 from skedema.modules.attention import MultiHeadCrossAttention
 from skedema.refiners import Refiner, list_refiners
 
+pytestmark = pytest.mark.numerical
+
 N, SHAPE = 6, (12, 10, 20)
 COMPLETE, NO_SODIUM, NO_SCAN, NOTHING = range(4)
 # Rounding depends on the shape of a batch; anything beyond that is another patient.

@@ -143,7 +143,6 @@ def test_it_is_the_same_in_another_process():
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
         )
         found.add(done.stdout)
     assert len(found) == 1

@@ -9,6 +9,8 @@ from torch.testing import assert_close
 from skedema.encoders import CNN
 from skedema.modules.fused import probe
 
+pytestmark = pytest.mark.numerical
+
 
 @pytest.mark.parametrize("shape", [(8, 8, 8), (12, 10, 20), (17, 9, 5)], ids=str)
 @pytest.mark.parametrize(("width", "depth"), [(16, 4), (3, 2), (5, 1), (8, 3)])

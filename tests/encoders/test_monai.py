@@ -13,6 +13,8 @@ from skedema.encoders import MonaiEncoder, make_encoder
 from skedema.encoders.monai import without_batch_norm
 from skedema.modules.fused import probe
 
+pytestmark = pytest.mark.numerical
+
 pytest.importorskip("monai", reason="MONAI is not installed")
 BatchNorm = nn.modules.batchnorm._BatchNorm
 

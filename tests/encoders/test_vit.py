@@ -9,6 +9,8 @@ from torch.testing import assert_close
 from skedema.encoders import ViT
 from skedema.modules.fused import probe
 
+pytestmark = pytest.mark.numerical
+
 
 def build(shape: tuple[int, int, int], channels: int = 1, **parameters: object) -> torch.nn.Module:
     torch.manual_seed(0)

@@ -162,12 +162,11 @@ def test_killed_evaluation_goes_on_where_it_stopped(tmp_path):
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     first = started("0.5")
-    deadline = time.monotonic() + 60
-    while len(list(folder.glob("*.array"))) < 2 and time.monotonic() < deadline:
+    while len(list(folder.glob("*.array"))) < 2 and first.poll() is None:
         time.sleep(0.02)
     os.kill(first.pid, signal.SIGKILL)
     first.communicate()
     n_kept = len(list(folder.glob("*.array")))
     assert 2 <= n_kept < 4
-    said, _ = started("0").communicate(timeout=60)
+    said, _ = started("0").communicate()
     assert said.split() == ["fit"] * (4 - n_kept) + ["40"]

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose
 from scipy.special import erf, softmax
 
 
@@ -70,8 +71,15 @@ def block(w, name, x, n_heads):
     return x + mlp(w, f"{name}.mlp", norm(w, f"{name}.mlp_norm", x, 1e-6))
 
 
+def assert_same(found, expected):
+    """Compare what is the same but for the order of sums, in fp64."""
+    # Up to 60 steps in a row err by some sqrt(60) roundings; a hundred times that, and relative to
+    # the largest figure, since others are small because terms cancelled.
+    assert_allclose(found, expected, rtol=0, atol=1000 * 2.0**-53 * np.abs(expected).max())
+
+
 @pytest.fixture
 def small():
     """Give the functions above."""
-    functions = (build, draw, arrays, linear, norm, mlp, attend, block, gelu)
+    functions = (build, draw, arrays, linear, norm, mlp, attend, block, gelu, assert_same)
     return SimpleNamespace(**{function.__name__: function for function in functions})

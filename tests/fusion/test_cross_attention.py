@@ -6,6 +6,8 @@ from torch.testing import assert_close
 
 from skedema.fusion import CrossAttention
 
+pytestmark = pytest.mark.numerical
+
 
 def test_it_is_the_equation_of_the_paper(small):
     module = small.build(CrossAttention())

@@ -23,6 +23,8 @@ from skedema.fusion import (
     make_fusion,
 )
 
+pytestmark = pytest.mark.numerical
+
 NAMES = list_fusions()
 MASKED = [
     CrossAttention(missing="mask"),

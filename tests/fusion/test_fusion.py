@@ -16,6 +16,8 @@ from skedema.fusion import (
     register_fusion,
 )
 
+pytestmark = pytest.mark.numerical
+
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch):

@@ -7,6 +7,8 @@ from torch.testing import assert_close
 
 from skedema.modules.attention import MultiHeadCrossAttention
 
+pytestmark = pytest.mark.numerical
+
 
 def twins(dim: int, n_heads: int) -> tuple[MultiHeadCrossAttention, nn.MultiheadAttention]:
     """Give our attention and torch's with the same weights."""

@@ -13,6 +13,8 @@ from skedema.modules.autoencoder_losses import (
     sobel_magnitude,
 )
 
+pytestmark = pytest.mark.numerical
+
 
 def volumes(*shape, seed=0):
     generator = torch.Generator().manual_seed(seed)

@@ -12,6 +12,8 @@ from skedema.modules.fused import FusedClassifier, drop_modalities, probe
 from skedema.modules.tokens import ClinicalTokens, ScanTokens
 from skedema.refiners import Mixer
 
+pytestmark = pytest.mark.numerical
+
 
 class Encode(nn.Module):
     """Whatever a function makes of volumes."""

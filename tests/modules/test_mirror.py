@@ -10,6 +10,8 @@ from torch.testing import assert_close
 from skedema import VolumeReader
 from skedema.modules.mirror import mirrored
 
+pytestmark = pytest.mark.numerical
+
 
 def image(hu: NDArray[np.float32], axes: str) -> nib.Nifti1Image:
     """Store a scan that lies on RAS axes of 2 mm with its voxels in another order."""

@@ -8,6 +8,8 @@ from scipy.special import erf
 
 from skedema.modules.mixer import MixerLayer
 
+pytestmark = pytest.mark.numerical
+
 
 def norm(x: np.ndarray, layer: torch.nn.LayerNorm) -> np.ndarray:
     centred = x - x.mean(axis=-1, keepdims=True)

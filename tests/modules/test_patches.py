@@ -6,6 +6,8 @@ from torch.nn.functional import conv3d, linear
 
 from skedema.modules.patches import Patches
 
+pytestmark = pytest.mark.numerical
+
 
 @pytest.mark.parametrize("shape", [(8, 6, 4), (7, 6, 3)])
 def test_joining_undoes_cutting(shape):

@@ -8,6 +8,8 @@ import torch
 
 from skedema.modules.positions import sincos_positions
 
+pytestmark = pytest.mark.numerical
+
 
 def test_every_number_of_an_anisotropic_grid():
     grid, dim = (2, 4, 3), 20  # 6 channels, 6, and the rest

@@ -7,6 +7,8 @@ from skedema.modules.autoencoder_sizes import SIZES
 from skedema.modules.masked_autoencoder import MaskedAutoencoder
 from skedema.modules.standardize import Standardize
 
+pytestmark = pytest.mark.numerical
+
 
 @pytest.fixture
 def volumes():

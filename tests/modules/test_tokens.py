@@ -6,6 +6,8 @@ from torch.testing import assert_close
 
 from skedema.modules.tokens import ClinicalTokens, ScanTokens
 
+pytestmark = pytest.mark.numerical
+
 NAN = float("nan")
 # numeric, 3 categories, numeric, 2 categories
 KINDS = [0, 3, 0, 2]

@@ -7,6 +7,8 @@ from torch.testing import assert_close
 
 from skedema.modules.transformer import NORM_EPS, TransformerBlock
 
+pytestmark = pytest.mark.numerical
+
 
 @pytest.mark.parametrize(("dim", "n_heads", "expansion"), [(16, 4, 4.0), (6, 1, 0.5)])
 def test_block_equals_that_of_torch(dim, n_heads, expansion):

@@ -12,6 +12,8 @@ from numpy.testing import assert_allclose
 
 from skedema import ViTAutoencoder, VolumeReader
 
+pytestmark = pytest.mark.numerical
+
 REFERENCE = Path(__file__).parents[1] / "data" / "vit_ae_reference"
 
 
@@ -48,7 +50,9 @@ def test_features_of_the_reference(estimator, pool):
     golden = read("tensors")
     rows = golden["view1"].flatten(1).numpy()
     features = estimator.set_params(pool=pool).transform(rows)
-    assert_allclose(features, golden[f"features_{pool}"].numpy(), rtol=0, atol=1e-6)
+    expected = golden[f"features_{pool}"].numpy()
+    # 48 roundings to fp32, derived in tests/modules/test_reference_parity.py
+    assert_allclose(features, expected, rtol=0, atol=48 * 2.0**-24 * np.abs(expected).max())
 
 
 def test_every_key_of_the_reference_finds_its_place(estimator):

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose
 
 from skedema._pretraining.scale import voxel_scale
 from skedema._pretraining.source import RowSource
+
+pytestmark = pytest.mark.numerical
 
 SHAPE = (2, 4, 5, 6)
 

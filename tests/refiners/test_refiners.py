@@ -17,6 +17,8 @@ from skedema.refiners import (
     register_refiner,
 )
 
+pytestmark = pytest.mark.numerical
+
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch):

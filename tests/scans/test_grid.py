@@ -10,6 +10,8 @@ from scipy import ndimage
 from skedema.scans.grid import resample
 from skedema.scans.weights import axis_weights, slice_weights
 
+pytestmark = pytest.mark.numerical
+
 ORIENTATIONS = [
     np.array(list(zip(axes, flips, strict=True)))
     for axes in permutations(range(3))

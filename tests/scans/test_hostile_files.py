@@ -229,10 +229,10 @@ FILES = {
 
 def refusal(path):
     """Read it; give the message of the ScanError, after checks that hold for every one."""
-    start = time.perf_counter()
+    start = time.process_time()  # not by the clock: others may use the processor meanwhile
     with pytest.raises(ScanError) as caught:
         load_scan(path)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
     return message.removeprefix(f"{path}: ")

@@ -14,6 +14,8 @@ import skedema._training.net as module_of_net
 from skedema._training.net import FusionNet, WeightedCrossEntropy
 from skedema._training.patients import Patients
 
+pytestmark = pytest.mark.numerical
+
 
 class Linear(nn.Module):
     """A network over clinical values alone, which remembers the modes it ran in."""
