@@ -98,7 +98,7 @@ FILES = {
     "web page": ("a.nii.gz", b"<!DOCTYPE html><html>", "no gzip file.*; restore or convert"),
     "packed text": ("a.nii.gz", gzip.compress(b"see mail" * 99), "no NIfTI header.*see .*" + RESTORE),
     "packed nothing": ("a.nii.gz", gzip.compress(b""), r"the file is empty\)" + RESTORE),
-    "packed twice": ("a.nii.gz", gzip.compress(ZIPPED), "no NIfTI header.*name it .nii.gz$"),
+    "packed twice": ("a.nii.gz", gzip.compress(ZIPPED), "compressed twice.*unpack it once, e.g. mv"),
     "packed header only": ("a.nii.gz", gzip.compress(GOOD[:352]), "352 bytes.*promises 2,992" + ".*cut off.*" + RESTORE),
     "packed half a header": ("a.nii.gz", gzip.compress(GOOD[:200]), "200 bytes are no NIfTI header"),
     "cut in gzip header": ("a.nii.gz", ZIPPED[:7], r"the file is empty|gzip.*cannot hold|ends before"),
