@@ -138,7 +138,7 @@ class Scans:
         told = []
         for row in rows:
             try:
-                remarks = volumes.remarks(reader, self.cells[row], memory)
+                remarks = volumes.about(reader, self.cells[row], memory).remarks
             except ScanError as error:
                 raise self._at(row, error) from error
             told += [

@@ -53,7 +53,7 @@ def test_a_model_that_fails_has_a_row_that_says_why(part, tmp_path):
     rows = rows_of(table)
     assert list(rows) == ["whole", "none", "few seeds (1 seed)", "truth"]
     assert rows["none"][1] == "failed: ValueError: it cannot be"
-    assert rows["truth"][4] == "1.000 (1.000 to 1.000)"
+    assert rows["truth"][4] == "1.000 (no interval)"
     assert rows["truth"][1:4] == ["1.000", "1.000", "1.000"]
     assert rows["few seeds (1 seed)"][4].startswith("0.500")
     assert rows["few seeds (1 seed)"][6]  # compared, on the seed that both have

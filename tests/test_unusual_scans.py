@@ -95,7 +95,9 @@ def test_a_model_that_was_loaded_warns_as_well(cohort, odd):
 def test_parts_add_up(cohort, odd):
     X, y = cohort
     clf = classifier().partial_fit(X.iloc[:8], y.iloc[:8], classes=[0, 1])
-    clf.predict(odd)  # eight scans tell nothing
+    with pytest.warns(UserWarning, match="1 of 4 scans is not in HU") as caught:
+        clf.predict(odd)  # eight scans tell nothing more
+    assert len(caught) == 1
     clf.partial_fit(X.iloc[8:], y.iloc[8:])
     with pytest.warns(UserWarning, match="unlike"):
         clf.predict(odd)

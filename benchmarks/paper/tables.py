@@ -108,4 +108,6 @@ def _interval(row: Any, what: str, sign: str = "") -> str:
     if np.isnan(row[what]):
         return ""
     point, low, high = (f"{row[each]:{sign}.3f}" for each in (what, "low", "high"))
+    if low == high == "nan":  # 0 or 1 in every resample
+        return f"{point} (no interval)"
     return f"{point} ({low} to {high})"

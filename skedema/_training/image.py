@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -320,7 +320,9 @@ class ImageBranch:
             self._check_finite(view, scans, rows)
         return self._everyone(views[0], scans, rows), self._everyone(views[1], scans, rows)
 
-    def tell_odd(self, scans: Scans, resources: Resources) -> None:
+    def tell_odd(
+        self, scans: Scans, resources: Resources, but: Sequence[int] | np.ndarray = ()
+    ) -> None:
         """Tell what is odd about scans that were encoded; see `Scans.odd`.
 
         Parameters
@@ -329,6 +331,8 @@ class ImageBranch:
             The patients' scans.
         resources : Resources
             What may be used.
+        but : sequence of int, default=()
+            Rows that something was told of already.
 
         Warns
         -----
@@ -339,7 +343,8 @@ class ImageBranch:
         reader = self._reads_by()
         if reader is not None:
             rows = np.flatnonzero(scans.present)
-            tell(scans.odd(rows, reader, resources.memory), len(rows))
+            told = scans.odd(np.setdiff1d(rows, but), reader, resources.memory)
+            tell(told, len(rows))
 
     def _reads_by(self) -> VolumeReader | None:
         if self.trained or not self.is_transformer:

@@ -285,10 +285,9 @@ class Intake:
         known: dict[str, Any] = {}
         if self.branch is not None:
             known = {"features": self.branch.encoded(scans, resources, encoder)}
-        if warn_unusual and self.usual is not None:
-            self.usual.warn(scans, resources)
         if warn_unusual and self.branch is not None:
-            self.branch.tell_odd(scans, resources)
+            told = () if self.usual is None else self.usual.warn(scans, resources)
+            self.branch.tell_odd(scans, resources, but=told)
         return Patients(self._values(table), scans.present, dtype=self.dtype, **known)
 
     def learn_usual(self, table: Table, resources: Resources) -> None:

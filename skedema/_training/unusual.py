@@ -48,7 +48,7 @@ class UsualScans:
         if found is not None:
             self.usual = Usual(found) if self.usual is None else self.usual.and_of(found)
 
-    def warn(self, scans: Scans, resources: Resources) -> None:
+    def warn(self, scans: Scans, resources: Resources) -> np.ndarray:
         """Warn of scans that are unlike all of those.
 
         Parameters
@@ -58,6 +58,11 @@ class UsualScans:
         resources : Resources
             What may be used.
 
+        Returns
+        -------
+        ndarray of int
+            Their rows.
+
         Warns
         -----
         UserWarning
@@ -65,11 +70,12 @@ class UsualScans:
         """
         found = None if self.usual is None else self._measured(scans, resources)
         if found is None or self.usual is None:
-            return
+            return np.array([], dtype=int)
         rows = np.flatnonzero(scans.present)
         unlike = {int(rows[k]): why for k, why in self.usual.unlike(found).items()}
+        told = np.array(list(unlike), dtype=int)
         if not unlike:
-            return
+            return told
         shown = [
             f"{scans.names(np.array([row]))} ({why})" for row, why in list(unlike.items())[:_SHOWN]
         ]
@@ -83,13 +89,14 @@ class UsualScans:
             UserWarning,
             stacklevel=4,
         )
+        return told
 
     def _measured(self, scans: Scans, resources: Resources) -> np.ndarray | None:
         if self.reader is None or not scans.present.any():
             return None
         cells = scans.cells[scans.present]
         memory = self._memory(resources)
-        return np.stack([volumes.measured(self.reader, cell, memory) for cell in cells])
+        return np.stack([volumes.about(self.reader, cell, memory).measures for cell in cells])
 
     def _memory(self, resources: Resources) -> Path | None:
         if resources.memory is None and self.memory is not None:

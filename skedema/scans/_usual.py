@@ -24,6 +24,7 @@ _MEASURES = (
     ("likeness to the typical scan", 0.2),  # a correlation of coarse pictures
 )
 _N_OWN = len(_MEASURES) - 1  # that need no other volume
+N_MEASURES = _N_OWN + _BLOCKS**3
 
 
 def measures(volume: Numbers) -> Numbers:

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,19 +18,33 @@ from skedema._caching.store import ArrayStore, store_beneath
 from skedema.scans._content import by_content
 from skedema.scans._processes import in_processes, n_processes
 from skedema.scans._remarks import Remark, gathered, packed, unpacked
-from skedema.scans._usual import measures
+from skedema.scans._usual import N_MEASURES, measures
 from skedema.scans.files import scan_key
 from skedema.scans.reader import VolumeReader
 
 #: Bytes of volumes that a cache keeps: 1 GiB, about 300 volumes of 96 cubed in one channel.
 DEFAULT_MAX_BYTES = 2**30
 
-_MEASURED_BYTES = 2**24  # of what volumes are like: those of 60,000
 
 # Volumes on disk outlive the code that made them: raise this when reading gives other numbers.
 _READING = 2
 
-_MOST_REMARKED = 2**16  # scans whose remarks are kept
+_MOST = 2**16  # scans about which something is kept, a few hundred bytes each
+
+
+class About(NamedTuple):
+    """What is known of a scan besides its volume.
+
+    Parameters
+    ----------
+    remarks : tuple of Remark
+        What was odd when it was read.
+    measures : ndarray of float32 of shape (69,)
+        What its volume is like; see `measures`.
+    """
+
+    remarks: tuple[Remark, ...]
+    measures: NDArray[np.float32]
 
 
 class VolumeCache:
@@ -58,8 +72,7 @@ class VolumeCache:
     def __init__(self, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
         self.n_reads = 0
         self._held: BoundedCache[NDArray[np.float32]] = BoundedCache(max_bytes)
-        self._measured: BoundedCache[NDArray[np.float32]] = BoundedCache(_MEASURED_BYTES)
-        self._remarks: dict[Any, tuple[Remark, ...]] = {}
+        self._about: dict[Any, About] = {}
         self._counting = Lock()
 
     @property
@@ -180,46 +193,17 @@ class VolumeCache:
         found |= self._fetch(reader, wanted, memory, n_jobs, keep=keep)
         return [volume for key in keys if (volume := found[key]) is not None]
 
-    def measured(
-        self, reader: VolumeReader, cell: object, memory: Path | None = None
-    ) -> NDArray[np.float32]:
-        """Tell what the volume of a scan is like; see `measures`.
+    def about(self, reader: VolumeReader, cell: object, memory: Path | None = None) -> About:
+        """Tell what was odd about a scan when it was read, and what its volume is like.
 
         Parameters
         ----------
         reader, cell, memory
-            As in `get`.
+            As in `get`. What is told is in the folder ``skedema/about`` of the memory.
 
         Returns
         -------
-        ndarray of float32 of shape (69,)
-            Known of every volume that this process has read, also where it is no longer held.
-
-        Raises
-        ------
-        ScanError
-            If the scan is missing or cannot be read.
-        """
-        key = _key(reader, cell)
-        known = self._measured.peek(key)
-        if known is None:
-            known = measures(self.get(reader, cell, memory, keep=False))
-            self._measured.put(key, known)
-        return known
-
-    def remarks(
-        self, reader: VolumeReader, cell: object, memory: Path | None = None
-    ) -> tuple[Remark, ...]:
-        """Tell what was odd about a scan when it was read.
-
-        Parameters
-        ----------
-        reader, cell, memory
-            As in `get`. Remarks are in the folder ``skedema/remarks`` of the memory.
-
-        Returns
-        -------
-        tuple of Remark
+        About
             The scan is read for it where that is not known, in memory or on disk.
 
         Raises
@@ -228,15 +212,15 @@ class VolumeCache:
             If the scan is missing or cannot be read.
         """
         key = _key(reader, cell)
-        known = self._remarks.get(key)
-        if known is None:
-            store = store_beneath(memory, "remarks")
-            stored = store.load(_stored_key(key)) if store else None
-            known = None if stored is None else unpacked(stored)
-            if known is None:
-                known = self._read_anew(reader, cell, memory, key)[1]
-            self._note(key, known)
-        return known
+        known = self._about.get(key)
+        store = store_beneath(memory, "about")
+        if known is None and store:
+            known = _unpacked(store.load(_stored_key(key)))
+            if known is not None:
+                self._note(key, known)
+        elif known is not None and store and not store.path(_stored_key(key)).exists():
+            store.save(_stored_key(key), _packed(known))  # who read it kept nothing there
+        return self._read_anew(reader, cell, memory, key)[1] if known is None else known
 
     def _fetch(
         self,
@@ -254,12 +238,11 @@ class VolumeCache:
         found = {}
         tasks = ((reader, cell, memory, key) for key, cell in wanted.items())
         results = in_processes(_read_apart, tasks, n_workers)
-        for key, (volume, n_reads, remarks) in zip(wanted, results, strict=True):
+        for key, (volume, n_reads, about) in zip(wanted, results, strict=True):
             volume.flags.writeable = False
             self._count(n_reads)
-            self._measured.put(key, measures(volume))
-            if remarks is not None:
-                self._note(key, remarks)
+            if about is not None:
+                self._note(key, about)
             if keep:
                 self._held.put(key, volume)
             found[key] = volume
@@ -268,9 +251,8 @@ class VolumeCache:
     def clear(self) -> None:
         """Forget all volumes; `n_reads` stays."""
         self._held.clear()
-        self._measured.clear()
         with self._counting:
-            self._remarks.clear()
+            self._about.clear()
 
     def _read(
         self, reader: VolumeReader, cell: object, memory: Path | None, key: Any
@@ -278,32 +260,31 @@ class VolumeCache:
         store = store_beneath(memory, "volumes")
         volume = _load(store, _stored_key(key), reader) if store else None
         if volume is None:
-            volume, remarks = self._read_anew(reader, cell, memory, key)
-            self._note(key, remarks)
+            volume, _ = self._read_anew(reader, cell, memory, key)
         volume.flags.writeable = False
-        self._measured.put(key, measures(volume))
         return volume
 
     def _read_anew(
         self, reader: VolumeReader, cell: object, memory: Path | None, key: Any
-    ) -> tuple[NDArray[np.float32], tuple[Remark, ...]]:
-        volumes, about = store_beneath(memory, "volumes"), store_beneath(memory, "remarks")
-        known_as = _stored_key(key) if volumes else ""
+    ) -> tuple[NDArray[np.float32], About]:
+        kept, store = store_beneath(memory, "volumes"), store_beneath(memory, "about")
+        known_as = _stored_key(key) if kept else ""
         self._count(1)
         with gathered() as told:
             volume = reader.read(cell)
-        remarks = tuple(each.remark for each in told)
+        about = About(tuple(each.remark for each in told), measures(volume))
+        self._note(key, about)
         # A file that was written anew meanwhile is not what was hashed.
-        if volumes and about and _stored_key(key) == known_as:
-            about.save(known_as, packed(remarks))
-            volumes.save(known_as, volume)
-        return volume, remarks
+        if kept and store and _stored_key(key) == known_as:
+            store.save(known_as, _packed(about))
+            kept.save(known_as, volume)
+        return volume, about
 
-    def _note(self, key: Any, remarks: tuple[Remark, ...]) -> None:
+    def _note(self, key: Any, about: About) -> None:
         with self._counting:
-            self._remarks[key] = remarks
-            if len(self._remarks) > _MOST_REMARKED:
-                del self._remarks[next(iter(self._remarks))]
+            self._about[key] = about
+            if len(self._about) > _MOST:
+                del self._about[next(iter(self._about))]
 
     def _count(self, n_reads: int) -> None:
         with self._counting:
@@ -355,14 +336,25 @@ def _load(store: ArrayStore, known_as: str, reader: VolumeReader) -> NDArray[np.
 
 def _read_apart(
     reader: VolumeReader, cell: object, memory: Path | None, key: Any
-) -> tuple[NDArray[np.float32], int, tuple[Remark, ...] | None]:
-    """Read in another process; gives the volume, how many scans that took (0 from disk), remarks.
+) -> tuple[NDArray[np.float32], int, About | None]:
+    """Read in another process; gives the volume, how many scans that took, and about it.
 
-    None: these were not looked at.
+    None: it was on disk, and that was not looked at.
     """
     cache = VolumeCache(max_bytes=0)
     volume = cache._read(reader, cell, memory, key)
-    return volume, cache.n_reads, cache._remarks.get(key)
+    return volume, cache.n_reads, cache._about.get(key)
+
+
+def _packed(about: About) -> NDArray[np.float32]:
+    return np.concatenate([about.measures, packed(about.remarks)])
+
+
+def _unpacked(numbers: NDArray[Any] | None) -> About | None:
+    remarks = None if numbers is None else unpacked(numbers[N_MEASURES:])
+    if numbers is None or remarks is None:
+        return None
+    return About(remarks, np.asarray(numbers[:N_MEASURES], dtype=np.float32))
 
 
 #: The cache of this process.

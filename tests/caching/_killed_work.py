@@ -106,8 +106,8 @@ def finish(work, root: Path, folder: Path, result: Path) -> object:
 
 
 def entries(folder: Path) -> dict[str, int]:
-    # A remark is written before its volume: killed between the two, both are made again.
-    found = (path for path in folder.rglob("*.array") if path.parent.name != "remarks")
+    # Killed between what is about a scan and its volume, both are made again.
+    found = (path for path in folder.rglob("*.array") if path.parent.name != "about")
     return {str(path): path.stat().st_mtime_ns for path in found}
 
 

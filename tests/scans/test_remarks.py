@@ -109,21 +109,21 @@ def test_a_cache_keeps_remarks_with_its_volumes(scans, tmp_path, n_jobs):
     memory = Memory(tmp_path / "memory", verbose=0)
     cache = VolumeCache()
     assert raised(cache.read_ahead, READER, scans, memory, n_jobs) == []
-    about = [cache.remarks(READER, scan, memory) for scan in scans]
+    about = [cache.about(READER, scan, memory).remarks for scan in scans]
     assert [len(each) for each in about] == [0, 1, 0, 1, 0]
     assert cache.n_reads == 5
     later = VolumeCache()
     for scan in scans:
         later.get(READER, scan, memory)
-    assert [later.remarks(READER, scan, memory) for scan in scans] == about
+    assert [later.about(READER, scan, memory).remarks for scan in scans] == about
     assert later.n_reads == 0
 
 
 def test_what_a_cache_does_not_know_it_reads(scans):
     cache = VolumeCache()
     cache.get(READER, scans[1], keep=False)
-    assert len(cache.remarks(READER, scans[1])) == 1
+    assert len(cache.about(READER, scans[1]).remarks) == 1
     assert cache.n_reads == 1
     cache.clear()
-    assert len(cache.remarks(READER, scans[1])) == 1
+    assert len(cache.about(READER, scans[1]).remarks) == 1
     assert cache.n_reads == 2
