@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -120,3 +121,12 @@ def refused_by_system(name: str, error: BaseException) -> ScanError:
         return broken(name, "out of memory", "crop it, or read fewer scans at once (n_jobs)")
     why = getattr(error, "strerror", None) or error
     return broken(name, f"{why}", "check the disk or the network, then try again")
+
+
+def checked_acquisition(acquisition: Any) -> int | None:
+    """Check the parameter `acquisition`."""
+    if acquisition is None:
+        return None
+    if not isinstance(acquisition, Integral) or isinstance(acquisition, bool | np.bool_):
+        raise TypeError(f"acquisition={acquisition!r}: give a whole number, or None")
+    return int(acquisition)

@@ -23,6 +23,9 @@ _SMALL = 2.0
 #: from either. In 83 real exams (tests/scans/test_dicom_faults.py) the least quotient is 1.19.
 _UNLIKE = 0.85
 
+#: Mean difference (HU) of whole slices below which they are alike: a hair clip in air, say.
+_SLIGHT = 0.5
+
 #: Soft tissue and a little around (HU): what is compared of it.
 _TISSUE = (-200.0, 200.0)
 
@@ -152,7 +155,8 @@ def _unlike(voxels: NDArray[np.float32], slices: Sequence[Slice]) -> list[str]:
     coarse = np.clip(voxels[:, ::4, ::4], *_TISSUE)
     to_next = np.abs(np.diff(coarse, axis=0)).mean(axis=(1, 2))
     across = np.abs(coarse[2:] - coarse[:-2]).mean(axis=(1, 2))
-    odd = np.flatnonzero(across < _UNLIKE * np.minimum(to_next[1:], to_next[:-1])) + 1
+    least = np.minimum(to_next[1:], to_next[:-1])
+    odd = np.flatnonzero((least >= _SLIGHT) & (across < _UNLIKE * least)) + 1
     if not len(odd):
         return []
     labels = [slices[k].label for k in odd.tolist()]

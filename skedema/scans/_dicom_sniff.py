@@ -27,6 +27,15 @@ _OTHERS = (
     b"SQLite format 3",
     b"\0\x05\x16\x07",  # AppleDouble
     b"\0\0\0\x01Bud1",  # .DS_Store
+    b"\0\0\x01\0",  # .ico, .cur
+    b"MSCF",  # .cab
+    b"ITSF",  # .chm
+    b"RIFF",
+    b"\x1f\x8b",  # gzip
+    b"\0\x01\0\0\0",  # .ttf
+    b"OTTO",
+    b"\xca\xfe\xba\xbe",  # .class
+    b"L\0\0\0\x01\x14\x02\0",  # .lnk
 )
 
 

@@ -72,19 +72,22 @@ def check_whole(
     if lacking:
         told.append(
             f"InstanceNumber {runs(lacking)} missing between {min(numbers)} and {max(numbers)}: "
-            f"{_slices(len(lacking))} may be lost; export the whole series"
+            f"{_slices(len(lacking))} may be lost, unless the numbers count in steps; export the "
+            "whole series"
         )
     lowest = min(slices, key=lambda one: one.number or 0)
     # Of a later acquisition, those before may be another pass.
     first = not listed and (lowest.acquisition or 0) <= 1
-    if known and first and min(numbers) > 1 and not {*range(1, min(numbers))} <= {*taken}:
+    # Beyond as many as there are, the numbers rather count on from another series.
+    before = min(numbers, default=1) - 1
+    if known and first and 0 < before <= len(slices) and not {*range(1, before + 1)} <= {*taken}:
         told.append(
             f"InstanceNumber begins at {min(numbers)}: slices before may be lost; export the "
             "whole series"
         )
     promised = {(one.acquisition, one.promised or 0) for one in slices}
     most = promised.pop()[1] if len(promised) == 1 else 0
-    if most > len(slices) + len(beside):
+    if most > len(slices) + len(beside) + len(others):
         told.append(
             f"there are {len(slices)} slices, but the series states {most} (ImagesInAcquisition "
             "or the like); export the whole series"

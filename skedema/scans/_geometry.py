@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skedema.scans._checks import broken
+from skedema.scans._remarks import note
 from skedema.scans.errors import ScanError
 
 Affine = NDArray[np.float64]
@@ -99,10 +99,11 @@ def nifti_affine(header: Any, affine: Any, shape: tuple[int, ...], name: str) ->
     in_mm[:3] *= scale
     in_mm = check_affine(in_mm, shape, name)
     if not (header["sform_code"] or header["qform_code"]):
-        _warn(
-            f"{name}: the header states no orientation (sform and qform codes 0); it is "
+        note(
+            name,
+            "the header states no orientation (sform and qform codes 0); it is "
             "taken to run from right to left, posterior to anterior, inferior to superior. "
-            "Set the sform where that is wrong, or to confirm it."
+            "Set the sform where that is wrong, or to confirm it.",
         )
     elif header["sform_code"]:
         _compare(header, scale, shape, name)
@@ -131,26 +132,24 @@ def _compare(header: Any, scale: float, shape: tuple[int, ...], name: str) -> No
             )
             distance = float(np.linalg.norm(moved, axis=1).max()) * scale
         except Exception as error:
-            _warn(f"{name}: the sform is used; the qform beside it is not usable ({error}).")
+            note(name, f"the sform is used; the qform beside it is not usable ({error}).")
             return
         if not distance <= TOLERANCE_MM:
-            _warn(
-                f"{name}: sform and qform of the header are in conflict, by {distance:.1f} mm at "
-                "a corner of the volume. The sform is used; set both to the right one."
+            note(
+                name,
+                f"sform and qform of the header are in conflict, by {distance:.1f} mm at "
+                "a corner of the volume. The sform is used; set both to the right one.",
             )
         return
     stated = np.array(header["pixdim"][1:4], dtype=np.float64) * scale
     found = np.linalg.norm(sform[:3, :3], axis=0) * scale
     if not (np.abs(stated - found) * (np.array(shape[:3]) - 1) <= TOLERANCE_MM).all():
-        _warn(
-            f"{name}: voxels measure {_mm(found)} mm by the sform but {_mm(stated)} mm by the "
-            "pixdim of the header. The sform is used; set both to the right one."
+        note(
+            name,
+            f"voxels measure {_mm(found)} mm by the sform but {_mm(stated)} mm by the "
+            "pixdim of the header. The sform is used; set both to the right one.",
         )
 
 
 def _mm(lengths: NDArray[np.float64]) -> str:
     return " x ".join(f"{length:.4g}" for length in lengths)
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, UserWarning, stacklevel=2)

@@ -13,10 +13,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Kind = Literal["intensity", "mask", "pose"]
+Kind = Literal["files", "intensity", "mask", "pose"]
 
 #: What is the matter with scans, by kind of remark: "these are ...".
 _MATTER: dict[str, str] = {
+    "files": "read, though files or header contradict each other or may be incomplete",
     "intensity": "not in HU",
     "mask": "read without a brain mask, and as scanned, for none is found that can be trusted",
     "pose": "left as scanned, for no pose of the head is found that can be trusted",
@@ -120,10 +121,32 @@ def tell(told: Iterable[Told], n_scans: int) -> None:
         warnings.warn(_message(told, n_scans), UserWarning, stacklevel=3)
 
 
+def note(name: str, text: str) -> None:
+    """Tell what is odd about the files of one scan.
+
+    Parameters
+    ----------
+    name : str
+        Of the scan.
+    text : str
+        What, and the remedy.
+
+    Warns
+    -----
+    UserWarning
+        With name and text, where nobody gathers.
+    """
+    if _gathering.get() is None:
+        warnings.warn(f"{name}: {text}", UserWarning, stacklevel=3)
+    else:
+        tell([Told("", repr(name), Remark("files", text))], 1)
+
+
 def _message(told: Iterable[Told], n_scans: int) -> str:
     by_kind: dict[str, dict[tuple[str, str], str]] = defaultdict(dict)
     for row, name, remark in told:
-        by_kind[remark.kind].setdefault((row, name), remark.text)
+        before = by_kind[remark.kind].get((row, name))
+        by_kind[remark.kind][row, name] = f"{before}; {remark.text}" if before else remark.text
     parts = []
     for kind in sorted(by_kind, key=list(_MATTER).index):
         scans = by_kind[kind]
@@ -134,5 +157,6 @@ def _message(told: Iterable[Told], n_scans: int) -> str:
         first = next(iter(scans.values()))
         text = first if len(set(scans.values())) == 1 else f"the first: {first}"
         text = text[:1].upper() + text[1:]
+        text = text.removesuffix(".")
         parts.append(f"{count} {_MATTER[kind]} ({', '.join(where[:5])}{more}). {text}.")
     return " ".join(parts) + " skedema.scans.check(scans, volume=...) lists what is odd about each."

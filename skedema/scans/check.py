@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skedema.scans._budget import DEFAULT_MAX_BYTES, checked_max_bytes
+from skedema.scans._checks import checked_acquisition
 from skedema.scans._findings import degrees, duplicates, odd_geometry, odd_values, outliers
 from skedema.scans._prepare import look, prepare
 from skedema.scans._processes import in_processes, n_processes
@@ -42,7 +43,7 @@ def check(
     scans: Any,
     *,
     checksum: Any = None,
-    max_bytes: float = DEFAULT_MAX_BYTES,
+    max_bytes: float | None = None,
     acquisition: int | None = None,
     volume: VolumeReader | None = None,
     n_jobs: int | None = None,
@@ -60,10 +61,12 @@ def check(
     checksum : sequence of n str, or None, default=None
         SHA-256 that each scan's file should have, as 64 hexadecimal digits; None or NaN where it
         is not known.
-    max_bytes : int, default=2**31
-        The most bytes that the voxels of a scan may take, as for `VolumeReader`.
+    max_bytes : int or None, default=None
+        The most bytes that the voxels of a scan may take, as for `VolumeReader`; None is that of
+        `volume`, or 2**31.
     acquisition : int or None, default=None
-        As that of `VolumeReader`: which of several passes in a DICOM series is read.
+        As that of `VolumeReader`: which of several passes in a DICOM series is read; None is that
+        of `volume`.
     volume : VolumeReader or None, default=None
         How scans are to be read: its `head_margin`, `skull_strip` and `align` are tried, so that
         heads, brain masks and poses that are not found or not to be trusted are findings.
@@ -132,7 +135,11 @@ def check(
     index = scans.index if isinstance(scans, pd.Series | pd.DataFrame) else None
     index = pd.RangeIndex(len(cells)) if index is None else index
     expected = _expected(checksum, len(cells), index)
-    most = checked_max_bytes(max_bytes)
+    if volume is not None:
+        acquisition = volume.acquisition if acquisition is None else acquisition
+        max_bytes = volume.max_bytes if max_bytes is None else max_bytes
+    acquisition = checked_acquisition(acquisition)
+    most = checked_max_bytes(DEFAULT_MAX_BYTES if max_bytes is None else max_bytes)
     settings = None if volume is None else volume.settings()
     tasks = (
         (cell, each, most, acquisition, settings)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -27,6 +26,7 @@ from skedema.scans._dicom_series import find_series
 from skedema.scans._dicom_slice import Slice
 from skedema.scans._dicom_tags import broken, read_pixels
 from skedema.scans._dicom_whole import check_whole
+from skedema.scans._remarks import note
 from skedema.scans.errors import ScanError
 from skedema.scans.scan import Scan
 
@@ -93,7 +93,7 @@ def load_dicom(
     except Exception as error:
         raise broken(name, error) from error
     for text in told:
-        warnings.warn(f"{name}: {text}", stacklevel=2)
+        note(name, text)
     return scan
 
 

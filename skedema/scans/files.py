@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skedema.scans._budget import DEFAULT_MAX_BYTES, checked_max_bytes
-from skedema.scans._checks import as_volume, numeric, refused_by_system
+from skedema.scans._checks import as_volume, checked_acquisition, numeric, refused_by_system
 from skedema.scans._content import WHOLE_SCANS, identity_of
 from skedema.scans._dicom_sniff import HEAD, starts_dicom
 from skedema.scans._paths import existing, is_list_of_paths
@@ -143,6 +143,7 @@ def load_scan(
         a DICOM series may be missing or contradict each other; see `load_dicom`.
     """
     name, most = scan_name(cell), checked_max_bytes(max_bytes)
+    acquisition = checked_acquisition(acquisition)
     if isinstance(cell, np.ndarray):
         return Scan(as_volume(cell, name, most), None)
     if _is_image(cell):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import warnings
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skedema.scans._checks import axes_of_volume, broken
+from skedema.scans._remarks import note
 from skedema.scans.errors import ScanError
 
 CONVERT = "convert it to NIfTI (.nii.gz), e.g. with dcm2niix or SimpleITK"
@@ -212,10 +212,10 @@ def _space(fields: dict[str, str], n_space: int, name: str) -> str:
     space = space[:3] if n_space == 4 and space in ("lpst", "rast", "last") else space
     if not space and n_space > 3:
         # NRRD knows no name for what ITK writes of four dimensions.
-        warnings.warn(
-            f"{name}: names no space; its axes are taken to run to the left, back and top, as ITK "
+        note(
+            name,
+            "names no space; its axes are taken to run to the left, back and top, as ITK "
             f"has them. {CONVERT[0].upper()}{CONVERT[1:]} where that is wrong, or to confirm it.",
-            stacklevel=2,
         )
         return "lps"
     if space not in _SPACES:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from skedema.scans._budget import DEFAULT_MAX_BYTES, checked_max_bytes
+from skedema.scans._checks import checked_acquisition
 from skedema.scans._planes import draw_planes, voxel_size
 from skedema.scans._prepare import Prepared, prepare
 from skedema.scans._processes import in_processes, n_processes
@@ -161,11 +162,7 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         if self.align and spacing is None:
             raise ValueError("align=True needs a spacing in mm, not spacing=None")
         checked_max_bytes(self.max_bytes)
-        acquisition = self.acquisition
-        if acquisition is not None:
-            if not isinstance(acquisition, Integral) or isinstance(acquisition, bool | np.bool_):
-                raise TypeError(f"acquisition={acquisition!r}: give a whole number, or None")
-            acquisition = int(acquisition)
+        acquisition = checked_acquisition(self.acquisition)
         windows = resolve_windows(self.windows)
         return ReaderSettings(
             spacing, shape, windows, margin, bool(self.skull_strip), bool(self.align), acquisition
