@@ -15,6 +15,7 @@ import pytest
 from skedema import VolumeReader
 from skedema.scans import ScanError, check, looks_like_scan
 from skedema.scans._dicom_outliers import check_values
+from skedema.scans.cache import VolumeCache
 from skedema.scans.dicom import load_dicom
 from skedema.scans.files import load_scan, scan_key
 
@@ -769,3 +770,59 @@ def test_acquisitions_that_overlap_at_their_ends_can_be_listed_without_that(tmp_
     with pytest.raises(ScanError, match="give the list of files that make up one"):
         load_dicom(paths, "exam")
     assert_same(load_dicom(paths[:7] + paths[9:], "exam"), whole)
+
+
+# What is no fault
+
+
+def test_numbers_that_count_on_from_another_series_are_no_loss(tmp_path, whole):
+    series = exam()
+    for ds in series:
+        ds.InstanceNumber = int(ds.InstanceNumber) + 34
+    assert_same(read_in_silence(tmp_path / "on", series), whole)
+
+
+def test_a_count_of_all_passes_is_no_loss_of_the_one_that_is_read(tmp_path):
+    first, second = passes(AcquisitionNumber=2)
+    series = set_all(first + second, ImagesInAcquisition=24)
+    scan = read_in_silence(tmp_path / "both", series, acquisition=1)
+    assert scan.voxels.shape[2] == 12
+
+
+def test_a_bright_pixel_in_air_is_no_slice_of_another_place():
+    voxels = np.float32(np.random.default_rng(0).normal(-1000, 5, (5, 256, 256)))
+    voxels[2, 128, 128] = 1500
+    one = SimpleNamespace(slope=1, intercept=0, padding=None, coding=("",) * 4, label="")
+    assert check_values(voxels, [one] * len(voxels), None) == []
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_what_is_odd_about_files_is_told_once_from_workers_and_caches_too(tmp_path, n_jobs):
+    folders = []
+    for k in range(3):
+        folders.append(str(tmp_path / f"exam {k}"))
+        write(tmp_path / f"exam {k}", [ds for ds in exam(14) if k == 1 or ds.InstanceNumber != 1])
+    reader = VolumeReader(shape=8, spacing=None, n_jobs=n_jobs)
+    expected = r"2 of 3 scans are read, though files .*row 0 .*row 2 .*InstanceNumber begins at 2"
+    with pytest.warns(UserWarning, match=expected) as caught:
+        reader.transform(folders)
+    assert len(caught) == 1
+    for _ in range(2):  # from the folder the second time
+        cache = VolumeCache()
+        cache.get_all(reader, folders, tmp_path / "memory", n_jobs)
+        about = [cache.about(reader, folder, tmp_path / "memory").remarks for folder in folders]
+        assert [len(each) for each in about] == [1, 0, 1]
+    assert cache.n_reads == 0
+
+
+def test_check_reads_as_the_reader_does(tmp_path):
+    first, second = passes(AcquisitionNumber=2)
+    write(tmp_path / "both", first + second)
+    cells = [str(tmp_path / "both")]
+    assert not check(cells)["readable"].item()
+    assert check(cells, volume=VolumeReader(acquisition=2))["readable"].item()
+    small = check(cells, volume=VolumeReader(acquisition=2, max_bytes=1000))
+    assert "max_bytes" in small["findings"].item()[0]
+    for function in (check, lambda cells, **how: load_scan(cells[0], **how)):
+        with pytest.raises(TypeError, match="acquisition='2': give a whole number"):
+            function(cells, acquisition="2")
