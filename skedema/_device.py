@@ -31,13 +31,7 @@ def find_device(device: str | torch.device) -> torch.device:
     """
     if str(device) == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        found = torch.device(device)
-    except RuntimeError as error:
-        raise ValueError(
-            f"device={device!r} is no torch device; give 'auto', 'cpu', 'cuda' or such as "
-            f"'cuda:1'. {error}"
-        ) from error
+    found = _parsed(device)
     n_devices = _n_devices(found.type)
     if (found.index or 0) >= n_devices:
         here = f"{n_devices}, from 0 on" if n_devices else "none"
@@ -60,11 +54,16 @@ def device_at_hand(device: str | torch.device) -> torch.device:
     -------
     torch.device
         The device, or what ``"auto"`` is where this machine lacks it.
+
+    Raises
+    ------
+    ValueError
+        When there is no such kind.
     """
-    try:
-        return find_device(device)
-    except ValueError:
+    if str(device) == "auto":
         return find_device("auto")
+    found = _parsed(device)
+    return found if (found.index or 0) < _n_devices(found.type) else find_device("auto")
 
 
 def on_cpu(module: nn.Module) -> nn.Module:
@@ -119,6 +118,16 @@ def full_float32(device: torch.device) -> Iterator[None]:
     finally:
         for place, value in zip(places, before, strict=True):
             setattr(place, name, value)
+
+
+def _parsed(device: str | torch.device) -> torch.device:
+    try:
+        return torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(
+            f"device={device!r} is no torch device; give 'auto', 'cpu', 'cuda' or such as "
+            f"'cuda:1'. {error}"
+        ) from error
 
 
 def _n_devices(kind: str) -> int:

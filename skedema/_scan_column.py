@@ -122,7 +122,7 @@ class Scans:
             Which patients; they have a scan.
         reader : VolumeReader
             How scans are read.
-        memory : joblib.Memory or None
+        memory : Path or None
             Where volumes, and what is odd about their scans, are kept between runs.
 
         Returns

@@ -173,12 +173,14 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         positions in `classes_`: ``EpochScoring("roc_auc", lower_is_better=False)`` does so on the
         patients whom early stopping watches, with ``on_train=True`` on those learned from.
     warn_unusual : bool, default=True
-        Whether predictions warn, once a call, of what lies far outside of all that training saw:
+        Whether `fit` warns of clinical values that lie far from all others or may stand for missing
+        ones, and predictions warn, once a call, of what lies far outside of all that training saw:
         scans on whose grid brightness, contrast, noise or the coarse picture are unlike those of
         any training patient, where those are ten or more; and scans that are no HU, or whose brain
         mask or pose was not to be trusted. A scan is judged where it is known how the encoder reads
-        it, which is not so for a transformer without ``volume_``. Clinical values that lie far
-        outside are warned of by the default `metadata`.
+        it, which is not so for a transformer without ``volume_``. Files that may be
+        incomplete are told of at a prediction only with it. A `ClinicalTokenizer` that is given as
+        `metadata` has a parameter of this name for its own `fit`.
     random_state : int, RandomState instance or None, default=None
         Decides initial weights, order and splits. With an integer, two fits on one kind of CPU are
         equal bit by bit, if an encoder is trained on one thread count, and global random generators
@@ -658,6 +660,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
                 cohort.weight[train],
                 metadata=self.metadata,
                 trusted_columns=self.trusted_columns,
+                warn_unusual=self.warn_unusual,
                 branch=self._branch(),
                 seed=self._seed,
                 resources=Resources.of(self),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,6 @@ class Intake:
         self.branch: ImageBranch | None = None
         self.usual: UsualScans | None = None
         self.variables: list[str] = []
-        self._own_metadata = False
         self._dtypes: dict[Any, Any] = {}
 
     def read(self, X: Any) -> Table:
@@ -129,6 +129,7 @@ class Intake:
         *,
         metadata: Any,
         trusted_columns: Any = None,
+        warn_unusual: bool = True,
         branch: ImageBranch | None,
         seed: int,
         resources: Resources,
@@ -141,7 +142,7 @@ class Intake:
             The patients to learn from.
         labels, weight : ndarray of shape (n,)
             Their classes and weights.
-        metadata, trusted_columns
+        metadata, trusted_columns, warn_unusual
             The classifier's parameters.
         branch : ImageBranch or None
             Not fitted yet.
@@ -167,8 +168,8 @@ class Intake:
                 raise TypeError(
                     f"metadata must be a transformer such as ClinicalTokenizer(), got {metadata!r}."
                 )
-            self.metadata = ClinicalTokenizer() if metadata is None else clone(metadata)
-            self._own_metadata = metadata is None
+            own = ClinicalTokenizer(warn_unusual=warn_unusual)
+            self.metadata = own if metadata is None else clone(metadata)
             weights = (
                 {"sample_weight": weight}
                 if has_fit_parameter(self.metadata, "sample_weight")
@@ -179,7 +180,6 @@ class Intake:
             if not isinstance(given, Table):
                 self._dtypes = dict(given.dtypes)
             self.metadata.fit(given, labels, **weights)
-            self._let_metadata_warn(False)  # of patients who are watched for early stopping
             self.variables = self._name_variables(part)
             if not are_leaks_known():
                 without = [p for p in range(self.n_columns) if p not in self.clinical]
@@ -280,7 +280,6 @@ class Intake:
         Patients
             With features.
         """
-        self._let_metadata_warn(warn_unusual)
         scans = self.scans(table)
         known: dict[str, Any] = {}
         if self.branch is not None:
@@ -288,7 +287,8 @@ class Intake:
         if warn_unusual and self.branch is not None:
             told = () if self.usual is None else self.usual.warn(scans, resources)
             self.branch.tell_odd(scans, resources, but=told)
-        return Patients(self._values(table), scans.present, dtype=self.dtype, **known)
+        values = self._values(table, warn=warn_unusual)
+        return Patients(values, scans.present, dtype=self.dtype, **known)
 
     def learn_usual(self, table: Table, resources: Resources) -> None:
         """Learn what scans are like; see `UsualScans.learn`.
@@ -309,17 +309,16 @@ class Intake:
         none = np.zeros(len(self.variables), dtype=int)
         return np.asarray(getattr(self.metadata, "n_categories_", none))
 
-    def _let_metadata_warn(self, warn: bool) -> None:
-        """Pass the classifier's wish on to a tokenizer that it made itself."""
-        if self._own_metadata:
-            self.metadata.warn_unusual = warn
-
-    def _values(self, table: Table) -> np.ndarray:
+    def _values(self, table: Table, *, warn: bool = False) -> np.ndarray:
         """Give the clinical values, NaN for missing."""
         if self.metadata is None:
             return np.empty((len(table), 0))
         part = self._for_metadata(table.select(self.clinical))
-        return _as_values(self.metadata.transform(part), self.metadata, len(table))
+        metadata = self.metadata
+        if isinstance(metadata, ClinicalTokenizer) and not warn:
+            metadata = copy.copy(metadata)
+            metadata.warn_unusual = False
+        return _as_values(metadata.transform(part), metadata, len(table))
 
     def _for_metadata(self, part: Table) -> Any:
         if isinstance(self.metadata, ClinicalTokenizer):

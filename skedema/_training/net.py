@@ -355,7 +355,7 @@ class FusionNet(ClassifierMixin, NeuralNet):
         known = self.history[-1] if len(self.history) else {}
         for _, callback in self.callbacks_:
             name = getattr(callback, "monitor", None)
-            if not isinstance(name, str) or name in known:
+            if not isinstance(name, str) or name in known or name not in str(error):
                 continue
             remedy = (
                 "A loss of validation is there with early_stopping=True, which sets a part of the "

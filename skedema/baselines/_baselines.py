@@ -161,7 +161,8 @@ def _of_metadata(classifier: AttentionMixerClassifier, image: str | int | None) 
     made: dict[str, Any] = {}
     if image is not None:
         # Without the scan's, columns stand in other places, and have the same names.
-        named = [c for c in classifier.trusted_columns or () if isinstance(c, str)]
+        given = () if classifier.trusted_columns is None else classifier.trusted_columns
+        named = [column for column in given if isinstance(column, str)]
         alone = changed(classifier, image=None, trusted_columns=named or None)
         made["metadata alone"] = make_pipeline(WithoutScan(image=image), alone)
     values = ClinicalValues(image=image, metadata=_copy(classifier.metadata))

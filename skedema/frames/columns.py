@@ -124,7 +124,7 @@ def find_column(table: Table, column: str | int, parameter: str) -> int:
         return table.names.index(column)
     if isinstance(column, numbers.Integral) and not isinstance(column, bool):
         n_columns = len(table.columns)
-        if column in (table.labels or ()) and table.labels[column] != column:
+        if column in (table.labels or ()) and table.labels.index(column) != column:
             raise ValueError(
                 f"{parameter}={column} is the label of one column and the position of another. "
                 "Give the columns names: df.columns = df.columns.astype(str)."

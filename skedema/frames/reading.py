@@ -82,10 +82,10 @@ rows, or Table
             "pd.read_csv(path) reads a file."
         )
     if isinstance(X, pd.DataFrame):
-        return _without_words(_from_pandas(X))
+        return without_words(_from_pandas(X))
     frame = nw.from_native(X, eager_only=True, pass_through=True)
     if isinstance(frame, nw.DataFrame):
-        return _without_words(_from_frame(frame))
+        return without_words(_from_frame(frame))
     if hasattr(X, "collect") and hasattr(X, "collect_schema"):
         raise TypeError("A lazy frame was passed; use X.collect() to give the rows themselves.")
     if isinstance(nw.from_native(X, series_only=True, pass_through=True), nw.Series):
@@ -94,7 +94,7 @@ rows, or Table
             "Reshape your data: series.to_frame() gives a table of one column, and "
             "table.iloc[[0]], with two brackets, one of one row."
         )
-    return _without_words(_from_array(X))
+    return without_words(_from_array(X))
 
 
 def cells_as_column(cells: Iterable[Any], label: str, shell: Table) -> Column:
@@ -261,8 +261,24 @@ def _is_exact(values: np.ndarray) -> bool:
     return max(-int(values.min()), int(values.max())) <= LARGEST_EXACT
 
 
-def _without_words(table: Table) -> Table:
-    """Tell of the texts that were read as missing values."""
+def without_words(table: Table) -> Table:
+    """Tell of the texts that were read as missing values.
+
+    Parameters
+    ----------
+    table : Table
+        As it was read.
+
+    Returns
+    -------
+    Table
+        The same.
+
+    Warns
+    -----
+    UserWarning
+        Once, if there are such texts.
+    """
     warn_of_missing(table.words)
     return table
 

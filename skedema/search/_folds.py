@@ -10,6 +10,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.model_selection import cross_validate
 
+from skedema.clinical.leaks import leaks_known
 from skedema.scans._processes import n_processes
 
 Split: TypeAlias = tuple[np.ndarray, np.ndarray]
@@ -83,15 +84,16 @@ def _score(
     estimator: Any, X: Any, y: Any, split: Split, scorer: Any, fit_params: Mapping[str, Any]
 ) -> Fold:
     try:
-        found = cross_validate(
-            estimator,
-            X,
-            y,
-            cv=[split],
-            scoring=scorer,
-            params=dict(fit_params) or None,
-            error_score="raise",
-        )
+        with leaks_known():  # the fit of the best on everything tells of them once
+            found = cross_validate(
+                estimator,
+                X,
+                y,
+                cv=[split],
+                scoring=scorer,
+                params=dict(fit_params) or None,
+                error_score="raise",
+            )
     except Exception as error:  # given back, since folds before this one may end the trial
         return Fold(np.nan, np.nan, np.nan, error)
     return Fold(
