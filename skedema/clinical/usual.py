@@ -15,6 +15,9 @@ _CODES = np.array([*_NEGATIVE_CODES, *_POSITIVE_CODES], dtype=np.float64)
 _FAR = 3.0
 # Against a column of one value all others are far; this many times it is.
 _FAR_FROM_ONE_VALUE = 10.0
+# However heavy the tail, a positive value beyond this many times all others rather is a slip of two
+# places than one of them.
+_SLIP = 99.0
 # How often a column whose tail is as heavy as can be expected holds a value called far.
 _FALSE_ALARMS = 3e-3
 # Fewer values have no tail to judge by; more than this share of them is a group of its own.
@@ -33,10 +36,11 @@ class Usual:
     Statistics 3, 1975, 1163-1174). The gaps between such values are independent exponentials
     (Rényi, Acta Mathematica Hungarica 4, 1953, 191-231), so that a gap over the mean of the k
     before it has an F distribution with 2 and 2k degrees of freedom: a value is far where three in
-    a thousand such columns have a gap as wide, and the value is three times all others. Laboratory
-    values over several decades (log-normal) have lighter tails. Towards zero the same has to hold
-    of the values themselves as well, and where some are negative, of their inverse hyperbolic sine
-    in widths from the median.
+    a thousand such columns have a gap as wide, and the value is three times all others; or where
+    it is about a hundred times all others, as after a slip of two places, whatever the tail.
+    Laboratory values over several decades (log-normal) have lighter tails. Towards zero the same
+    has to hold of the values themselves as well, and where some are negative, of their inverse
+    hyperbolic sine in widths from the median.
 
     Attributes
     ----------
@@ -197,7 +201,8 @@ def _upper_bound(positive: np.ndarray) -> float:
     if len(positive) < _ENOUGH:
         return np.inf
     reach = _reach(np.log(positive))
-    factor = _FAR_FROM_ONE_VALUE if reach is None else max(_FAR, float(np.exp(reach)))
+    tail = _FAR_FROM_ONE_VALUE if reach is None else float(np.exp(reach))
+    factor = min(max(_FAR, tail), _SLIP)
     return float(positive[-1] * factor)
 
 

@@ -170,3 +170,13 @@ def test_the_remedy_of_the_warning_works():
     for column, value in [("sodium", 999)]:
         df[column] = df[column].replace(value, None)
     assert np.isnan(ClinicalTokenizer().fit_transform(df)[3, 0])
+
+
+@pytest.mark.parametrize("factor", [100, 1000])
+def test_a_slip_of_two_places_is_told_however_heavy_the_tail(factor):
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        values = np.exp(rng.exponential(1.5, 40))  # a power law: its mean is not finite
+        wrong = values.max() * factor
+        assert wrong in learn_usual(np.append(values, wrong)).known
+        assert learn_usual(values[values < np.sort(values)[-3]]).is_far(np.array([wrong])).all()
