@@ -14,7 +14,7 @@ from skedema.frames import Column, Table, listing
 from skedema.scans import ScanError, VolumeReader, looks_like_scan
 from skedema.scans._processes import n_processes, one_ahead
 from skedema.scans._remarks import Told
-from skedema.scans.cache import volumes
+from skedema.scans.cache import About, volumes
 from skedema.scans.errors import SEVERAL_SCANS
 from skedema.scans.files import SCAN_SUFFIXES, scan_key
 
@@ -135,17 +135,21 @@ class Scans:
         ScanError
             When a scan cannot be read; the message names row and file.
         """
-        told = []
-        for row in rows:
-            try:
-                remarks = volumes.about(reader, self.cells[row], memory).remarks
-            except ScanError as error:
-                raise self._at(row, error) from error
-            told += [
-                Told(self.table.rows(np.array([row])), _short(self.cells[row]), remark)
-                for remark in remarks
-            ]
-        return told
+        try:
+            every = volumes.about_all(reader, self.cells[rows], memory)
+        except ScanError:  # one by one, to name the row
+            every = [self._about(row, reader, memory) for row in rows]
+        return [
+            Told(self.table.rows(np.array([row])), _short(self.cells[row]), remark)
+            for row, about in zip(rows, every, strict=True)
+            for remark in about.remarks
+        ]
+
+    def _about(self, row: int, reader: VolumeReader, memory: Path | None) -> About:
+        try:
+            return volumes.about(reader, self.cells[row], memory)
+        except ScanError as error:
+            raise self._at(row, error) from error
 
     def stream(
         self,

@@ -96,7 +96,7 @@ class UsualScans:
             return None
         cells = scans.cells[scans.present]
         memory = self._memory(resources)
-        return np.stack([volumes.about(self.reader, cell, memory).measures for cell in cells])
+        return np.stack([about.measures for about in volumes.about_all(self.reader, cells, memory)])
 
     def _memory(self, resources: Resources) -> Path | None:
         if resources.memory is None and self.memory is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -211,9 +211,44 @@ class VolumeCache:
         ScanError
             If the scan is missing or cannot be read.
         """
-        key = _key(reader, cell)
+        return self.about_all(reader, [cell], memory)[0]
+
+    def about_all(
+        self, reader: VolumeReader, cells: Iterable[object], memory: Path | None = None
+    ) -> list[About]:
+        """Tell it of many scans, for each prediction asks; as `about`.
+
+        Parameters
+        ----------
+        reader, memory
+            As in `get`.
+        cells : iterable of str, path, nibabel image or ndarray
+            The scans.
+
+        Returns
+        -------
+        list of About
+            One a scan.
+
+        Raises
+        ------
+        ScanError
+            If a scan is missing or cannot be read.
+        """
+        how, store = reading(reader), store_beneath(memory, "about")
+        return [
+            self._about_one(reader, cell, memory, (scan_key(cell), how), store) for cell in cells
+        ]
+
+    def _about_one(
+        self,
+        reader: VolumeReader,
+        cell: object,
+        memory: Path | None,
+        key: Any,
+        store: ArrayStore | None,
+    ) -> About:
         known = self._about.get(key)
-        store = store_beneath(memory, "about")
         if known is None and store:
             known = _unpacked(store.load(_stored_key(key)))
             if known is not None:
