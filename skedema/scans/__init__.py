@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skedema.scans.check import check
+from skedema.scans._check import check
 from skedema.scans.errors import ScanError
 from skedema.scans.files import looks_like_scan
 from skedema.scans.reader import VolumeReader

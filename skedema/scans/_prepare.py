@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from skedema.scans._intensity import odd_intensity
 from skedema.scans._remarks import Remark
-from skedema.scans.brain import brain_mask, check_mask, keep_brain
-from skedema.scans.crop import crop
 from skedema.scans.errors import NotBelieved, ScanError
-from skedema.scans.pose import head_pose, upright
+from skedema.scans.head.brain import brain_mask, check_mask, keep_brain
+from skedema.scans.head.crop import crop
+from skedema.scans.head.pose import head_pose, upright
 from skedema.scans.scan import Scan
 
 

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from skedema.scans._budget import DEFAULT_MAX_BYTES, checked_max_bytes
 from skedema.scans._checks import as_volume, checked_acquisition, numeric, refused_by_system
 from skedema.scans._content import WHOLE_SCANS, identity_of
-from skedema.scans._dicom_sniff import HEAD, starts_dicom
 from skedema.scans._paths import existing, is_list_of_paths
+from skedema.scans.dicom._sniff import HEAD, starts_dicom
 from skedema.scans.errors import ScanError
-from skedema.scans.images import image_affine, is_proxy, load_image, load_mgz
-from skedema.scans.itk import itk_files, load_itk
-from skedema.scans.nifti import load_nifti, nifti_files
-from skedema.scans.npy import load_npy
+from skedema.scans.formats.images import image_affine, is_proxy, load_image, load_mgz
+from skedema.scans.formats.itk import itk_files, load_itk
+from skedema.scans.formats.nifti import load_nifti, nifti_files
+from skedema.scans.formats.npy import load_npy
 from skedema.scans.scan import Scan
 
 _NIFTI = (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz")

@@ -65,13 +65,13 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         field of view is -1024 HU.
     head_margin : float or None, default=None
         Crop each scan to the head and so much around it, in mm: the grid is then centred on the
-        head, not on the field of view (see `skedema.scans.crop`). None does not crop.
+        head, not on the field of view (see `skedema.scans.head.crop`). None does not crop.
     skull_strip : bool, default=False
-        Whether all but the brain becomes air (see `skedema.scans.brain`). Where no brain is found,
-        or a mask of whose surface less than 70 % lies on bone, all is kept, with a warning.
+        Whether all but the brain becomes air (see `skedema.scans.head.brain`). Where no brain is
+        found, or a mask of whose surface less than 70 % lies on bone, all is kept, with a warning.
     align : bool, default=False
         Whether each head is turned upright and the grid centred on its brain (see
-        `skedema.scans.pose`), so that the same voxel is about the same place in every patient.
+        `skedema.scans.head.pose`), so that the same voxel is about the same place in every patient.
         Needs a `spacing`. It takes about as long as finding the brain does. Where brain or pose
         are not to be trusted, the head is left as scanned, with a warning.
     max_bytes : int, default=2**31

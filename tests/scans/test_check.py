@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from skedema.datasets import make_head_ct_cohort
+from skedema.scans._check import _checksum, _geometry, check
 from skedema.scans._findings import degrees, odd_geometry
-from skedema.scans.check import _checksum, _geometry, check
 from skedema.scans.scan import Scan
 
 SHAPE, SPACING = (110, 120, 34), (1.9, 1.9, 5.0)

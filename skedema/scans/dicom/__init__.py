@@ -1,0 +1,7 @@
+"""DICOM: the slices of one series, checked and stacked."""
+
+from __future__ import annotations
+
+from skedema.scans.dicom._load import dicom_key, load_dicom
+
+__all__ = ["dicom_key", "load_dicom"]

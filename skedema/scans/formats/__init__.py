@@ -1,0 +1,1 @@
+"""Formats of volumes in files: each module reads one kind."""

@@ -1,0 +1,188 @@
+"""MetaImage and NRRD files, read without trust and without ITK.
+
+SimpleITK 2.5.7 ends the whole process on some damaged MetaImage headers, gives voxels of damaged
+compressed ones without an error and does not look at what follows the voxels. The headers are a
+few lines of text, so that they are read here, strictly.
+
+Formats: MetaIO documentation (itk.org/Wiki/ITK/MetaIO/Documentation); definition of NRRD
+(teem.sourceforge.net/nrrd/format.html).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import zlib
+from collections.abc import Iterator
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skedema.scans._budget import DEFAULT_MAX_BYTES, check_budget
+from skedema.scans._checks import (
+    as_volume,
+    broken,
+    check_not_blank,
+    check_shape,
+    refused_by_system,
+    unreadable,
+)
+from skedema.scans.errors import ScanError
+from skedema.scans.formats._geometry import check_affine
+from skedema.scans.formats._stored import from_pieces, is_wide, pieces_of
+from skedema.scans.formats.gzipped import check_ratio, decompress_bytes, unpacked_from
+from skedema.scans.formats.itk_header import CONVERT, MAX_HEADER, ItkHeader, read_meta, read_nrrd
+from skedema.scans.scan import Scan
+
+
+class _Image(NamedTuple):
+    """A header, and the file and byte where its voxels begin."""
+
+    header: ItkHeader
+    path: str
+    start: int
+
+
+def load_itk(path: str, name: str, max_bytes: int = DEFAULT_MAX_BYTES) -> Scan:
+    """Read a ``.mha``, ``.mhd`` or ``.nrrd`` file.
+
+    Parameters
+    ----------
+    path : str
+        The file. The voxels of a ``.mhd`` are in a file beside it, those of the others inside.
+    name : str
+        What messages call it.
+    max_bytes : int, default=2**31
+        The most bytes that the voxels may take in memory.
+
+    Returns
+    -------
+    Scan
+        Voxels as float32; the affine in mm, turned to RAS axes.
+
+    Raises
+    ------
+    ScanError
+        If the file is damaged, of another size than its header promises, larger than `max_bytes`,
+        of a variant that is not read (the message names it), or no scan.
+    """
+    image = _image(path, name)
+    header = image.header
+    check_shape(header.shape, name, "SimpleITK.ReadImage(path)[:, :, :, 0], written anew")
+    check_budget(header.shape, np.dtype(np.float32), name, max_bytes)
+    affine = check_affine(header.affine, header.shape, name)
+    flat = _voxels(image, name)
+    if header.packed != "zlib" and not is_wide(header.dtype):
+        check_not_blank(flat, name)
+    return Scan(as_volume(flat.reshape(header.shape, order="F"), name, max_bytes), affine)
+
+
+def itk_files(path: str, name: str) -> tuple[str, ...]:
+    """Give the files that the image consists of.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    name : str
+        What messages call it.
+
+    Returns
+    -------
+    tuple of str
+        The file, and that of the voxels where it is another one.
+
+    Raises
+    ------
+    ScanError
+        If the header cannot be read.
+    """
+    found = _image(path, name).path
+    return (path,) if found == path else (path, found)
+
+
+def _image(path: str, name: str) -> _Image:
+    try:
+        with open(path, "rb") as file:
+            start = file.read(MAX_HEADER)
+    except (OSError, MemoryError) as error:
+        raise refused_by_system(name, error) from error
+    if not start:
+        raise broken(name, "the file is empty", CONVERT)
+    read = read_nrrd if path.lower().endswith(".nrrd") else read_meta
+    try:
+        header, at = read(start, name)
+    except ScanError:
+        raise
+    except Exception as error:  # what should be numbers is none, or there are too few
+        raise unreadable(name, error, CONVERT) from error
+    file_name = header.file
+    if not file_name:
+        return _Image(header, path, at)
+    if os.path.basename(file_name) != file_name or file_name.startswith("LIST") or "%" in file_name:
+        raise broken(name, f"its ElementDataFile is {file_name!r}, not a file beside it", CONVERT)
+    beside = os.path.join(os.path.dirname(path), file_name)
+    try:
+        there = os.path.isfile(beside)
+    except ValueError:  # a NUL character
+        there = False
+    if not there:
+        raise broken(name, f"its voxels are missing, there is no {beside}", "put the file there")
+    return _Image(header, beside, 0)
+
+
+def _voxels(image: _Image, name: str) -> NDArray[Any]:
+    """Read and unpack the voxels, which end where the file does, in the order of the file."""
+    header = image.header
+    n = math.prod(header.shape)
+    n_bytes = n * header.dtype.itemsize
+    flat: NDArray[Any]
+    try:
+        with open(image.path, "rb") as file:
+            n_stored = os.fstat(file.fileno()).st_size - image.start
+            file.seek(image.start)
+            if header.packed:
+                check_ratio(n_stored, name, n_bytes, 4 * n)
+            else:
+                _check_size(n_stored, n_bytes, name)
+            if header.packed == "zlib":
+                flat = from_pieces(_inflated(file, name, n_bytes), header.dtype, n, name)
+            elif header.packed == "gzip" and is_wide(header.dtype):
+                flat = from_pieces(unpacked_from(file, name, n_bytes), header.dtype, n, name)
+            elif header.packed == "gzip":
+                flat = np.frombuffer(decompress_bytes(file.read(), name, n_bytes), np.uint8)
+                _check_size(flat.size, n_bytes, name)
+                return flat.view(header.dtype)
+            elif is_wide(header.dtype):
+                flat = from_pieces(pieces_of(file), header.dtype, n, name)
+            else:
+                flat = np.fromfile(file, header.dtype, n)
+    except (OSError, MemoryError) as error:
+        raise refused_by_system(name, error) from error
+    except zlib.error as error:
+        raise unreadable(name, error) from error
+    _check_size(flat.size * header.dtype.itemsize, n_bytes, name)
+    return flat
+
+
+def _inflated(file: IO[bytes], name: str, n_bytes: int) -> Iterator[bytes]:
+    """Unpack zlib in pieces, one byte more at most than there should be."""
+    unpack = zlib.decompressobj()
+    room = n_bytes + 1
+    while not unpack.eof and room:
+        packed = unpack.unconsumed_tail or file.read(2**18)
+        piece = unpack.decompress(packed, min(2**20, room))
+        if not (packed or piece):
+            break
+        room -= len(piece)
+        yield piece
+    if not unpack.eof or unpack.unused_data or file.read(1):
+        raise broken(name, "its compressed data are cut off or too long")
+
+
+def _check_size(n_found: int, n_bytes: int, name: str) -> None:
+    if n_found != n_bytes:
+        raise broken(
+            name, f"there are {n_found:,} bytes of voxels, the header promises {n_bytes:,}"
+        )

@@ -1,0 +1,217 @@
+"""NIfTI files read without trust: nothing in them is believed that something else contradicts."""
+
+from __future__ import annotations
+
+import math
+import os
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skedema.scans._budget import DEFAULT_MAX_BYTES, check_budget
+from skedema.scans._checks import broken, check_finite, check_not_blank, refused_by_system
+from skedema.scans.errors import ScanError
+from skedema.scans.formats._geometry import nifti_affine, stated_affine
+from skedema.scans.formats._stored import from_pieces, is_wide, pieces_of, scaled
+from skedema.scans.formats.gzipped import decompress, unpacked
+from skedema.scans.formats.nifti_header import NiftiHeader, read_header
+from skedema.scans.scan import Scan
+
+
+def load_nifti(path: str, name: str, max_bytes: int = DEFAULT_MAX_BYTES) -> Scan:
+    """Read a NIfTI-1 or NIfTI-2 file, or a pair of them, of either byte order.
+
+    A file is read where everything in it agrees: magic, type, dimensions, and to the byte the
+    size of the (unpacked) file. Nothing may follow the voxels, not even zeros: a header whose
+    dimensions were damaged would look like that. What is compressed is verified by its checksum.
+
+    The geometry is the sform where its code is above 0, else the qform where its code is.
+
+    Parameters
+    ----------
+    path : str
+        A ``.nii`` or ``.nii.gz`` file, or one of a pair ``.hdr`` and ``.img``, both perhaps with
+        ``.gz`` behind.
+    name : str
+        What messages call it.
+    max_bytes : int, default=2**31
+        The most bytes that the voxels may take in memory.
+
+    Returns
+    -------
+    Scan
+        Voxels, stored value x slope + intercept, as float32 or, where that changes nothing,
+        as int16 if they are stored so; the affine in mm.
+
+    Raises
+    ------
+    ScanError
+        If the file is damaged, states something that cannot be, is larger than `max_bytes`, or is
+        no scan: not 3-D, not real numbers, blank, or with a geometry that no scanner makes.
+
+    Warns
+    -----
+    UserWarning
+        If both codes are 0 (the axes are then taken to run to the left, anterior and superior);
+        if sform and qform, or sform and pixdim where there is no qform, differ by more than 1 mm
+        anywhere in the volume.
+    """
+    files = nifti_files(path, name)
+    names = [name if each == path else f"{name}: {os.path.basename(each)}" for each in files]
+    header = read_header(files[0], names[0], pair=len(files) == 2)
+    check_header_budget(header, name, max_bytes)
+    stated = stated_affine(header.fields, names[0])
+    affine = nifti_affine(header.fields, stated, header.shape, names[0])
+    return Scan(read_voxels(files[-1], names[-1], header), affine)
+
+
+def nifti_files(path: str, name: str) -> tuple[str, ...]:
+    """Give the files that a NIfTI image consists of.
+
+    Parameters
+    ----------
+    path : str
+        The file, or one of a pair.
+    name : str
+        What messages call it.
+
+    Returns
+    -------
+    tuple of str
+        The file; or that of the header, then that of the voxels.
+
+    Raises
+    ------
+    ScanError
+        If the other one of a pair is missing, or there are two of it.
+    """
+    stem, ending = os.path.splitext(path)
+    if ending.lower() == ".gz":
+        stem, ending = os.path.splitext(stem)
+    other = {".hdr": ".img", ".img": ".hdr"}.get(ending.lower())
+    if other is None:
+        return (path,)
+    other = other.upper() if ending.isupper() else other
+    found = [stem + other + gz for gz in ("", ".gz") if os.path.isfile(stem + other + gz)]
+    if not found:
+        raise ScanError(
+            f"{name}: half of a pair, {stem + other} is missing; put it beside, or convert both "
+            "to one .nii.gz"
+        )
+    if len(found) == 2:
+        raise ScanError(f"{name}: there are both {found[0]} and {found[1]}; remove the wrong one")
+    return (path, found[0]) if ending.lower() == ".hdr" else (found[0], path)
+
+
+def read_voxels(path: str, name: str, header: NiftiHeader) -> NDArray[Any]:
+    """Read the voxels that a header describes.
+
+    Parameters
+    ----------
+    path : str
+        The file of the voxels.
+    name : str
+        What messages call it.
+    header : NiftiHeader
+        The header.
+
+    Returns
+    -------
+    ndarray of shape (X, Y, Z)
+        In Fortran order; see `load_nifti`.
+
+    Raises
+    ------
+    ScanError
+        If the file is damaged or of another size, or the voxels are not finite or all equal.
+    """
+    if is_wide(header.dtype):
+        volume = _by_pieces(path, name, header)
+    else:
+        data = _exactly(path, name, header)
+        _check_extensions(data[: header.offset], header, name)
+        flat = np.frombuffer(data, header.dtype, offset=header.offset)
+        check_not_blank(flat, name)
+        volume = scaled(flat, header.slope, header.inter)
+    largest = 2.0 ** (8 * header.dtype.itemsize) * abs(header.slope) + abs(header.inter)
+    if header.dtype.kind == "f" or largest > 1e38:
+        check_finite(volume, name)
+    return volume.reshape(header.shape[:3], order="F")
+
+
+def check_header_budget(header: NiftiHeader, name: str, max_bytes: int) -> None:
+    """Refuse what would take too much memory; extensions of the header count, too."""
+    check_budget(header.shape, header.held, name, max_bytes, header.offset)
+
+
+def _exactly(path: str, name: str, header: NiftiHeader) -> NDArray[np.uint8]:
+    """Read a file that must unpack to just so many bytes."""
+    n_bytes = header.n_bytes
+    if path.lower().endswith(".gz"):
+        data = decompress(path, name, n_bytes, held=_held_bytes(header))
+        n_found = data.size
+    else:
+        try:
+            with open(path, "rb") as file:
+                n_found = os.fstat(file.fileno()).st_size
+                data = np.fromfile(file, np.uint8, n_bytes if n_found == n_bytes else 0)
+                n_found = n_found if n_found != n_bytes else data.size
+        except (OSError, MemoryError) as error:
+            raise refused_by_system(name, error) from error
+    _check_length(n_found, n_bytes, name)
+    return data
+
+
+def _by_pieces(path: str, name: str, header: NiftiHeader) -> NDArray[np.float32]:
+    """Read and scale a file that must unpack to just so many bytes, few of them at a time."""
+    n_bytes = header.n_bytes
+    try:
+        with open(path, "rb") as file:
+            if path.lower().endswith(".gz"):
+                pieces = unpacked(path, name, n_bytes, held=_held_bytes(header))
+            else:
+                _check_length(os.fstat(file.fileno()).st_size, n_bytes, name)
+                pieces = pieces_of(file)
+            start = b""
+            while len(start) < header.offset and (piece := next(pieces, b"")):
+                start += piece
+            voxels = chain([start[header.offset :]], pieces)
+            n = (n_bytes - header.offset) // header.dtype.itemsize
+            volume = from_pieces(voxels, header.dtype, n, name, header.slope, header.inter)
+    except (OSError, MemoryError) as error:
+        raise refused_by_system(name, error) from error
+    missing = (n - volume.size) * header.dtype.itemsize
+    _check_length(n_bytes - missing, n_bytes, name)
+    extensions = np.frombuffer(start[: header.offset], np.uint8)
+    _check_extensions(extensions, header, name)
+    return volume
+
+
+def _held_bytes(header: NiftiHeader) -> int:
+    return math.prod(header.shape) * header.held.itemsize
+
+
+def _check_length(n_found: int, n_bytes: int, name: str) -> None:
+    if n_found != n_bytes:
+        raise broken(
+            name,
+            f"there are {n_found:,} bytes, the header promises {n_bytes:,}: it is "
+            f"{'cut off' if n_found < n_bytes else 'too long, or the header is damaged'}",
+        )
+
+
+def _check_extensions(data: NDArray[np.uint8], header: NiftiHeader, name: str) -> None:
+    """Check that the extensions of a single file, if any, end before the voxels begin."""
+    at = header.fields.template_dtype.itemsize + 4
+    if header.offset < at or not data[at - 4]:  # a pair; no extension
+        return
+    integer = np.dtype(header.fields.endianness + "i4")
+    while at + 8 <= header.offset:
+        size = int(np.frombuffer(data, integer, 1, offset=at)[0])
+        if size == 0:
+            return
+        if size < 8 or at + size > header.offset:
+            raise broken(name, f"a header extension of {size} bytes runs into the voxels")
+        at += size

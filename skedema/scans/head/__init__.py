@@ -1,0 +1,1 @@
+"""The head in a scan: its brain, its box and its pose."""

@@ -1,0 +1,155 @@
+"""The part of a scan that holds the head."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skedema.scans.errors import ScanError
+from skedema.scans.head._morphology import (
+    block_means,
+    bounds,
+    coarse_factors,
+    grow,
+    largest,
+    shrink,
+)
+from skedema.scans.scan import Scan
+
+Box = tuple[slice, slice, slice]
+
+_BODY = -300.0  # HU; between fat (-100) and the foam of headrests (-900)
+_COARSE = 2.0  # mm; the box is to the next whole voxel of about this size
+_TABLE = 5.0  # mm, half the thickness of what counts as table, headrest or tube
+_SMALLEST = 100.0  # ml
+
+
+def head_box(
+    hu: NDArray[Any],
+    affine: NDArray[np.float64] | None,
+    margin: float = 5.0,
+    depths: NDArray[np.float64] | None = None,
+) -> Box:
+    """Find the box around the head.
+
+    The head is the largest component above -300 HU once everything thinner than 10 mm (table,
+    headrest, tubes, and the rims of the ears with them) is taken away. Where air is clipped to a
+    higher value, as in a brain window, the lowest value of the scan is taken to be air.
+
+    Parameters
+    ----------
+    hu : ndarray of shape (X, Y, Z)
+        Voxels in HU, any orientation.
+    affine : ndarray of shape (4, 4) or None
+        Voxel index to mm; the lengths of its columns count. None is an error.
+    margin : float, default=5.0
+        What to keep around the head in mm, where the scan reaches that far.
+    depths : ndarray of shape (Z,) or None, default=None
+        Where the slices lie, as in `Scan`.
+
+    Returns
+    -------
+    tuple of 3 slices
+        ``hu[box]`` holds the head and its margin, and less than 2 mm more on a side.
+
+    Raises
+    ------
+    ScanError
+        If no head of at least 100 ml is found, or there is no geometry.
+    ValueError
+        If `hu` is not a volume or `margin` not a length of 0 mm or more.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skedema.scans.head.crop import head_box
+    >>> hu = np.full((30, 30, 30), -1000)
+    >>> hu[8:20, 10:22, 3:15] = 40  # voxels of 5 mm
+    >>> head_box(hu, np.diag([5, 5, 5, 1]), margin=10)
+    (slice(6, 22, None), slice(8, 24, None), slice(1, 17, None))
+    """
+    volume = np.asarray(hu)
+    if volume.ndim != 3 or not volume.size:
+        raise ValueError(f"voxels of shape {volume.shape}; give one volume (X, Y, Z) in HU")
+    if not 0 <= margin < np.inf:
+        raise ValueError(f"margin={margin!r}; give 0 mm or more")
+    if affine is None:
+        raise ScanError(
+            "cannot be cropped to the head: it has no geometry, so that nothing is known in mm; "
+            "give a NIfTI file or image, or read it without cropping"
+        )
+    places = _places(volume.shape, np.asarray(affine, dtype=np.float64), depths)
+    spacing = np.array([(p[-1] - p[0]) / (len(p) - 1) if len(p) > 1 else _COARSE for p in places])
+    factors = coarse_factors(volume.shape, spacing, _COARSE)
+    body = block_means(volume, factors) > max(_BODY, float(volume.min()))
+    steps = spacing * factors
+    core = largest(shrink(body, _TABLE, steps))
+    head = grow(core, _TABLE, steps) & body
+    if not core.any() or head.sum() * steps.prod() / 1000 < _SMALLEST:
+        raise ScanError(
+            f"no head found: nothing of at least {_SMALLEST:g} ml is above {_BODY:g} HU; check "
+            "that the voxels are HU and the sizes mm, or read it without cropping"
+        )
+    box = []
+    for (first, last), factor, place in zip(bounds(head), factors, places, strict=True):
+        low = place[first * factor] - margin
+        high = place[min((last + 1) * factor, len(place)) - 1] + margin
+        inside = np.flatnonzero((place >= low - 1e-6) & (place <= high + 1e-6))
+        box.append(slice(int(inside[0]), int(inside[-1]) + 1))
+    return box[0], box[1], box[2]
+
+
+def crop(scan: Scan, margin: float = 5.0) -> Scan:
+    """Cut a scan down to the head; every voxel keeps its position in mm.
+
+    Parameters
+    ----------
+    scan : Scan
+        With an affine.
+    margin : float, default=5.0
+        What to keep around the head in mm.
+
+    Returns
+    -------
+    Scan
+        Its voxels are a view; affine and depths are moved along.
+
+    Raises
+    ------
+    ScanError
+        If no head is found, or the scan has no geometry.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skedema.scans.head.crop import crop
+    >>> from skedema.scans.scan import Scan
+    >>> hu = np.full((30, 30, 30), -1000)
+    >>> hu[8:20, 10:22, 3:15] = 40
+    >>> small = crop(Scan(hu, np.diag([5.0, 5.0, 5.0, 1.0])), margin=0)
+    >>> small.voxels.shape, small.affine[:3, 3].tolist()
+    ((12, 12, 12), [40.0, 50.0, 15.0])
+    """
+    box = head_box(scan.voxels, scan.affine, margin, scan.depths)
+    assert scan.affine is not None  # or head_box had raised
+    depths = scan.depths
+    start = np.array([part.start for part in box], dtype=np.float64)
+    if depths is not None:
+        start[2] = depths[box[2].start]
+        depths = depths[box[2]] - start[2]
+    affine = np.array(scan.affine, dtype=np.float64)
+    affine[:3, 3] += affine[:3, :3] @ start
+    return Scan(scan.voxels[box], affine, depths)
+
+
+def _places(
+    shape: tuple[int, ...], affine: NDArray[np.float64], depths: NDArray[np.float64] | None
+) -> list[NDArray[np.float64]]:
+    """Where the voxels lie along each axis, in mm."""
+    lengths = np.linalg.norm(affine[:3, :3], axis=0)
+    places = [np.arange(n, dtype=np.float64) * size for n, size in zip(shape, lengths, strict=True)]
+    if depths is not None:
+        places[2] = np.asarray(depths, dtype=np.float64) * lengths[2]
+    return places
