@@ -14,7 +14,7 @@ DEV_INSTALLED := $(VENV)/.skedema-dev-installed
 RECIPE := pyproject.toml constraints.txt
 SOURCES := $(shell find skedema -name '*.py' 2>/dev/null)
 
-# One process a core, each on one thread (tests/conftest.py); PYTEST_ARGS="-n 0" runs in this one.
+# One process a core, each on one thread (conftest.py); PYTEST_ARGS="-n 0" runs in this one.
 PYTEST := -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 # Prints the kinds of arithmetic below this processor's own; torch does not check that it has one.
 OLDER := from torch.backends.cpu import get_cpu_capability as own; \

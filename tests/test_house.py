@@ -41,11 +41,31 @@ def public_objects() -> Iterator[tuple[str, object]]:
 
 
 def own_members(cls: type) -> Iterator[tuple[str, object]]:
-    """Give the public methods and properties a class defines itself."""
+    """Give the public methods and properties that a class itself defines and describes."""
     for key, value in vars(cls).items():
         plain = value.__func__ if isinstance(value, classmethod | staticmethod) else value
-        if not key.startswith("_") and (inspect.isfunction(plain) or isinstance(plain, property)):
+        inherits = not plain.__doc__ and inspect.getdoc(plain)
+        if key.startswith("_") or inherits:
+            continue
+        if inspect.isfunction(plain) or isinstance(plain, property):
             yield key, plain
+
+
+# Names whose example is still to be written.
+WITHOUT_EXAMPLE = {
+    "skedema.evaluation.Evaluation",
+    "skedema.evaluation.metrics.calibration_intercept",
+    "skedema.evaluation.metrics.calibration_slope",
+    "skedema.evaluation.metrics.net_benefit",
+    "skedema.evaluation.metrics.sensitivity_at_specificity",
+    "skedema.evaluation.statistics.PairedTest",
+    "skedema.evaluation.statistics.corrected_resampled_t",
+    "skedema.evaluation.statistics.delong_test",
+    "skedema.evaluation.statistics.patient_weights",
+    "skedema.evaluation.statistics.percentile_interval",
+    "skedema.scans.dicom.dicom_key",
+    "skedema.scans.dicom.load_dicom",
+}
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:docutils")
@@ -54,12 +74,14 @@ def test_public_names_have_valid_numpydoc():
 
     everything, *exceptions = PROJECT["tool"]["numpydoc_validation"]["checks"]
     assert everything == "all"
-    errors = [
-        f"{name} {code}: {text}"
-        for name, _ in public_objects()
-        for code, text in validate(name)["errors"]
-        if code not in exceptions
-    ]
+    errors = []
+    for name, thing in public_objects():
+        is_method = "." in thing.__qualname__ if inspect.isfunction(thing) else not callable(thing)
+        excepted = set(exceptions)
+        if not is_method and name not in WITHOUT_EXAMPLE:
+            excepted.remove("EX01")
+        found = validate(name)["errors"]
+        errors += [f"{name} {code}: {text}" for code, text in found if code not in excepted]
     assert not errors, "\n" + "\n".join(errors)
 
 

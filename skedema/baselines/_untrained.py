@@ -36,23 +36,6 @@ class Untrained(Encoder):
         self.autoencoder = autoencoder
 
     def build(self, *, in_channels: int, shape: tuple[int, int, int]) -> nn.Module:
-        """Make the module; see `Encoder.build`.
-
-        Parameters
-        ----------
-        in_channels, shape
-            As in `Encoder.build`.
-
-        Returns
-        -------
-        Module
-            As `ViTAutoencoder.network`, of one token a volume.
-
-        Raises
-        ------
-        TypeError
-            When `autoencoder` is no `ViTAutoencoder`.
-        """
         given = self.autoencoder
         if not isinstance(given, ViTAutoencoder):
             raise TypeError(f"autoencoder must be a ViTAutoencoder, got {given!r}.")

@@ -37,6 +37,16 @@ class ImplantedEdema(NamedTuple):
     lesion : ndarray of shape (X, Y, Z), bool
         True where tissue has taken up at least half of the most water, or blood lies. Diffuse
         edema is everywhere in the tissue.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skedema.datasets import implant_edema
+    >>> brain = np.linalg.norm(np.mgrid[-16:17, -16:17, -16:17] * 5.0, axis=0) < 70  # mm
+    >>> hu = np.where(brain, 35.0, -1000.0)
+    >>> edema = implant_edema(hu, (5, 5, 5), brain, severity=2.0, random_state=0)
+    >>> bool(edema.volume[edema.lesion].mean() < 30)  # water is darker than tissue
+    True
     """
 
     volume: NDArray[Any]

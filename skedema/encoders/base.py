@@ -14,6 +14,32 @@ class Encoder(BaseEstimator, ABC):
 
     A subclass stores its parameters in ``__init__`` and nothing else, as scikit-learn's
     estimators do, so that it can be cloned and searched over as ``encoder__<parameter>``.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from skedema.encoders import Encoder
+    >>> class Regions(Encoder):
+    ...     def __init__(self, *, dim=8):
+    ...         self.dim = dim
+    ...
+    ...     def build(self, *, in_channels, shape):
+    ...         regions = nn.AdaptiveAvgPool3d(2)  # the mean of each eighth of the volume
+    ...         return nn.Sequential(regions, nn.Conv3d(in_channels, self.dim, 1), Tokens())
+    >>> class Tokens(nn.Module):
+    ...     def forward(self, maps):
+    ...         return maps.flatten(2).transpose(1, 2)
+
+    It is given as an object, or by a name that `register_encoder` makes known:
+
+    >>> from skedema import AttentionMixerClassifier, VolumeReader
+    >>> from skedema.datasets import make_head_ct_cohort
+    >>> cohort = make_head_ct_cohort(8, "scans", shape=[16] * 3, spacing=[13] * 3, random_state=0)
+    >>> X = cohort.frame[["scan", "age", "gcs"]]
+    >>> reader = VolumeReader(spacing=13, shape=16)
+    >>> clf = AttentionMixerClassifier(image="scan", encoder=Regions(), volume=reader, max_epochs=2)
+    >>> clf.fit(X, cohort.target).predict_proba(X).shape
+    (8, 2)
     """
 
     @abstractmethod
@@ -33,6 +59,13 @@ class Encoder(BaseEstimator, ABC):
             ``(B, C, X, Y, Z) -> (B, tokens, dim)``, or ``(B, dim)`` for one token a scan. No
             patient may influence another, so batch normalisation is not allowed; GroupNorm and
             LayerNorm are.
+
+        Raises
+        ------
+        ValueError, TypeError
+            When a parameter has a value that it may not have.
+        ImportError
+            When the architecture comes from a package that is not installed.
         """
 
 
@@ -48,6 +81,13 @@ def is_transformer(encoder: Any) -> bool:
     -------
     bool
         True for an object with `fit` and `transform`.
+
+    Examples
+    --------
+    >>> from skedema import ViTAutoencoder
+    >>> from skedema.encoders import CNN, is_transformer
+    >>> is_transformer(ViTAutoencoder()), is_transformer(CNN())
+    (True, False)
     """
     return not isinstance(encoder, type) and all(
         callable(getattr(encoder, name, None)) for name in ("fit", "transform")

@@ -51,6 +51,12 @@ def list_encoders() -> list[str]:
         Sorted, those of installed packages (entry-point group ``skedema.encoders``) included.
         With MONAI (``pip install monai einops``), ``"monai:<name>"`` reaches every image network
         of ``monai.networks.nets`` besides.
+
+    Examples
+    --------
+    >>> from skedema.encoders import list_encoders
+    >>> list_encoders()
+    ['cnn', ... 'vit_ae'...]
     """
     return _ENCODERS.names()
 
@@ -74,6 +80,14 @@ def make_encoder(encoder: Any) -> Any:
         When the name is unknown.
     TypeError
         For a class, a torch module, or anything else.
+
+    Examples
+    --------
+    >>> from skedema.encoders import make_encoder
+    >>> make_encoder("cnn")
+    CNN()
+    >>> make_encoder("monai:DenseNet121")
+    MonaiEncoder(name='DenseNet121')
     """
     if isinstance(encoder, str) and encoder.startswith(MONAI_PREFIX):
         return MonaiEncoder(name=encoder.removeprefix(MONAI_PREFIX))

@@ -19,10 +19,18 @@ class CNN(Encoder):
     Parameters
     ----------
     width : int, default=16
-        Channels of the first stage.
+        Channels of the first stage, at least 1.
     depth : int, default=4
-        Number of stages. The features are ``width * 2**(depth - 1)`` wide, one token a cell of the
-        last grid.
+        Number of stages, at least 1. The features are ``width * 2**(depth - 1)`` wide, one token a
+        cell of the last grid.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skedema.encoders import CNN
+    >>> network = CNN(width=8, depth=3).build(in_channels=2, shape=(32, 32, 32))
+    >>> network(torch.zeros(1, 2, 32, 32, 32)).shape  # 4 x 4 x 4 tokens, 32 wide
+    torch.Size([1, 64, 32])
     """
 
     def __init__(self, *, width: int = 16, depth: int = 4) -> None:
@@ -30,23 +38,6 @@ class CNN(Encoder):
         self.depth = depth
 
     def build(self, *, in_channels: int, shape: tuple[int, int, int]) -> nn.Module:
-        """Make the module; see `Encoder.build`.
-
-        Parameters
-        ----------
-        in_channels, shape
-            As in `Encoder.build`.
-
-        Returns
-        -------
-        Module
-            The network.
-
-        Raises
-        ------
-        ValueError
-            When `width` or `depth` is below 1.
-        """
         if self.width < 1 or self.depth < 1:
             raise ValueError(
                 f"width and depth must be at least 1, got {self.width!r} and {self.depth!r}."

@@ -30,7 +30,8 @@ class MonaiEncoder(Encoder):
     Networks that classify give their outputs as one token; networks that return a feature map or
     a sequence give a token a cell. Batch normalisation is replaced by GroupNorm, so that no
     patient influences another; where it comes with learned statistics, as in a pre-trained
-    network, it keeps to these instead, so that what was learned is not lost.
+    network, it keeps to these instead, so that what was learned is not lost. MONAI is an extra:
+    ``pip install monai einops``.
 
     Parameters
     ----------
@@ -41,6 +42,14 @@ class MonaiEncoder(Encoder):
     arguments : mapping, default=None
         Further arguments of the network. What an encoder knows anyway (channels, image size,
         three dimensions, number of outputs) is passed under the names that MONAI uses.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skedema.encoders import MonaiEncoder
+    >>> encoder = MonaiEncoder("resnet10", dim=8, arguments={"widen_factor": 0.125})
+    >>> encoder.build(in_channels=1, shape=(16, 16, 16))(torch.zeros(1, 1, 16, 16, 16)).shape
+    torch.Size([1, 1, 8])
     """
 
     def __init__(
@@ -51,27 +60,6 @@ class MonaiEncoder(Encoder):
         self.arguments = arguments
 
     def build(self, *, in_channels: int, shape: tuple[int, int, int]) -> nn.Module:
-        """Make the module; see `Encoder.build`.
-
-        Parameters
-        ----------
-        in_channels, shape
-            As in `Encoder.build`.
-
-        Returns
-        -------
-        Module
-            The network, its features as tokens.
-
-        Raises
-        ------
-        ImportError
-            When MONAI is not installed.
-        ValueError
-            When MONAI has no such network.
-        TypeError
-            When the network needs further arguments, or does not take those it was given.
-        """
         try:
             from monai.networks import nets
         except ImportError as error:

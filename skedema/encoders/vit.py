@@ -31,6 +31,14 @@ class ViT(Encoder):
         Voxels of a patch. A volume that is no multiple of it is padded with zeros at its end.
     dropout : float, default=0.0
         Probability of dropping a hidden unit in training.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skedema.encoders import ViT
+    >>> network = ViT(dim=24, depth=1, patch=(16, 16, 8)).build(in_channels=1, shape=(32, 32, 20))
+    >>> network(torch.zeros(1, 1, 32, 32, 20)).shape  # 2 x 2 x 3 patches
+    torch.Size([1, 12, 24])
     """
 
     def __init__(
@@ -49,23 +57,6 @@ class ViT(Encoder):
         self.dropout = dropout
 
     def build(self, *, in_channels: int, shape: tuple[int, int, int]) -> nn.Module:
-        """Make the module; see `Encoder.build`.
-
-        Parameters
-        ----------
-        in_channels, shape
-            As in `Encoder.build`.
-
-        Returns
-        -------
-        Module
-            The network.
-
-        Raises
-        ------
-        ValueError
-            When `n_heads` does not divide `dim`, or a size is too small.
-        """
         sides = np.ravel(self.patch).tolist() * (3 if np.ndim(self.patch) == 0 else 1)
         if len(sides) != 3 or min(*sides, self.dim, self.depth, self.n_heads) < 1:
             raise ValueError(

@@ -43,6 +43,15 @@ def match_columns(table: Table, keys: Sequence[Any] | None, n_columns: int, owne
     -----
     UserWarning
         When columns have names now and had none in `fit`, so that they are matched by position.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skedema.frames import match_columns, read_table
+    >>> seen = read_table(pd.DataFrame({"age": [61], "sex": ["f"]}))
+    >>> later = read_table(pd.DataFrame({"sex": ["m"], "age": [74]}))
+    >>> match_columns(later, seen.keys, 2, "Model").names
+    ['age', 'sex']
     """
     given = table.keys
     if given is not None and keys is not None:
@@ -110,6 +119,18 @@ def find_column(table: Table, column: str | int, parameter: str) -> int:
         When there is no such column.
     TypeError
         When `column` is neither a text nor an integer.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skedema.frames import find_column, read_table
+    >>> table = read_table(pd.DataFrame({"age": [61], "scan": ["a.nii.gz"]}))
+    >>> find_column(table, "scan", "image"), find_column(table, -1, "image")
+    (1, 1)
+    >>> find_column(table, "scna", "image")
+    Traceback (most recent call last):
+        ...
+    ValueError: image='scna': X has no such column. Did you mean 'scan'? Known: 'age', 'scan'.
     """
     if isinstance(column, str):
         if table.names is None:
@@ -163,6 +184,14 @@ def find_columns(table: Table, columns: Any, parameter: str) -> list[int]:
         When there is no such column.
     TypeError
         When it is no list of columns.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skedema.frames import find_columns, read_table
+    >>> table = read_table(pd.DataFrame({"age": [61], "sex": ["f"], "gcs": [15]}))
+    >>> find_columns(table, ["gcs", 0], "trusted_columns")
+    [2, 0]
     """
     if columns is None:
         return []

@@ -35,6 +35,13 @@ def read_patient(X: Any, keys: Sequence[Any] | None, scan: Any = None) -> Table 
     ------
     ValueError
         When a dict holds columns, or a row has two values for one column.
+
+    Examples
+    --------
+    >>> from skedema.frames import read_patient
+    >>> table = read_patient({"age": 61, "sex": "f"}, keys=["age", "sex"])
+    >>> table.names, [column.values.tolist() for column in table.columns]
+    (['age', 'sex'], [[61.0], ['f']])
     """
     if keys is None or not isinstance(X, (Mapping, pd.Series)):
         return None

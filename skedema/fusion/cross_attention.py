@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from skedema.fusion._missing import check_choice, without_missing
+from skedema.fusion._checks import check_choice
+from skedema.fusion._missing import without_missing
 from skedema.fusion.base import Fusion
 from skedema.modules.attention import MultiHeadCrossAttention
 
@@ -67,23 +68,6 @@ class CrossAttention(Fusion):
     def build(
         self, *, dim: int, n_heads: int, n_queries: int, n_variables: int, dropout: float
     ) -> nn.Module:
-        """Make the module; see `Fusion.build`.
-
-        Parameters
-        ----------
-        dim, n_heads, n_queries, n_variables, dropout
-            As in `Fusion.build`.
-
-        Returns
-        -------
-        Module
-            The fusion.
-
-        Raises
-        ------
-        ValueError
-            When `query`, `keys` or `missing` is none of its choices.
-        """
         check_choice("query", self.query, ("pooled", "tokens"))
         check_choice("keys", self.keys, ("variables", "table"))
         check_choice("missing", self.missing, ("token", "mask"))
@@ -115,15 +99,15 @@ class _CrossAttention(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         if self.pooled:
             queries = queries.mean(dim=1, keepdim=True)
-        known = None
+        has_value = None
         if self.masked:
             queries, tokens, _ = without_missing(queries, tokens, present)
-            known = present[:, 1:]
+            has_value = present[:, 1:]
         if self.attend is None:
             return queries, None
         if self.table:
             tokens = tokens.sum(dim=1, keepdim=True)
-            known = None if known is None else known.any(dim=1, keepdim=True)
-        attended, weights = self.attend(queries, tokens, known)
+            has_value = None if has_value is None else has_value.any(dim=1, keepdim=True)
+        attended, weights = self.attend(queries, tokens, has_value)
         sequence = torch.cat([queries + attended, tokens], dim=1)
         return sequence, None if self.table else weights.mean(dim=(1, 2))

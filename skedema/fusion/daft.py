@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from skedema.fusion._checks import check_count
 from skedema.fusion.base import Fusion
 
 
@@ -29,6 +30,14 @@ class DAFT(Fusion):
     shortcut carries the features past it; the sum ``z_j + ...`` is that shortcut, so that the
     fusion starts near the identity. Without clinical variables the scan's tokens are handed on as
     they are.
+
+    Examples
+    --------
+    >>> from skedema import AttentionMixerClassifier
+    >>> from skedema.fusion import DAFT
+    >>> clf = AttentionMixerClassifier(image="scan", fusion=DAFT(bottleneck=14))
+    >>> clf.set_params(fusion__bottleneck=21).fusion
+    DAFT(bottleneck=21)
     """
 
     def __init__(self, *, bottleneck: int = 7) -> None:
@@ -37,25 +46,7 @@ class DAFT(Fusion):
     def build(
         self, *, dim: int, n_heads: int, n_queries: int, n_variables: int, dropout: float
     ) -> nn.Module:
-        """Make the module; see `Fusion.build`.
-
-        Parameters
-        ----------
-        dim, n_heads, n_queries, n_variables, dropout
-            As in `Fusion.build`.
-
-        Returns
-        -------
-        Module
-            The fusion, of as many tokens as the scan has.
-
-        Raises
-        ------
-        ValueError
-            When `bottleneck` is below 1.
-        """
-        if self.bottleneck < 1:
-            raise ValueError(f"bottleneck must be at least 1, got {self.bottleneck!r}.")
+        check_count("bottleneck", self.bottleneck)
         return _DAFT(dim, n_queries, n_variables, dropout, self.bottleneck)
 
 

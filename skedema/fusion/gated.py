@@ -20,23 +20,21 @@ class Gated(Fusion):
     -----
     z is the mean of the scan's tokens, x the variables' tokens side by side. Without clinical
     variables there is nothing to decide between, and ``F = h_v``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skedema.fusion import Gated
+    >>> gated = Gated().build(dim=8, n_heads=2, n_queries=5, n_variables=3, dropout=0.0)
+    >>> scan, table, present = torch.ones(1, 5, 8), torch.ones(1, 3, 8), torch.ones(1, 4) > 0
+    >>> fused, _ = gated(scan, table, present)
+    >>> fused.shape, bool(fused.abs().max() < 1)
+    (torch.Size([1, 1, 8]), True)
     """
 
     def build(
         self, *, dim: int, n_heads: int, n_queries: int, n_variables: int, dropout: float
     ) -> nn.Module:
-        """Make the module; see `Fusion.build`.
-
-        Parameters
-        ----------
-        dim, n_heads, n_queries, n_variables, dropout
-            As in `Fusion.build`.
-
-        Returns
-        -------
-        Module
-            The fusion, of one token.
-        """
         return _Gated(dim, n_variables)
 
 

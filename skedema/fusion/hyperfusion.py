@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from skedema.fusion._checks import check_count
 from skedema.fusion.base import Fusion
 
 
@@ -31,6 +32,14 @@ class HyperFusion(Fusion):
     1. A has ``embedding * d * d`` weights, so that the number of weights grows with the square of
     the model's width. The layer is a product of each patient's matrix with that patient's tokens.
     Without clinical variables the scan's tokens are handed on as they are.
+
+    Examples
+    --------
+    >>> from skedema.fusion import HyperFusion
+    >>> fusion = HyperFusion(embedding=4)
+    >>> module = fusion.build(dim=16, n_heads=4, n_queries=6, n_variables=3, dropout=0.0)
+    >>> module.weight.weight.shape  # makes a matrix of 16 x 16 out of 4 numbers
+    torch.Size([256, 4])
     """
 
     def __init__(self, *, embedding: int = 8) -> None:
@@ -39,25 +48,7 @@ class HyperFusion(Fusion):
     def build(
         self, *, dim: int, n_heads: int, n_queries: int, n_variables: int, dropout: float
     ) -> nn.Module:
-        """Make the module; see `Fusion.build`.
-
-        Parameters
-        ----------
-        dim, n_heads, n_queries, n_variables, dropout
-            As in `Fusion.build`.
-
-        Returns
-        -------
-        Module
-            The fusion, of as many tokens as the scan has.
-
-        Raises
-        ------
-        ValueError
-            When `embedding` is below 1.
-        """
-        if self.embedding < 1:
-            raise ValueError(f"embedding must be at least 1, got {self.embedding!r}.")
+        check_count("embedding", self.embedding)
         return _HyperFusion(dim, n_queries, n_variables, dropout, self.embedding)
 
 

@@ -22,23 +22,21 @@ class Interactive(Fusion):
     encoder and does so once. Here the network has one hidden layer of the model's width with a
     ReLU and gives ``s - 1``, which is ours: factors that start near 1 leave the scan visible.
     Without clinical variables the scan's tokens are handed on as they are.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skedema.fusion import Interactive
+    >>> module = Interactive().build(dim=8, n_heads=2, n_queries=5, n_variables=3, dropout=0.0)
+    >>> scan, table, present = torch.zeros(1, 5, 8), torch.ones(1, 3, 8), torch.ones(1, 4) > 0
+    >>> fused, _ = module(scan, table, present)
+    >>> bool(fused.any())  # factors make nothing out of a scan of zeros
+    False
     """
 
     def build(
         self, *, dim: int, n_heads: int, n_queries: int, n_variables: int, dropout: float
     ) -> nn.Module:
-        """Make the module; see `Fusion.build`.
-
-        Parameters
-        ----------
-        dim, n_heads, n_queries, n_variables, dropout
-            As in `Fusion.build`.
-
-        Returns
-        -------
-        Module
-            The fusion, of as many tokens as the scan has.
-        """
         return _Interactive(dim, n_queries, n_variables, dropout)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from skedema.fusion._checks import check_count
 from skedema.fusion.base import Fusion
 
 
@@ -26,6 +27,14 @@ class LowRankTensor(Fusion):
     side. A factor for every variable would multiply as many numbers as there are variables. The
     weights of the ones start at 1, which is ours, so that either modality alone and their product
     are all there from the start. Without clinical variables ``F = sum_i U_i [z; 1]``.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from skedema import AttentionMixerClassifier
+    >>> from skedema.fusion import LowRankTensor
+    >>> clf = AttentionMixerClassifier(image="scan", fusion=LowRankTensor())
+    >>> search = GridSearchCV(clf, {"fusion__rank": [2, 4, 8]})
     """
 
     def __init__(self, *, rank: int = 4) -> None:
@@ -34,25 +43,7 @@ class LowRankTensor(Fusion):
     def build(
         self, *, dim: int, n_heads: int, n_queries: int, n_variables: int, dropout: float
     ) -> nn.Module:
-        """Make the module; see `Fusion.build`.
-
-        Parameters
-        ----------
-        dim, n_heads, n_queries, n_variables, dropout
-            As in `Fusion.build`.
-
-        Returns
-        -------
-        Module
-            The fusion, of one token.
-
-        Raises
-        ------
-        ValueError
-            When `rank` is below 1.
-        """
-        if self.rank < 1:
-            raise ValueError(f"rank must be at least 1, got {self.rank!r}.")
+        check_count("rank", self.rank)
         return _LowRankTensor(dim, n_variables, self.rank)
 
 

@@ -7,7 +7,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from skedema.fusion._missing import check_choice, without_missing
+from skedema.fusion._checks import check_choice, check_count
+from skedema.fusion._missing import without_missing
 from skedema.fusion.base import Fusion
 from skedema.modules.attention import MultiHeadCrossAttention
 from skedema.modules.mixer import mlp
@@ -43,6 +44,14 @@ class Perceiver(Fusion):
     and a table are fewer. Latents and query start from a normal distribution of deviation 0.02,
     cut off. Without clinical variables the latents read the scan alone. Attention is not reported:
     the query attends to latents, not to variables.
+
+    Examples
+    --------
+    >>> from skedema import AttentionMixerClassifier
+    >>> from skedema.fusion import Perceiver
+    >>> clf = AttentionMixerClassifier(image="scan", fusion=Perceiver(n_latents=4, missing="mask"))
+    >>> clf.get_params()["fusion__n_latents"]
+    4
     """
 
     def __init__(self, *, n_latents: int = 8, depth: int = 1, missing: str = "token") -> None:
@@ -53,27 +62,9 @@ class Perceiver(Fusion):
     def build(
         self, *, dim: int, n_heads: int, n_queries: int, n_variables: int, dropout: float
     ) -> nn.Module:
-        """Make the module; see `Fusion.build`.
-
-        Parameters
-        ----------
-        dim, n_heads, n_queries, n_variables, dropout
-            As in `Fusion.build`.
-
-        Returns
-        -------
-        Module
-            The fusion, of one token.
-
-        Raises
-        ------
-        ValueError
-            When `n_latents` or `depth` is below 1, or `missing` is neither "token" nor "mask".
-        """
         check_choice("missing", self.missing, ("token", "mask"))
-        for name in ("n_latents", "depth"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)!r}.")
+        check_count("n_latents", self.n_latents)
+        check_count("depth", self.depth)
         masked = self.missing == "mask"
         return _Perceiver(dim, n_heads, dropout, self.n_latents, self.depth, masked)
 

@@ -33,23 +33,21 @@ class ProductOfExperts(Fusion):
     which is ours. The division by the sum of precisions is computed as a softmax over 0 and the
     ``-s_i``, which is the same and cannot overflow. Attention is not reported: the precisions are
     one a feature.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skedema.fusion import ProductOfExperts
+    >>> fusion = ProductOfExperts()
+    >>> experts = fusion.build(dim=4, n_heads=2, n_queries=1, n_variables=2, dropout=0.0)
+    >>> scan, table, nothing = torch.ones(1, 1, 4), torch.ones(1, 2, 4), torch.zeros(1, 3) > 0
+    >>> experts(scan, table, nothing)[0].tolist()
+    [[[0.0, 0.0, 0.0, 0.0]]]
     """
 
     def build(
         self, *, dim: int, n_heads: int, n_queries: int, n_variables: int, dropout: float
     ) -> nn.Module:
-        """Make the module; see `Fusion.build`.
-
-        Parameters
-        ----------
-        dim, n_heads, n_queries, n_variables, dropout
-            As in `Fusion.build`.
-
-        Returns
-        -------
-        Module
-            The fusion, of one token.
-        """
         return _ProductOfExperts(dim, n_variables, dropout)
 
 
@@ -63,8 +61,8 @@ class _ProductOfExperts(nn.Module):
     def forward(self, queries: Tensor, tokens: Tensor, present: Tensor) -> tuple[Tensor, None]:
         joint = torch.cat([queries.mean(dim=1, keepdim=True), tokens], dim=1)
         absent = ~present.unsqueeze(-1)
-        known = joint.masked_fill(absent, 0.0).unbind(dim=1)
-        opinions = [expert(token) for expert, token in zip(self.experts, known, strict=True)]
+        given = joint.masked_fill(absent, 0.0).unbind(dim=1)
+        opinions = [expert(token) for expert, token in zip(self.experts, given, strict=True)]
         mean, log_variance = torch.stack(opinions, dim=1).chunk(2, dim=-1)
         log_precision = (-log_variance).masked_fill(absent, -torch.inf)
         prior = torch.zeros_like(mean[:, :1])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from skedema.fusion._missing import check_choice, without_missing
+from skedema.fusion._checks import check_choice, check_count
+from skedema.fusion._missing import without_missing
 from skedema.fusion.base import Fusion
 from skedema.modules.transformer import TransformerBlock
 
@@ -37,6 +38,13 @@ class SelfAttention(Fusion):
     LayerNorm, and there is no [CLS] token: all tokens are handed on, T + K of them, to the
     refiner. Without clinical variables the scan's tokens attend to each other. Attention is not
     reported: it is among all tokens, and none of it is that of the scan to the variables alone.
+
+    Examples
+    --------
+    >>> from skedema.fusion import SelfAttention
+    >>> fusion = SelfAttention(depth=2)
+    >>> fusion.build(dim=16, n_heads=4, n_queries=6, n_variables=3, dropout=0.0).n_tokens
+    9
     """
 
     def __init__(self, *, depth: int = 1, missing: str = "token") -> None:
@@ -46,26 +54,8 @@ class SelfAttention(Fusion):
     def build(
         self, *, dim: int, n_heads: int, n_queries: int, n_variables: int, dropout: float
     ) -> nn.Module:
-        """Make the module; see `Fusion.build`.
-
-        Parameters
-        ----------
-        dim, n_heads, n_queries, n_variables, dropout
-            As in `Fusion.build`.
-
-        Returns
-        -------
-        Module
-            The fusion, of as many tokens as scan and variables have.
-
-        Raises
-        ------
-        ValueError
-            When `depth` is below 1, or `missing` is neither "token" nor "mask".
-        """
         check_choice("missing", self.missing, ("token", "mask"))
-        if self.depth < 1:
-            raise ValueError(f"depth must be at least 1, got {self.depth!r}.")
+        check_count("depth", self.depth)
         masked, n_tokens = self.missing == "mask", n_queries + n_variables
         return _SelfAttention(dim, n_heads, n_tokens, dropout, self.depth, masked)
 

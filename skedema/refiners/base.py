@@ -20,6 +20,24 @@ class Refiner(BaseEstimator, ABC):
 
     A subclass stores its parameters in ``__init__`` and nothing else, as scikit-learn's
     estimators do, so that it can be cloned and searched over as ``refiner__<parameter>``.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from skedema.refiners import Refiner
+    >>> class Feedforward(Refiner):
+    ...     def build(self, *, dim, n_tokens, depth, dropout):
+    ...         layers = [nn.Linear(dim, dim), nn.GELU(), nn.Dropout(dropout)]
+    ...         return nn.Sequential(*layers * depth)
+
+    It is given as an object, or by a name that `register_refiner` makes known:
+
+    >>> import pandas as pd
+    >>> from skedema import AttentionMixerClassifier
+    >>> X = pd.DataFrame({"sodium": [128.0, 140.0, 126.0, 142.0], "sex": ["f", "m", "m", "f"]})
+    >>> clf = AttentionMixerClassifier(refiner=Feedforward(), random_state=0)
+    >>> clf.fit(X, [1, 0, 1, 0]).predict(X)
+    array([1, 0, 1, 0])
     """
 
     @abstractmethod
@@ -41,6 +59,11 @@ class Refiner(BaseEstimator, ABC):
         -------
         Module
             ``(B, S, d) -> (B, S, d)``. No patient may influence another.
+
+        Raises
+        ------
+        ValueError
+            When a parameter has a value that it may not have.
         """
 
 
@@ -53,6 +76,13 @@ def register_refiner(name: str, factory: Callable[[], Any]) -> None:
         What users write as ``refiner=``.
     factory : callable
         Gives a `Refiner` with its default parameters; usually its class.
+
+    Examples
+    --------
+    >>> from skedema.refiners import Mixer, make_refiner, register_refiner
+    >>> register_refiner("wide_mixer", lambda: Mixer(expansion=4.0))
+    >>> make_refiner("wide_mixer")
+    Mixer(expansion=4.0)
     """
     _REFINERS.register(name, factory)
 
@@ -64,6 +94,12 @@ def list_refiners() -> list[str]:
     -------
     list of str
         Sorted, those of installed packages (entry-point group ``skedema.refiners``) included.
+
+    Examples
+    --------
+    >>> from skedema.refiners import list_refiners
+    >>> list_refiners()
+    ['mixer'...]
     """
     return _REFINERS.names()
 
@@ -87,5 +123,13 @@ def make_refiner(refiner: Any) -> Any:
         When the name is unknown.
     TypeError
         When it is something else.
+
+    Examples
+    --------
+    >>> from skedema.refiners import Mixer, make_refiner
+    >>> make_refiner("mixer")
+    Mixer()
+    >>> make_refiner(Mixer(expansion=1.0))
+    Mixer(expansion=1.0)
     """
     return None if refiner is None else resolve(refiner, _REFINERS)

@@ -15,29 +15,20 @@ class Mixer(Refiner):
     ----------
     expansion : float, default=2.0
         Hidden sizes as a multiple of the number of tokens and of the width. Above 0.
+
+    Examples
+    --------
+    >>> from skedema import AttentionMixerClassifier
+    >>> from skedema.refiners import Mixer
+    >>> clf = AttentionMixerClassifier(refiner=Mixer(expansion=1.0), depth=2)
+    >>> clf.get_params()["refiner__expansion"]
+    1.0
     """
 
     def __init__(self, *, expansion: float = 2.0) -> None:
         self.expansion = expansion
 
     def build(self, *, dim: int, n_tokens: int, depth: int, dropout: float) -> nn.Module:
-        """Make the module; see `Refiner.build`.
-
-        Parameters
-        ----------
-        dim, n_tokens, depth, dropout
-            As in `Refiner.build`.
-
-        Returns
-        -------
-        Module
-            `depth` mixer layers.
-
-        Raises
-        ------
-        ValueError
-            When `expansion` is not above 0.
-        """
         if not self.expansion > 0:
             raise ValueError(f"expansion must be above 0, got {self.expansion!r}.")
         layers = (MixerLayer(n_tokens, dim, self.expansion, dropout) for _ in range(depth))

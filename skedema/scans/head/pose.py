@@ -104,7 +104,7 @@ def head_pose(mask: Mask, scan: Scan) -> Pose:
     >>> import numpy as np
     >>> from skedema.scans.scan import Scan
     >>> x, y, z = np.ogrid[-20:21, -25:26, -18:19]
-    >>> cavity = (x / 16) ** 2 + (y / 21) ** 2 + (z / 14) ** 2 < 1
+    >>> cavity = ((x / 16) ** 2 + (y / 21) ** 2 + (z / 15) ** 2 < 1) & (z > -8)
     >>> pose = head_pose(cavity, Scan(cavity.astype(float), np.diag([4.0, 4.0, 4.0, 1.0])))
     >>> bool(pose.degrees < 1)
     True

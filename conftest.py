@@ -1,8 +1,9 @@
-"""Settings and fixtures for all tests."""
+"""Settings and fixtures for all tests, the examples in docstrings included."""
 
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 # Before numpy or torch is imported, or the pools are made already. Set, not defaulted: results are
@@ -16,6 +17,11 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 
 torch.set_num_threads(1)
+
+# Scripts that tests run: to look for examples in them would be to run them.
+collect_ignore_glob = ["tests/data/*", "tests/*/_*.py"]
+# What an example needs besides the plain install, by a word of its code.
+_EXTRAS = {"MonaiEncoder(": "monai", "monai:": "monai", ".show(": "matplotlib", "polars": "polars"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,3 +58,23 @@ def _nothing_known() -> None:
 
     for cache in (volumes, features, fitted):
         cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _examples_at_work(request: pytest.FixtureRequest) -> None:
+    """Run a docstring's example in a folder of its own, and forget what it registers."""
+    if not isinstance(request.node, pytest.DoctestItem):
+        return
+    code = "".join(example.source for example in request.node.dtest.examples)
+    for word, package in _EXTRAS.items():
+        if word in code and find_spec(package) is None:
+            pytest.skip(f"{package} is not installed")
+    monkeypatch = request.getfixturevalue("monkeypatch")
+    monkeypatch.chdir(request.getfixturevalue("tmp_path"))
+
+    from skedema.encoders.catalogue import _ENCODERS
+    from skedema.fusion.base import _FUSIONS
+    from skedema.refiners.base import _REFINERS
+
+    for registry in (_ENCODERS, _FUSIONS, _REFINERS):
+        monkeypatch.setattr(registry, "_factories", dict(registry._factories))
