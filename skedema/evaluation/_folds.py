@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +16,8 @@ from sklearn.utils import _safe_indexing
 
 from skedema._caching.meaning import digest
 from skedema._caching.store import ArrayStore
-from skedema.clinical.leaks import leaks_known
+from skedema._folds import each_fold
 from skedema.evaluation._splits import Split
-from skedema.scans._processes import in_processes, n_processes
 
 # Raise this when what is kept of a fold changes: it is then computed anew.
 _LAYOUT = 1
@@ -128,20 +127,11 @@ def outcomes(
     due = [number for number, outcome in enumerate(found) if outcome is None]
     arguments = [(tasks[number], X, y, positive, store) for number in due]
     with _progress(len(tasks), len(tasks) - len(due), verbose) as bar:
-        for number, outcome in zip(due, _computed(arguments, n_jobs), strict=True):
+        for number, outcome in zip(due, each_fold(_do, arguments, n_jobs), strict=True):
             found[number] = outcome
             bar.set_postfix_str(tasks[number].name, refresh=False)
             bar.update()
     return [outcome for outcome in found if outcome is not None]
-
-
-def _computed(arguments: list[tuple[Any, ...]], n_jobs: int | None) -> Iterator[Outcome]:
-    n_workers = n_processes(n_jobs, len(arguments)) if arguments else 1
-    if n_workers > 1:
-        yield from in_processes(_do, arguments, n_workers)
-    else:
-        for each in arguments:
-            yield _do(*each)
 
 
 def _do(task: Task, X: Any, y: Any, positive: Any, store: ArrayStore | None) -> Outcome:
@@ -170,8 +160,7 @@ def _fit_and_ask(task: Task, X: Any, y: Any, positive: Any) -> Outcome:
     train, test = task.split.train, task.split.test
     started = time.perf_counter()
     fitted = clone(task.estimator)
-    with leaks_known():
-        fitted.fit(_safe_indexing(X, train), _safe_indexing(y, train))
+    fitted.fit(_safe_indexing(X, train), _safe_indexing(y, train))
     trained = time.perf_counter()
     unseen = _safe_indexing(X, test)
     probabilities = np.asarray(fitted.predict_proba(unseen), dtype=np.float64)

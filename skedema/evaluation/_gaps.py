@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing, check_random_state, indexable
 
+from skedema._folds import each_fold
 from skedema._registry import nearest_name
-from skedema.clinical.leaks import leaks_known
 from skedema.evaluation._cells import Bools, labels_of, present, shuffled, without
 from skedema.evaluation._evaluate import _check_estimators, _check_labels
 from skedema.evaluation._leaks import look_for_leaks
@@ -22,7 +22,6 @@ from skedema.evaluation._patients import warn_of_repeated_patients
 from skedema.evaluation._splits import Split, draw_splits, warn_of_one_class
 from skedema.evaluation.metrics import figures
 from skedema.frames import check_same_rows
-from skedema.scans._processes import in_processes, n_processes
 
 PATTERNS = (
     "random values",
@@ -174,12 +173,7 @@ def missing_curve(
         for name, model in models.items()
         for fold, split in enumerate(splits)
     ]
-    n_workers = n_processes(n_jobs, len(arguments))
-    parts = (
-        in_processes(_curve, arguments, n_workers)
-        if n_workers > 1
-        else (_curve(*each) for each in arguments)
-    )
+    parts = each_fold(_curve, arguments, n_jobs)
     return pd.concat(parts, ignore_index=True)
 
 
@@ -189,8 +183,7 @@ def _curve(
     """Fit a classifier on a fold, and follow it."""
     try:
         seen, unseen = _safe_indexing(X, split.train), _safe_indexing(X, split.test)
-        with leaks_known():
-            fitted = clone(model).fit(seen, _safe_indexing(y, split.train))
+        fitted = clone(model).fit(seen, _safe_indexing(y, split.train))
         labels = np.asarray(y) == positive
         there = present(unseen, plan.columns)
         known: dict[bytes, dict[str, float]] = {}

@@ -16,9 +16,10 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 from sklearn.utils import get_tags, indexable
 
+from skedema._folds import each_fold
 from skedema.frames import check_same_rows
 from skedema.search._drawing import Space, check_space, configured, draw
-from skedema.search._folds import Fold, score_folds
+from skedema.search._folds import Fold, score_fold
 from skedema.search._workers import INTERRUPTED
 
 
@@ -195,11 +196,13 @@ class CrossValidatedObjective:
         """Score without a warning; what failed is the trial's user attribute ``error``."""
         _check_direction(trial)
         candidate = configured(self.estimator, self.parameters(trial))
+        tasks = [
+            (candidate, self.X, self.y, split, self.scorer, self.fit_params)
+            for split in self.splits
+        ]
         folds: list[Fold] = []
         try:
-            for fold in score_folds(
-                candidate, self.X, self.y, self.splits, self.scorer, self.fit_params, self.n_jobs
-            ):
+            for fold in each_fold(score_fold, tasks, self.n_jobs, in_waves=True):
                 folds.append(self._judged(fold, len(folds), trial))
                 mean = float(np.mean([each.score for each in folds]))
                 if np.isnan(mean):

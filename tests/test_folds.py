@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+from joblib import Parallel, delayed, parallel_config
+
+from skedema._folds import each_fold
+from skedema.clinical.leaks import are_leaks_known
+
+WAYS = [(1, False), (1, True), (2, False), (2, True)]
+
+
+def leave(folder, name, seconds=0.0):
+    """Leave a file behind, so that other processes can tell."""
+    time.sleep(seconds)
+    (folder / name).touch()
+    return name
+
+
+def left(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def threads():
+    return os.environ.get("OMP_NUM_THREADS")
+
+
+@pytest.mark.parametrize(("n_jobs", "in_waves"), WAYS)
+def test_results_come_in_the_order_of_the_folds(n_jobs, in_waves):
+    folds = [(k, 3) for k in range(7)]
+    found = each_fold(divmod, folds, n_jobs, in_waves=in_waves)
+    assert list(found) == [divmod(*fold) for fold in folds]
+    assert list(each_fold(divmod, [], n_jobs, in_waves=in_waves)) == []
+
+
+@pytest.mark.parametrize(("n_jobs", "in_waves"), WAYS)
+def test_what_is_fitted_on_a_fold_does_not_look_for_leaks(n_jobs, in_waves):
+    assert list(each_fold(are_leaks_known, [()] * 3, n_jobs, in_waves=in_waves)) == [True] * 3
+    assert not are_leaks_known()
+
+
+@pytest.mark.parametrize(("n_jobs", "in_waves"), WAYS)
+def test_an_error_is_raised_where_its_fold_comes(n_jobs, in_waves):
+    found = each_fold(divmod, [(1, 1), (1, 0), (1, 1)], n_jobs, in_waves=in_waves)
+    if n_jobs == 1:
+        assert next(found) == (1, 0)
+    with pytest.raises(ZeroDivisionError):
+        list(found)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_who_stops_early_begins_no_further_wave_and_waits_for_this_one(tmp_path, n_jobs):
+    folds = [(tmp_path, "a"), (tmp_path, "b", 0.3), (tmp_path, "c"), (tmp_path, "d")]
+    found = each_fold(leave, folds, n_jobs, in_waves=True)
+    assert next(found) == "a"
+    found.close()
+    assert left(tmp_path) == ["a", "b"][:n_jobs]
+
+
+def test_in_one_process_nothing_is_begun_before_it_is_asked_for(tmp_path):
+    found = each_fold(leave, [(tmp_path, "a"), (tmp_path, "b")], None)
+    assert left(tmp_path) == []
+    next(found)
+    assert left(tmp_path) == ["a"]
+
+
+def test_processes_have_one_thread_each_but_share_the_cores_in_waves(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert set(each_fold(threads, [()] * 3, 2)) == {"1"}
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")  # joblib leaves alone what is set
+    with parallel_config(backend="loky"):
+        assert set(each_fold(threads, [()] * 3, 2, in_waves=True)) == {"3"}
+
+
+def test_waves_run_where_joblib_is_configured_to():
+    with parallel_config(backend="threading", n_jobs=2):
+        found = set(each_fold(os.getpid, [()] * 3, None, in_waves=True))
+    assert found == {os.getpid()}
+
+
+def test_a_worker_of_joblib_does_its_folds_by_itself():
+    def pids(in_waves):
+        return {os.getpid(), *each_fold(os.getpid, [()] * 3, 2, in_waves=in_waves)}
+
+    found = Parallel(n_jobs=2)(delayed(pids)(in_waves) for in_waves in (False, True))
+    assert [len(each) for each in found] == [1, 1]
