@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from threading import RLock, local
@@ -16,6 +15,7 @@ from torch import nn
 from skedema._caching.bounded import BoundedCache
 from skedema._caching.identity import module_identity
 from skedema._caching.store import store_beneath
+from skedema._each import bar
 from skedema._scan_column import Scans
 from skedema.scans import VolumeReader
 from skedema.scans._content import by_content
@@ -156,16 +156,17 @@ class FeatureCache:
         return type(self), (self._kept.max_bytes,)
 
 
-def _shown(each: Iterable[np.ndarray], n: int, verbose: int) -> Iterator[np.ndarray]:
+def _shown(encoded: Iterable[np.ndarray], n: int, verbose: int) -> Iterator[np.ndarray]:
     """Show progress, unless an outer call does so already."""
     if not verbose or getattr(_this_thread, "shows", False):
-        yield from each
+        yield from encoded
         return
-    from tqdm import tqdm
-
     _this_thread.shows = True
     try:
-        yield from tqdm(each, total=n, desc="encoding scans", unit="scan", file=sys.stderr)
+        with bar("encoding scans", "scan", n) as progress:
+            for feature in encoded:
+                progress.update()
+                yield feature
     finally:
         _this_thread.shows = False
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from skedema._each import n_processes, one_ahead
 from skedema.frames import Column, Table, listing
 from skedema.scans import ScanError, VolumeReader, looks_like_scan
-from skedema.scans._processes import n_processes, one_ahead
 from skedema.scans._remarks import Told
 from skedema.scans.cache import About, volumes
 from skedema.scans.errors import SEVERAL_SCANS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dis
-import hashlib
 import pickle
 from collections.abc import Iterator
 from functools import lru_cache
@@ -15,6 +14,8 @@ import numpy as np
 import torch
 from joblib.hashing import NumpyHasher
 from torch import Tensor, nn
+
+from skedema._caching.digest import digest
 
 
 def identity(thing: object) -> str | None:
@@ -120,26 +121,25 @@ def _parts(function: FunctionType) -> tuple[Any, ...]:
 
 @lru_cache(maxsize=1024)
 def _class_code(cls: type) -> str:
-    digest = hashlib.sha256()
+    found = []
     for base in cls.__mro__:
         for name, value in sorted(vars(base).items(), key=lambda item: item[0]):
             function = getattr(value, "__func__", getattr(value, "fget", value))
             if isinstance(function, FunctionType):
-                digest.update(f"{base.__qualname__}.{name}:{_code(function.__code__)}".encode())
-    return digest.hexdigest()
+                found.append(f"{base.__qualname__}.{name}:{_code(function.__code__)}")
+    return digest(*found)
 
 
 def _code(code: CodeType) -> str:
-    digest = hashlib.sha256(code.co_code)
+    constants = []
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            digest.update(_code(constant).encode())
+            constants.append(_code(constant))
         elif isinstance(constant, frozenset):  # its order differs from process to process
-            digest.update(repr(sorted(map(repr, constant))).encode())
+            constants.append(repr(sorted(map(repr, constant))))
         else:
-            digest.update(repr(constant).encode())
-    digest.update(repr((code.co_names, code.co_varnames)).encode())
-    return digest.hexdigest()
+            constants.append(repr(constant))
+    return digest(code.co_code, *constants, repr((code.co_names, code.co_varnames)))
 
 
 def _names(code: CodeType) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skedema._caching.digest import DIGEST_SIZE, digest, raw_digest
 from skedema._caching.memory import memory_folder
 from skedema._caching.whole_files import open_file, sweep, write_whole
 
@@ -26,7 +26,6 @@ _MAGIC = b"SKEDEMA\n"
 _DTYPES = ("<f4", "<f8")
 _MOST_AXES = 8
 _DIGITS = 20  # of the length of an axis; arrays have fewer
-_DIGEST_SIZE = hashlib.sha256().digest_size
 
 
 class ArrayStore:
@@ -71,7 +70,7 @@ class ArrayStore:
             It need not exist.
         """
         name = json.dumps([_LAYOUT, key]).encode("ascii")
-        return self.folder / f"{hashlib.sha256(name).hexdigest()}.array"
+        return self.folder / f"{digest(name)}.array"
 
     def load(self, key: str) -> NDArray[Any] | None:
         """Give an array that was kept.
@@ -143,7 +142,7 @@ class ArrayStore:
         path = self.path(key)
         head = _head(key, dtype.str, array.shape)
         numbers = _bytes(np.ascontiguousarray(array, dtype=dtype))
-        parts = (head, numbers, _digest(head, numbers))
+        parts = (head, numbers, raw_digest(head, numbers))
         if not self._swept:  # once a process
             self._swept = True
             sweep(self.folder)
@@ -203,7 +202,7 @@ def _read(file: BufferedReader, key: str) -> NDArray[Any] | None:
         return None
     dtype, shape = found
     n_bytes = math.prod(shape) * int(dtype[-1])
-    if os.fstat(file.fileno()).st_size != len(head) + n_bytes + _DIGEST_SIZE:
+    if os.fstat(file.fileno()).st_size != len(head) + n_bytes + DIGEST_SIZE:
         return None
     try:
         array = np.empty(shape, dtype=dtype)
@@ -211,7 +210,7 @@ def _read(file: BufferedReader, key: str) -> NDArray[Any] | None:
         return None
     numbers = _bytes(array)
     whole = file.readinto(numbers) == n_bytes
-    whole = whole and file.read(_DIGEST_SIZE + 1) == _digest(head, numbers)
+    whole = whole and file.read(DIGEST_SIZE + 1) == raw_digest(head, numbers)
     return array.astype(array.dtype.newbyteorder("="), copy=False) if whole else None
 
 
@@ -236,9 +235,3 @@ def _head(key: str, dtype: str, shape: Sequence[int]) -> bytes:
 
 def _bytes(array: NDArray[Any]) -> memoryview:
     return array.reshape(-1).view(np.uint8).data
-
-
-def _digest(head: bytes, numbers: memoryview) -> bytes:
-    digest = hashlib.sha256(head)
-    digest.update(numbers)
-    return digest.digest()

@@ -18,10 +18,10 @@ _STRAY_AFTER = 3600.0  # seconds; nothing takes so long to write
 
 def write_whole(
     path: Path,
-    write: Callable[[BinaryIO], None],
+    write: Callable[[BinaryIO], object],
     *,
     prefix: str = ".",
-    before_naming: Callable[[], None] = lambda: None,
+    before_naming: Callable[[], object] = lambda: None,
 ) -> None:
     """Write a file so that whoever reads at the time, or is killed, has all of it or none.
 
@@ -119,9 +119,9 @@ def sync_folder(folder: Path) -> None:
 
 def _write(
     path: Path,
-    write: Callable[[BinaryIO], None],
+    write: Callable[[BinaryIO], object],
     prefix: str,
-    before_naming: Callable[[], None],
+    before_naming: Callable[[], object],
 ) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f"{prefix}{uuid4().hex}.partial"

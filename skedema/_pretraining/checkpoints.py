@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
@@ -15,12 +14,13 @@ from typing import IO, Any, BinaryIO, cast
 
 import torch
 
+from skedema._caching.digest import DIGEST_SIZE, DigestedWriter, digest, raw_digest
 from skedema._caching.whole_files import open_file, sweep, sync_folder, write_whole
 
 _NAME, _PREVIOUS = "vit_autoencoder.ckpt", "vit_autoencoder.previous.ckpt"
 _TEMPORARY = ".vit_autoencoder-"
 _MAGIC = b"SKEDEMA1"
-_TRAILER = hashlib.sha256().digest_size + len(_MAGIC)
+_TRAILER = DIGEST_SIZE + len(_MAGIC)
 
 
 class Checkpoints:
@@ -113,10 +113,10 @@ class Checkpoints:
         """
 
         def write(file: BinaryIO) -> None:
-            hashing = _Hashing(file)
+            digested = DigestedWriter(file)
             content = {"fingerprint": self.fingerprint, "state": state}
-            torch.save(content, cast(IO[bytes], hashing))
-            file.write(hashing.sha256.digest() + _MAGIC)
+            torch.save(content, cast(IO[bytes], digested))
+            file.write(digested.raw_digest() + _MAGIC)
 
         def keep_previous() -> None:
             with suppress(FileNotFoundError):
@@ -227,27 +227,11 @@ def folder_of_run(folder: Path, fingerprint: Mapping[str, str]) -> Path:
         with suppress(OSError, _DamagedError):
             if _read(folder / name)["fingerprint"] == dict(fingerprint):
                 return folder
-    digest = hashlib.sha256(json.dumps(dict(fingerprint), sort_keys=True).encode()).hexdigest()
-    return folder / digest[:32]
+    return folder / digest(json.dumps(dict(fingerprint), sort_keys=True))[:32]
 
 
 class _DamagedError(Exception):
     """Why a checkpoint is none."""
-
-
-class _Hashing(io.RawIOBase):
-    """Pass bytes on to a file and digest them, so that nothing is held in memory twice."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file = file
-        self.sha256 = hashlib.sha256()
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        self.sha256.update(data)
-        return self.file.write(data)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -258,7 +242,7 @@ def _read(path: Path) -> dict[str, Any]:
     with file:
         content = file.read()
     payload, trailer = memoryview(content)[:-_TRAILER], content[-_TRAILER:]
-    if trailer != hashlib.sha256(payload).digest() + _MAGIC:
+    if trailer != raw_digest(payload) + _MAGIC:
         raise _DamagedError("its digest is not that of its content")
     try:
         loaded = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
@@ -10,7 +9,9 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from skedema._caching.digest import digest
 from skedema._pretraining.loop import Training
+from skedema.scans.cache import reading
 
 # May differ between a run and its continuation. `volume` is told by what it comes to.
 _FREE = {
@@ -51,19 +52,13 @@ def fingerprint(
         found["random_state"] = "any"
     augmentation = training.settings.augmentation
     found["augment"] = "None" if augmentation is None else repr(augmentation.get_params())
-    found["volume"] = repr(tuple(training.reader.settings()))
+    found["volume"] = reading(training.reader)
     found["scans"] = f"{len(training.source)} with digest {training.source.digest()[:16]}"
     if start is not None:
-        found["start"] = f"weights with digest {_digest(start)[:16]}"
+        weights = (value.cpu().contiguous().numpy() for value in start.state_dict().values())
+        found["start"] = f"weights with digest {digest(*weights)[:16]}"
     return found
 
 
 def _text(value: Any) -> str:
     return repr(value.item() if isinstance(value, np.generic) else value)
-
-
-def _digest(module: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for value in module.state_dict().values():
-        digest.update(value.cpu().contiguous().numpy().data)
-    return digest.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from numbers import Number
@@ -14,13 +13,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from skedema._caching.digest import digest
+from skedema._each import n_processes, one_ahead
 from skedema._scan_column import Scans, take_scans
 from skedema.frames import listing, read_table
 from skedema.scans import ScanError, VolumeReader
 from skedema.scans._content import by_content
-from skedema.scans._processes import n_processes, one_ahead
 from skedema.scans._remarks import tell
-from skedema.scans.cache import volumes
+from skedema.scans.cache import reading, volumes
 from skedema.scans.files import scan_key
 from skedema.scans.reader import scan_cells
 
@@ -117,7 +117,7 @@ class ScanSource:
             whole scan it is that of its content, so that copies and backups go on.
         """
         keys = [by_content(scan_key(cell)) for cell in self.scans.cells]
-        return hashlib.sha256(repr((keys, tuple(self.reader.settings()))).encode()).hexdigest()
+        return digest(repr((keys, reading(self.reader))))
 
     def batches(self, batches: Sequence[Rows]) -> Iterator[Rows]:
         """Give the batches, while `n_jobs` processes read the scans of later ones.
@@ -246,7 +246,7 @@ class RowSource:
         str
             A digest.
         """
-        return hashlib.sha256(np.ascontiguousarray(self.rows).data).hexdigest()
+        return digest(self.rows)
 
     def batches(self, batches: Sequence[Rows]) -> Iterator[Rows]:
         """Give the batches.

@@ -13,6 +13,7 @@ from torch import nn
 
 from skedema._caching.memory import memory_for_others
 from skedema._device import on_cpu
+from skedema._each import n_processes
 from skedema._features import features
 from skedema._rng import isolated_rng
 from skedema._scan_column import Scans
@@ -22,7 +23,6 @@ from skedema._training.resources import Resources
 from skedema.encoders import is_transformer, make_encoder
 from skedema.modules.fused import probe
 from skedema.scans import VolumeReader
-from skedema.scans._processes import n_processes
 from skedema.scans._remarks import Told, gathered, tell
 from skedema.scans.cache import volumes
 

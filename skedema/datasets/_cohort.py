@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from sklearn.utils import Bunch, check_random_state
 
+from skedema._each import bar, each
 from skedema.datasets._patients import draw_patients
 from skedema.datasets._scan import Shape, Slices, Spacing, simulate_file
 from skedema.datasets._subject import Subject
@@ -107,7 +107,7 @@ def make_head_ct_cohort(
     random_state : int, RandomState or None, default=None
         Seed. The same integer gives the same table and byte-identical files.
     verbose : int, default=0
-        Progress messages, as in joblib.
+        Above 0, shows how many scans are drawn, on standard error.
 
     Returns
     -------
@@ -194,10 +194,12 @@ def make_head_ct_cohort(
         patients.clinical["sex"].tolist(),
         patients.clinical["site"].tolist(),
     )
-    found = Parallel(n_jobs=n_jobs, verbose=verbose)(
-        delayed(simulate_file)(path, subject, seed, grid, size, slices)
+    tasks = [
+        (path, subject, seed, grid, size, slices)
         for path, subject, seed in zip(paths, subjects, for_scans.spawn(n_samples), strict=True)
-    )
+    ]
+    progress = bar("drawing scans", "scan", n_samples, shown=verbose)
+    found = list(each(simulate_file, tasks, n_jobs, progress))
 
     index = pd.Index(names, name="patient")
     frame = patients.clinical.set_index(index)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
-from uuid import uuid4
 
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from skedema._caching.whole_files import write_whole
 from skedema.datasets._acquisition import (
     Acquisition,
     draw_acquisition,
@@ -117,16 +116,7 @@ def write_nifti(path: Path, volume: NDArray[np.int16], affine: NDArray[np.float6
     # A gzip header holds a name and a time unless told otherwise.
     with gzip.GzipFile("", "wb", compresslevel=1, fileobj=packed, mtime=0) as stream:
         stream.write(image.to_bytes())
-    partial = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    try:
-        with partial.open("xb") as file:
-            file.write(packed.getvalue())
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    write_whole(path, lambda file: file.write(packed.getvalue()))
 
 
 def simulate_file(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from sklearn.utils import _safe_indexing
 
 from skedema._caching.meaning import digest
 from skedema._caching.store import ArrayStore
+from skedema._each import bar
 from skedema._folds import each_fold
 from skedema.evaluation._splits import Split
 
@@ -126,11 +126,10 @@ def outcomes(
     found: list[Outcome | None] = [_load(store, task) for task in tasks]
     due = [number for number, outcome in enumerate(found) if outcome is None]
     arguments = [(tasks[number], X, y, positive, store) for number in due]
-    with _progress(len(tasks), len(tasks) - len(due), verbose) as bar:
-        for number, outcome in zip(due, each_fold(_do, arguments, n_jobs), strict=True):
-            found[number] = outcome
-            bar.set_postfix_str(tasks[number].name, refresh=False)
-            bar.update()
+    progress = bar("evaluate", "fit", len(tasks), done=len(tasks) - len(due), shown=verbose)
+    for number, outcome in zip(due, each_fold(_do, arguments, n_jobs, progress), strict=True):
+        found[number] = outcome
+        progress.set_postfix_str(tasks[number].name, refresh=False)
     return [outcome for outcome in found if outcome is not None]
 
 
@@ -176,16 +175,3 @@ def _fit_and_ask(task: Task, X: Any, y: Any, positive: Any) -> Outcome:
     if not ((probability >= 0) & (probability <= 1)).all():
         raise ValueError("predict_proba gave something else than numbers between 0 and 1.")
     return Outcome(probability, predicted, trained - started, asked - trained)
-
-
-def _progress(n_tasks: int, n_done: int, verbose: int) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(
-        total=n_tasks,
-        initial=n_done,
-        desc="evaluate",
-        unit="fit",
-        file=sys.stderr,
-        disable=not verbose,
-    )

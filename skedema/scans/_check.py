@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import sys
 import warnings
-from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from skedema._caching.digest import digest, file_digest
+from skedema._each import bar, each
 from skedema.scans._budget import DEFAULT_MAX_BYTES, checked_max_bytes
 from skedema.scans._checks import checked_acquisition
 from skedema.scans._findings import degrees, duplicates, odd_geometry, odd_values, outliers
 from skedema.scans._prepare import look, prepare
-from skedema.scans._processes import in_processes, n_processes
 from skedema.scans.errors import ScanError
 from skedema.scans.files import is_missing_scan, load_scan, scan_name
 from skedema.scans.reader import ReaderSettings, VolumeReader, scan_cells
@@ -141,17 +138,12 @@ def check(
     acquisition = checked_acquisition(acquisition)
     most = checked_max_bytes(DEFAULT_MAX_BYTES if max_bytes is None else max_bytes)
     settings = None if volume is None else volume.settings()
-    tasks = (
-        (cell, each, most, acquisition, settings)
-        for cell, each in zip(cells, expected, strict=True)
-    )
-    n_workers = n_processes(n_jobs, len(cells))
-    results: Iterator[dict[str, Any]]
-    if n_workers > 1:
-        results = in_processes(_look, tasks, n_workers)
-    else:
-        results = (_look(*task) for task in tasks)
-    rows = list(_progress(results, len(cells)) if verbose else results)
+    tasks = [
+        (cell, checksum, most, acquisition, settings)
+        for cell, checksum in zip(cells, expected, strict=True)
+    ]
+    progress = bar("checking scans", "scan", len(cells), shown=verbose)
+    rows = list(each(_look, tasks, n_jobs, progress))
     duplicates(rows, list(index))
     outliers(rows, "shape", "shape")
     outliers(rows, "spacing", "voxels in mm")
@@ -184,7 +176,8 @@ def _look(
             findings.append(f"cannot be read ({type(error).__name__}: {error})")
         else:
             row["readable"] = True
-            row |= _geometry(scan) | {"voxels": _digest(scan.voxels)}
+            upended = np.asarray(scan.voxels.T, dtype=np.float32)  # as they lie in a file
+            row |= _geometry(scan) | {"voxels": digest(str(scan.voxels.shape), upended)}
             row["low"], row["high"] = float(scan.voxels.min()), float(scan.voxels.max())
             findings += odd_values(row["low"], row["high"]) + odd_geometry(scan, row)
             findings += _remarks(scan, settings)
@@ -221,16 +214,9 @@ def _checksum(cell: object) -> str | None:
     try:
         if not isinstance(cell, str | os.PathLike) or not os.path.isfile(cell):
             return None
-        with open(cell, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_digest(cell)
     except (OSError, ValueError):
         return None
-
-
-def _digest(voxels: NDArray[Any]) -> str:
-    digest = hashlib.blake2b(str(voxels.shape).encode(), digest_size=16)
-    digest.update(np.asarray(voxels.T, dtype=np.float32, order="C").data)
-    return digest.hexdigest()
 
 
 def _geometry(scan: Scan) -> dict[str, Any]:
@@ -279,12 +265,3 @@ def _sha256(value: Any, label: Any) -> str | None:
             "or None where it is not known"
         )
     return text
-
-
-def _progress(results: Iterable[dict[str, Any]], total: int) -> Iterable[dict[str, Any]]:
-    from tqdm import tqdm
-
-    bar: Iterable[dict[str, Any]] = tqdm(
-        results, total=total, desc="checking scans", unit="scan", file=sys.stderr
-    )
-    return bar

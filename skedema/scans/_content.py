@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from functools import lru_cache
 from typing import Any
+
+from skedema._caching.digest import file_digest
 
 # One file is the whole scan. Others may have their voxels in a file beside it, so that two of the
 # same content may be two scans.
@@ -80,5 +81,4 @@ def identity_of(status: os.stat_result) -> tuple[int, ...]:
 
 @lru_cache(maxsize=2**16)
 def _hash_file(path: str, identity: tuple[int, ...], size: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_digest(path)

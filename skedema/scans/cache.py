@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from skedema._caching.bounded import BoundedCache
 from skedema._caching.store import ArrayStore, store_beneath
+from skedema._each import each, n_processes
 from skedema.scans._content import by_content
-from skedema.scans._processes import in_processes, n_processes
 from skedema.scans._remarks import Remark, gathered, packed, unpacked
 from skedema.scans._usual import N_MEASURES, measures
 from skedema.scans.files import scan_key
@@ -267,12 +267,11 @@ class VolumeCache:
         keep: bool,
     ) -> dict[Any, NDArray[np.float32]]:
         """Read the scans of keys that are not held."""
-        n_workers = n_processes(n_jobs, len(wanted))
-        if n_workers == 1:
+        if n_processes(n_jobs, len(wanted)) == 1:
             return {k: self.get(reader, cell, memory, keep=keep) for k, cell in wanted.items()}
         found = {}
-        tasks = ((reader, cell, memory, key) for key, cell in wanted.items())
-        results = in_processes(_read_apart, tasks, n_workers)
+        tasks = [(reader, cell, memory, key) for key, cell in wanted.items()]
+        results = each(_read_apart, tasks, n_jobs)
         for key, (volume, n_reads, about) in zip(wanted, results, strict=True):
             volume.flags.writeable = False
             self._count(n_reads)
@@ -307,7 +306,7 @@ class VolumeCache:
         self._count(1)
         with gathered() as told:
             volume = reader.read(cell)
-        about = About(tuple(each.remark for each in told), measures(volume))
+        about = About(tuple(one.remark for one in told), measures(volume))
         self._note(key, about)
         # A file that was written anew meanwhile is not what was hashed.
         if kept and store and _stored_key(key) == known_as:

@@ -6,12 +6,12 @@ import os
 import stat
 import sys
 from contextlib import suppress
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skedema._caching.digest import digest
 from skedema.scans._budget import DEFAULT_MAX_BYTES, checked_max_bytes
 from skedema.scans._checks import as_volume, checked_acquisition, numeric, refused_by_system
 from skedema.scans._content import WHOLE_SCANS, identity_of
@@ -316,6 +316,4 @@ def _image_key(image: Any, name: str) -> tuple[Any, ...]:
 
 
 def _digest(array: NDArray[Any]) -> str:
-    digest = blake2b(f"{array.shape} {array.dtype.str}".encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-    return digest.hexdigest()
+    return digest(f"{array.shape} {array.dtype.str}", array)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from skedema._each import bar, each
 from skedema.scans._budget import DEFAULT_MAX_BYTES, checked_max_bytes
 from skedema.scans._checks import checked_acquisition
 from skedema.scans._planes import draw_planes, voxel_size
 from skedema.scans._prepare import Prepared, prepare
-from skedema.scans._processes import in_processes, n_processes
 from skedema.scans._remarks import Told, gathered, tell
 from skedema.scans.errors import ScanError
 from skedema.scans.files import load_scan, scan_name
@@ -215,7 +215,11 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         cells = scan_cells(X)
         volumes = np.empty((len(cells), self.n_channels, *settings.shape), dtype=np.float32)
         told: list[Told] = []
-        for row, (volume, odd) in enumerate(self._progress(self._read_all(cells), len(cells))):
+        if self.verbose:
+            print(self.summary(), file=sys.stderr)
+        tasks = [(self, row, cell) for row, cell in enumerate(cells)]
+        progress = bar("reading scans", "scan", len(cells), shown=self.verbose)
+        for row, (volume, odd) in enumerate(each(_read_row, tasks, self.n_jobs, progress)):
             volumes[row] = volume
             told += odd
         tell(told, len(cells))
@@ -318,24 +322,6 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         title = f"{scan_name(scan)}{note}\n{self.summary()}"
         return draw_planes(volume, size, unit, names, limits, title)
 
-    def _read_all(self, cells: list[Any]) -> Iterator[_Read]:
-        tasks = ((self, row, cell) for row, cell in enumerate(cells))
-        n_workers = n_processes(self.n_jobs, len(cells))
-        if n_workers > 1:
-            return in_processes(_read_row, tasks, n_workers)
-        return (_read_row(*task) for task in tasks)
-
-    def _progress(self, results: Iterator[_Read], total: int) -> Iterable[_Read]:
-        if not self.verbose:
-            return results
-        print(self.summary(), file=sys.stderr)
-        from tqdm import tqdm
-
-        bar: Iterable[_Read] = tqdm(
-            results, total=total, desc="reading scans", unit="scan", file=sys.stderr
-        )
-        return bar
-
     def __sklearn_is_fitted__(self) -> bool:
         return True
 
@@ -378,7 +364,7 @@ def _read_row(reader: VolumeReader, row: int, cell: object) -> _Read:
             volume = reader.read(cell)
     except ScanError as error:
         raise ScanError(f"row {row}: {error}") from error
-    return volume, [each._replace(row=f"row {row}") for each in told]
+    return volume, [one._replace(row=f"row {row}") for one in told]
 
 
 def _times(numbers: Iterable[float]) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import cross_validate
 
-from skedema import AttentionMixerClassifier
+from skedema import AttentionMixerClassifier, VolumeReader
 from skedema._pretraining.loop import Training
 from skedema._pretraining.views import ViewAugmentation
 
@@ -149,6 +149,18 @@ def test_a_run_goes_on_in_a_folder_that_holds_its_checkpoints_directly(
     folder.rename(tmp_path / "old")
     monkeypatch.setattr(Training, "step", lambda *_: fail())
     assert same_weights(first, autoencoder(checkpoint_dir=tmp_path / "old").fit(scans))
+
+
+def test_another_class_of_reader_is_another_run(autoencoder, scans, tmp_path):
+    class Halved(VolumeReader):
+        def read(self, scan):
+            return super().read(scan) / 2
+
+    halved = Halved(shape=16)
+    autoencoder(checkpoint_dir=tmp_path, volume=VolumeReader(shape=16)).fit(scans)
+    second = autoencoder(checkpoint_dir=tmp_path, volume=halved).fit(scans)
+    assert same_weights(second, autoencoder(volume=halved).fit(scans))
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_folds_may_share_a_folder(autoencoder, scans, tmp_path):
