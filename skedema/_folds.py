@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from joblib import Parallel, delayed
 
-from skedema.clinical.leaks import leaks_known
+from skedema._told import table_told
 from skedema.scans._processes import in_processes, n_processes
 
 Result = TypeVar("Result")
@@ -22,7 +22,8 @@ def each_fold(
 ) -> Iterator[Result]:
     """Call a function with the arguments of each fold; gives results in order, as they come.
 
-    What is fitted in it does not look for leaks: whoever has the folds tells of them once.
+    What is about the whole table, such as leaks, is not told of a fold: whoever has the folds does
+    so once.
 
     Parameters
     ----------
@@ -60,5 +61,5 @@ def _waves(calls: list[tuple[Any, ...]], n_workers: int) -> Iterator[Any]:
 
 
 def _call(function: Callable[..., Result], *arguments: Any) -> Result:
-    with leaks_known():
+    with table_told():
         return function(*arguments)
