@@ -14,16 +14,6 @@ def all_or_nothing(method: Method) -> Method:
 
     Attributes are put back, not what is in them: a method that changes a thing in place, where it
     could make a new one, undoes that itself.
-
-    Parameters
-    ----------
-    method : callable
-        A method that sets attributes, such as `fit`.
-
-    Returns
-    -------
-    callable
-        The method, which raises as before.
     """
 
     @wraps(method)

@@ -11,16 +11,5 @@ PACKAGES = {
 
 
 def how_to_install(extra: str) -> str:
-    """Give a command that works wherever skedema itself came from.
-
-    Parameters
-    ----------
-    extra : {"dicom", "monai", "plot"}
-        What is missing.
-
-    Returns
-    -------
-    str
-        Such as ``pip install matplotlib``.
-    """
+    """Give a command that works wherever skedema came from, such as ``pip install matplotlib``."""
     return f"pip install {' '.join(PACKAGES[extra])}"

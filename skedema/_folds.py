@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from skedema._each import each
-from skedema.clinical.leaks import leaks_known
+from skedema._told import table_told
 
 Result = TypeVar("Result")
 
@@ -21,12 +21,13 @@ def each_fold(
 ) -> Iterator[Result]:
     """Call a function with the arguments of each fold, as `each` does.
 
-    What is fitted in it does not look for leaks: whoever has the folds tells of them once.
+    What is about the whole table, such as leaks, is not told of a fold: whoever has the folds
+    tells of it once.
     """
     calls = [(function, *fold) for fold in folds]
     return each(_call, calls, n_jobs, progress, in_waves=in_waves)
 
 
 def _call(function: Callable[..., Result], *arguments: Any) -> Result:
-    with leaks_known():
+    with table_told():
         return function(*arguments)

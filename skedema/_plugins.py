@@ -11,44 +11,15 @@ from skedema._registry import Registry
 
 
 def can_build(thing: Any) -> bool:
-    """Tell whether something is an object with a build method.
-
-    Parameters
-    ----------
-    thing : object
-        What is asked about.
-
-    Returns
-    -------
-    bool
-        False for classes and torch modules, whatever they have.
-    """
+    """Tell whether something is an object with a build method, and no class or torch module."""
     return not isinstance(thing, (type, nn.Module)) and callable(getattr(thing, "build", None))
 
 
 def resolve(given: Any, registry: Registry, is_plugin: Callable[[Any], bool] = can_build) -> Any:
-    """Resolve a plug-in parameter.
+    """Give the plug-in that a parameter holds, as a registered name or as an object.
 
-    Parameters
-    ----------
-    given : str or object
-        A registered name, or an object with a ``build`` method.
-    registry : Registry
-        Where names are looked up.
-    is_plugin : callable
-        Tells a plug-in of this kind from anything else.
-
-    Returns
-    -------
-    object
-        A plug-in.
-
-    Raises
-    ------
-    ValueError
-        When the name is unknown.
-    TypeError
-        For a class, a torch module, or anything that cannot build; also when a name leads there.
+    `is_plugin` tells a plug-in of this kind from anything else. An error says what was given
+    instead: an unknown name, a class, a torch module, or a name that leads to something else.
     """
     kind = registry.kind
     if isinstance(given, str):

@@ -10,22 +10,9 @@ from typing import Any
 _LISTED = 20
 
 
-def nearest_name(name: str, known: Iterable[str]) -> str:
-    """Return a sentence that helps with a misspelt name.
-
-    Parameters
-    ----------
-    name : str
-        What was asked for.
-    known : iterable of str
-        What there is.
-
-    Returns
-    -------
-    str
-        "Did you mean 'x'? Known: ..." or "Known: ...".
-    """
-    names = sorted(known)
+def nearest_name(name: str, choices: Iterable[str]) -> str:
+    """Help with a misspelt name: "Did you mean 'x'? Known: ..." or "Known: ..."."""
+    names = sorted(choices)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"Did you mean {close[0]!r}? " if close else ""
     shown = ", ".join(map(repr, names[:_LISTED])) or "none"
@@ -34,15 +21,10 @@ def nearest_name(name: str, known: Iterable[str]) -> str:
 
 
 class Registry:
-    """Names for plug-ins of one kind.
+    """Names for plug-ins of one kind, such as "encoder".
 
-    Parameters
-    ----------
-    kind : str
-        What the plug-ins are, for messages, such as "encoder".
-    group : str
-        The entry-point group whose members belong to the registry as well. A member is
-        imported when it is first asked for.
+    Members of the entry-point group belong to the registry as well. A member is imported when it is
+    first asked for.
     """
 
     def __init__(self, kind: str, group: str) -> None:
@@ -51,22 +33,9 @@ class Registry:
         self._factories: dict[str, Callable[[], Any]] = {}
 
     def register(self, name: str, factory: Callable[[], Any]) -> None:
-        """Add a plug-in.
+        """Add a plug-in by what makes it, without arguments and so with its default parameters.
 
-        Parameters
-        ----------
-        name : str
-            The name users will write.
-        factory : callable
-            Called without arguments, gives a plug-in with its default parameters; usually the
-            plug-in's class.
-
-        Raises
-        ------
-        TypeError
-            When `name` is not a text or `factory` cannot be called.
-        ValueError
-            When another plug-in has the name.
+        That is usually its class. A name that is no text, or taken, is an error.
         """
         if not isinstance(name, str) or not name:
             raise TypeError(f"The name of the {self.kind} must be a text, got {name!r}.")
@@ -75,47 +44,24 @@ class Registry:
                 f"{self.kind} {name!r}: register its class or a function that makes it, "
                 f"not an object of type {type(factory).__name__}."
             )
-        known = self._factories.get(name, factory)
+        taken = self._factories.get(name, factory)
         # A notebook cell that is run again defines its class anew: the same thing, not a clash.
-        if known is not factory and _home(known) != _home(factory):
+        if taken is not factory and _home(taken) != _home(factory):
             raise ValueError(
                 f"The {self.kind} {name!r} exists already; register yours under another name."
             )
         self._factories[name] = factory
 
     def names(self) -> list[str]:
-        """List the known names.
-
-        Returns
-        -------
-        list of str
-            Sorted, those of installed entry points included.
-        """
+        """List the names, sorted, those of installed entry points included."""
         installed = {point.name for point in entry_points(group=self.group)}
         return sorted(installed | set(self._factories))
 
     def make(self, name: str) -> Any:
         """Make the plug-in of a name, with its default parameters.
 
-        Parameters
-        ----------
-        name : str
-            A registered name.
-
-        Returns
-        -------
-        object
-            The plug-in.
-
-        Raises
-        ------
-        ValueError
-            When nothing has the name; the message holds the nearest one. Also when two different
-            plug-ins have it.
-        ImportError
-            When an installed package offers the name and cannot be imported.
-        TypeError
-            When what the package offers cannot be called.
+        An error for an unknown name holds the nearest one. Two different plug-ins of one name, and
+        an installed package that cannot be imported or offers no factory, are errors that say so.
         """
         found: dict[str, Callable[[], Any]] = {}
         if name in self._factories:

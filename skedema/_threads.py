@@ -21,13 +21,6 @@ def one_thread() -> Iterator[None]:
     How many threads share a product decides its last bits, so that a fold that is fitted in a
     worker process, which has a part of the cores, would differ from one that is fitted without.
 
-    Yields
-    ------
-    None
-        Once.
-
-    Notes
-    -----
     It may be entered by several Python threads at the same time. The number of threads is partly
     the process's and partly each Python thread's own; it is given back by the last one to leave.
     """

@@ -7,7 +7,7 @@ import pytest
 from joblib import Parallel, delayed, parallel_config
 
 from skedema._folds import each_fold
-from skedema.clinical.leaks import are_leaks_known
+from skedema._told import is_table_told
 
 WAYS = [(1, False), (1, True), (2, False), (2, True)]
 
@@ -37,8 +37,8 @@ def test_results_come_in_the_order_of_the_folds(n_jobs, in_waves):
 
 @pytest.mark.parametrize(("n_jobs", "in_waves"), WAYS)
 def test_what_is_fitted_on_a_fold_does_not_look_for_leaks(n_jobs, in_waves):
-    assert list(each_fold(are_leaks_known, [()] * 3, n_jobs, in_waves=in_waves)) == [True] * 3
-    assert not are_leaks_known()
+    assert list(each_fold(is_table_told, [()] * 3, n_jobs, in_waves=in_waves)) == [True] * 3
+    assert not is_table_told()
 
 
 @pytest.mark.parametrize(("n_jobs", "in_waves"), WAYS)

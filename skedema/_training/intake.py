@@ -12,12 +12,13 @@ from sklearn.utils.validation import has_fit_parameter
 from torch import nn
 
 from skedema._scan_column import Scans, take_scans
+from skedema._told import is_table_told
 from skedema._training.image import ImageBranch
 from skedema._training.patients import Patients
 from skedema._training.resources import Resources
 from skedema._training.unusual import UsualScans
 from skedema.clinical import ClinicalTokenizer
-from skedema.clinical.leaks import are_leaks_known, find_leaks, warn_of_leaks
+from skedema.clinical.leaks import find_leaks, warn_of_leaks
 from skedema.encoders import is_transformer
 from skedema.frames import (
     Table,
@@ -181,10 +182,10 @@ class Intake:
                 self._dtypes = dict(given.dtypes)
             self.metadata.fit(given, labels, **weights)
             self.variables = self._name_variables(part)
-            if not are_leaks_known():
+            if not is_table_told():
                 without = [p for p in range(self.n_columns) if p not in self.clinical]
                 leaks = find_leaks(table, labels, without=without, trusted=trusted)
-                warn_of_leaks(leaks, table, stacklevel=7)  # past the decorators of fit
+                warn_of_leaks(leaks, table)
         if branch is not None:
             scans = self.scans(table)
             if not scans.present.any():

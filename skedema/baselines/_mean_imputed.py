@@ -129,10 +129,10 @@ class MeanImputed(TransformerMixin, BaseEstimator):
 
 
 def _typical(values: np.ndarray, weight: np.ndarray, n_categories: int) -> float:
-    known = ~np.isnan(values) & (weight > 0)
-    if not known.any():
+    there = ~np.isnan(values) & (weight > 0)
+    if not there.any():
         return 0.0
     if n_categories:
-        counts = np.bincount(values[known].astype(int), weight[known], n_categories)
+        counts = np.bincount(values[there].astype(int), weight[there], n_categories)
         return float(counts.argmax())
-    return float(np.average(values[known], weights=weight[known]))
+    return float(np.average(values[there], weights=weight[there]))

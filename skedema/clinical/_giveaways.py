@@ -45,14 +45,7 @@ _LEAST_HELD, _EXCEPTIONS, _HOLDS = 3, 0.01, 0.9
 class Mark:
     """A property that some patients have: a value of a column, or that there is one.
 
-    Parameters
-    ----------
-    column : int
-        The column's position.
-    what : str
-        Such as ``is 'yes'``.
-    held : ndarray of bool of shape (n,)
-        By whom.
+    `what` is such as ``is 'yes'``, and `held` tells who has it.
     """
 
     column: int
@@ -61,23 +54,13 @@ class Mark:
 
 
 def alone(column: Column, target: Codes) -> float:
-    """Give the AUC of a column by itself.
+    """Give the AUC of a column by itself, out of fold, of the patients who have a value.
 
-    Parameters
-    ----------
-    column : Column
-        Its values; patients who lack one are left out.
-    target : ndarray of int of shape (n,)
-        Class codes.
-
-    Returns
-    -------
-    float
-        Out of fold: of few values by the share of each class among the other folds' patients with
-        the same one, of measurements by that in the same bin or interval, or, of two classes, by
-        their own ranks, if that is better. Of several classes that of the class which is told
-        worst of all, or, where there are few values, best. NaN where there are too few patients for
-        a judgement.
+    Of few values by the share of each class among the other folds' patients with the same one, of
+    measurements by that in the same bin or interval, or, of two classes, by their own ranks, if
+    that is better. Of several classes that of the class which is told worst of all, or, where there
+    are few values, best. NaN where there are too few patients for a judgement. `target` holds codes
+    of classes.
     """
     present = ~column.missing()
     values, target = column.values[present], target[present]
@@ -119,20 +102,10 @@ def is_one_to_one(column: Column, target: Codes) -> bool:
 
 
 def marks(column: Column, position: int) -> list[Mark]:
-    """List the properties that may tell a class without exception.
+    """List the properties of a column that may tell a class without exception.
 
-    Parameters
-    ----------
-    column : Column
-        Its values.
-    position : int
-        Where it stands.
-
-    Returns
-    -------
-    list of Mark
-        The values of a text, of a category and of a number that has two; that a number is another
-        one than most patients have; that there is a value, and that there is none.
+    The values of a text, of a category and of a number that has two; that a number is another one
+    than most patients have; that there is a value, and that there is none.
     """
     missing = column.missing()
     found = []
@@ -177,19 +150,9 @@ def has_no_exception(held: Bools, target: Codes) -> bool:
 def together(found: list[Mark], target: Codes) -> tuple[list[Mark], int] | None:
     """Find marks of several columns of which any means a class, as the kinds of a disease do.
 
-    Parameters
-    ----------
-    found : list of Mark
-        Of all columns.
-    target : ndarray of int of shape (n,)
-        Class codes.
-
-    Returns
-    -------
-    tuple of (list of Mark, int) or None
-        The marks and the class: those who have one of them are without exception of the class, or
-        nearly all of the class and nobody else; and marks that are chosen on some folds hold on
-        the others. None where nothing is found.
+    Gives the marks and the class, or None: those who have one of the marks are without exception of
+    the class, or nearly all of the class and nobody else; and marks that are chosen on some folds
+    hold on the others.
     """
     if not found:
         return None

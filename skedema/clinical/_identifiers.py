@@ -45,20 +45,7 @@ _FIRST_SECOND, _LAST_SECOND = 1e9, 2.15e9
 
 
 def identifying(name: object, column: Column) -> str | None:
-    """Say why a column seems to tell who a patient is, or when they came.
-
-    Parameters
-    ----------
-    name : object
-        Its name; anything that is no text is none.
-    column : Column
-        Its values.
-
-    Returns
-    -------
-    str or None
-        Such as "holds strictly increasing integers"; None where nothing speaks for it.
-    """
+    """Say why a column seems to tell who a patient is, or when they came; None where none does."""
     present = column.values[~column.missing()]
     if not column.is_numeric:
         n_distinct = len(set(category_keys(present)))
@@ -78,18 +65,9 @@ def identifying(name: object, column: Column) -> str | None:
 
 
 def is_identifier_name(name: str) -> bool:
-    """Tell whether a name is one of identifiers.
+    """Tell whether a name is one of identifiers, such as ``id``, ``PatientID`` and ``patient_no``.
 
-    Parameters
-    ----------
-    name : str
-        Of a column.
-
-    Returns
-    -------
-    bool
-        True for such as ``id``, ``PatientID``, ``mrn`` and ``patient_no``; not for words that
-        have these letters in them, such as ``acid`` and ``lipid``.
+    Words that have these letters in them, such as ``acid`` and ``lipid``, are not.
     """
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
     words = [word.rstrip("0123456789") for word in re.split(r"[\W_]+", apart.lower())]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import decimal
 import re
-import warnings
 from collections import defaultdict
 from typing import Any
 
@@ -22,17 +21,7 @@ def category_keys(values: np.ndarray) -> list[str]:
     """Name categories so that cells of one meaning have one name: dtypes drift between tables.
 
     1, 1.0, True, "1", "1.0", "01" and "true" are one category, and so are texts that differ in
-    case, blanks and what cannot be seen.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        Cells of a column, none missing.
-
-    Returns
-    -------
-    list of str of length n
-        The names.
+    case, blanks and what cannot be seen. No cell is missing.
     """
     key_of: dict[str, str] = {}
     for spelling in (written := spellings(values)):
@@ -42,21 +31,10 @@ def category_keys(values: np.ndarray) -> list[str]:
 
 
 def learn_categories(values: np.ndarray, weight: np.ndarray) -> tuple[list[str], list[str]]:
-    """Find the categories of a column.
+    """Find the categories of cells, none missing, with the weights of their rows.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        Cells of a column, none missing.
-    weight : ndarray of shape (n,)
-        Weights of the rows.
-
-    Returns
-    -------
-    categories : list of str
-        Each in its most frequent spelling, sorted.
-    joined : list of str
-        Which spellings count as one, for a message.
+    Gives them sorted, each in its most frequent spelling; and which spellings count as one, for a
+    message.
     """
     weight_of: dict[Any, float] = defaultdict(float)
     for cell, w in zip(values.tolist(), weight.tolist(), strict=True):
@@ -74,42 +52,8 @@ def learn_categories(values: np.ndarray, weight: np.ndarray) -> tuple[list[str],
     return categories, joined
 
 
-def warn_of_joined(found: list[str]) -> None:
-    """Warn once of spellings that count as one category.
-
-    Parameters
-    ----------
-    found : list of str
-        The spellings, a column each.
-
-    Warns
-    -----
-    UserWarning
-        When there are such.
-    """
-    if found:
-        warnings.warn(
-            "Categories that differ in case or blanks alone, in characters that cannot be seen or "
-            f"in how a number is written, count as one: {'; '.join(found)}. Where they differ in "
-            "meaning, give them names that differ otherwise.",
-            UserWarning,
-            stacklevel=4,
-        )
-
-
 def spellings(values: np.ndarray) -> list[str]:
-    """Write cells as texts.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        Cells of a column, none missing.
-
-    Returns
-    -------
-    list of str of length n
-        Texts as they are, and whole numbers without a point.
-    """
+    """Write cells as texts, whole numbers without a point."""
     return [v if isinstance(v, str) else _written(v) for v in values.tolist()]
 
 

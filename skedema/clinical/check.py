@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skedema._told import listening
 from skedema.clinical._giveaways import alone
 from skedema.clinical.leaks import find_leaks, scan_columns
 from skedema.clinical.tokenizer import ClinicalTokenizer
-from skedema.clinical.variables import EMPTY
 from skedema.frames import Table, check_same_rows, find_column
 from skedema.frames.leniently import read_leniently
+from skedema.frames.reading import words_message
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,7 +134,8 @@ def check(
             row["kind"] = _SCAN
         else:
             row["kind"], of_kind = _look(table.select([position]))
-            findings = of_kind + findings
+            of_words = [words_message(table, position)] if position in table.words else []
+            findings = of_words + of_kind + findings
         if row["kind"] not in (_SCAN, _REFUSED):
             row["n_distinct"] = column.n_distinct()
             if target is not None:
@@ -149,15 +150,11 @@ def check(
 
 def _look(part: Table) -> tuple[str, list[str]]:
     """Give the kind of a column, and what a fit has to say to it."""
-    with warnings.catch_warnings(record=True) as raised:
-        warnings.simplefilter("always")
-        try:
+    try:
+        with listening() as findings:
             kind = ClinicalTokenizer().fit(part).kinds_[0]
-        except (TypeError, ValueError) as error:
-            return _REFUSED, [str(error)]
-    findings = list(dict.fromkeys(str(each.message) for each in raised))
-    if kind == EMPTY and not findings:
-        findings.append("holds no value at all: leave it out")
+    except (TypeError, ValueError) as error:
+        return _REFUSED, [str(error)]
     return kind, findings
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from skedema._told import tell
 from skedema.clinical._giveaways import (
     IMPLAUSIBLE,
     Mark,
@@ -31,23 +29,13 @@ _TOLD = 10  # in one warning
 # Where more than one in three columns tells the classes apart, none stands out from the others.
 _OTHERS_TO_ONE = 3
 
-_known: ContextVar[bool] = ContextVar("leaks_are_known", default=False)
-
 
 @dataclass(frozen=True)
 class Leak:
     """A sign that columns tell the answer, or who a patient is.
 
-    Parameters
-    ----------
-    positions : tuple of int
-        Where the columns stand.
-    columns : tuple of str
-        What messages call them.
-    reason : str
-        What speaks for it, as what follows on the columns in a sentence.
-    auc : float, default=NaN
-        How well they predict, where that is what speaks for it.
+    `reason` follows on the columns in a sentence; `auc` is how well they predict, where that is the
+    reason.
     """
 
     positions: tuple[int, ...]
@@ -66,29 +54,10 @@ def find_leaks(
 ) -> list[Leak]:
     """Find columns that may tell the answer.
 
-    Parameters
-    ----------
-    table : Table
-        The patients.
-    labels : array-like of shape (n,) or None, default=None
-        Their classes, none missing; None to look for identifiers and dates alone.
-    without : collection of int, default=()
-        Positions of columns to leave out, such as the scans'.
-    trusted : sequence of str or int, or None, default=None
-        Columns that are known not to leak, by name or position.
-
-    Returns
-    -------
-    list of Leak
-        In the order of the columns; what several tell together comes last. The same table gives
-        the same list.
-
-    Raises
-    ------
-    ValueError
-        When a trusted column is not there.
-    TypeError
-        When `trusted` is no sequence of columns.
+    `labels` has no missing ones; None is to look for identifiers and dates alone. Columns at the
+    positions `without`, such as the scans', are left out, and those that are `trusted`, by name or
+    position. The same table gives the same list, in the order of the columns; what several tell
+    together comes last.
     """
     left_out = {*without, *find_columns(table, trusted, "trusted_columns")}
     positions = [p for p in range(len(table.columns)) if p not in left_out]
@@ -104,18 +73,7 @@ def find_leaks(
 
 
 def scan_columns(table: Table) -> list[int]:
-    """List the columns that hold scans by their looks.
-
-    Parameters
-    ----------
-    table : Table
-        The patients.
-
-    Returns
-    -------
-    list of int
-        Their positions.
-    """
+    """List the positions of columns that hold scans by their looks."""
     return [
         p
         for p, column in enumerate(table.columns)
@@ -123,23 +81,8 @@ def scan_columns(table: Table) -> list[int]:
     ]
 
 
-def warn_of_leaks(found: Sequence[Leak], table: Table, stacklevel: int = 2) -> None:
-    """Warn once of all that was found.
-
-    Parameters
-    ----------
-    found : sequence of Leak
-        From `find_leaks`; nothing is said of none.
-    table : Table
-        The patients, for the message.
-    stacklevel : int, default=2
-        As in `warnings.warn`, counted from the caller of this function.
-
-    Warns
-    -----
-    UserWarning
-        With the columns, what speaks against each, and what to do.
-    """
+def warn_of_leaks(found: Sequence[Leak], table: Table) -> None:
+    """Warn once of all that was found, with what speaks against each and what to do."""
     if not found:
         return
     positions = sorted({p for leak in found for p in leak.positions})
@@ -148,35 +91,12 @@ def warn_of_leaks(found: Sequence[Leak], table: Table, stacklevel: int = 2) -> N
     if len(found) > _TOLD:
         told += f"; and {len(found) - _TOLD} more"
     drop = f" (X.drop(columns={names}))" if table.names and table.index is not None else ""
-    warnings.warn(
+    tell(
         "A model may read the answer off these columns, and be of no use for patients to come: "
         f"{told}. Leave out{drop} what is not known, or means nothing, when "
         "a patient is to be predicted. Of columns that may stay, say so: "
-        f"trusted_columns={names}.",
-        UserWarning,
-        stacklevel=stacklevel + 1,
+        f"trusted_columns={names}."
     )
-
-
-@contextmanager
-def leaks_known() -> Iterator[None]:
-    """Keep estimators that are fitted within from looking for what was already told."""
-    token = _known.set(True)
-    try:
-        yield
-    finally:
-        _known.reset(token)
-
-
-def are_leaks_known() -> bool:
-    """Tell whether this runs within `leaks_known`.
-
-    Returns
-    -------
-    bool
-        True in the same thread or task.
-    """
-    return _known.get()
 
 
 def _giving_away(table: Table, positions: list[int], labels: Any) -> list[Leak]:

@@ -8,7 +8,7 @@ import numpy as np
 def robust_scale(values: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
     """Give the centre of a column and the factor of the deviation from it.
 
-    The factor is that of the interquartile range. Where the quartiles coincide, the range says
+    The factor is one over the interquartile range. Where the quartiles coincide, the range says
     nothing of the values that are not the median, such as the ones of a rare 0/1 variable or the
     doses of the few who had any; then it is twice that of their median distance from the median.
     That is the median absolute deviation (Hampel, "The influence curve and its role in robust
@@ -16,19 +16,8 @@ def robust_scale(values: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
     factor 2 puts the rare value of a 0/1 variable where dividing by half the range does (RealMLP,
     see `ClinicalTokenizer`); the range itself would be moved by a single typing error.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        Finite numbers.
-    weight : ndarray of shape (n,)
-        Their weights, all above 0; an integer weight equals a repeated value.
-
-    Returns
-    -------
-    center : float
-        The median.
-    scale : float
-        1 / width; 0 for a constant, and for a width that is too large or too small for a float64.
+    Values are finite and weights above 0; an integer weight equals a repeated value. The factor is
+    0 for a constant, and for a width that is too large or too small for a float64.
     """
     q25, median, q75 = _quantiles(values, weight, [0.25, 0.5, 0.75])
     with np.errstate(over="ignore", divide="ignore"):

@@ -36,66 +36,22 @@ _NO_VALUE = {"nan", "<na>", "nat", "#n/a", "#na", "#div/0!", "#value!", "#ref!",
 
 
 def is_amount(text: str) -> bool:
-    """Tell whether a text is a number, as people write them down.
-
-    Parameters
-    ----------
-    text : str
-        A cell.
-
-    Returns
-    -------
-    bool
-        True for such as ``5,1``, ``<0.5``, ``41 %``, ``5 mg/dl``, ``5.2 H`` and ``120/80``.
-    """
+    """Tell whether a text is a number as people write, such as ``<0.5`` and ``5 mg``."""
     text = plain(text)
     return len(text) <= _LONGEST and _NUMBER_LIKE.fullmatch(text) is not None
 
 
 def is_date(text: str) -> bool:
-    """Tell whether a text is a date or a time of the day.
-
-    Parameters
-    ----------
-    text : str
-        A cell.
-
-    Returns
-    -------
-    bool
-        True for such as ``2024-03-01``, ``1.3.24``, ``3 Mar 2024`` and ``10:35``.
-    """
+    """Tell whether a text is a date or a time, such as ``1.3.24``, ``3 Mar 2024`` and ``10:35``."""
     text = plain(text)
     return len(text) <= _LONGEST and _DATE_LIKE.fullmatch(text) is not None
 
 
 def is_no_value(text: str) -> bool:
-    """Tell whether a text is what a program writes where it has no value.
-
-    Parameters
-    ----------
-    text : str
-        A cell.
-
-    Returns
-    -------
-    bool
-        True for such as ``nan`` and ``#DIV/0!``; not for words that people write.
-    """
+    """Tell whether a text is what a program writes for no value, such as ``nan``."""
     return plain(text).lower() in _NO_VALUE
 
 
 def without_style(text: str) -> str:
-    """Give what is left of a text without case and what cannot be seen; see `plain`.
-
-    Parameters
-    ----------
-    text : str
-        A cell.
-
-    Returns
-    -------
-    str
-        The same for ``m`` and ``M ``.
-    """
+    """Give what is left of a text without case and what cannot be seen; see `plain`."""
     return plain(plain(text).casefold())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,14 +10,10 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skedema._all_or_nothing import all_or_nothing
-from skedema.clinical.categories import (
-    category_keys,
-    learn_categories,
-    spellings,
-    warn_of_joined,
-)
+from skedema._told import tell
+from skedema.clinical.categories import category_keys, learn_categories, spellings
 from skedema.clinical.scales import robust_scale
-from skedema.clinical.suspicions import warn_of_empty, warn_of_unusual
+from skedema.clinical.suspicions import warn_of_empty, warn_of_joined, warn_of_unusual
 from skedema.clinical.usual import Usual, learn_usual
 from skedema.clinical.variables import (
     CATEGORICAL,
@@ -236,11 +231,7 @@ class ClinicalTokenizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             elif present.any():
                 unknown.append(f"{column.label}: no value was seen in fit")
         if unknown:
-            warnings.warn(
-                f"Treated as missing, since fit did not see them: {'; '.join(unknown)}.",
-                UserWarning,
-                stacklevel=3,  # past the wrapper of set_output
-            )
+            tell(f"Treated as missing, since fit did not see them: {'; '.join(unknown)}.")
         if self.warn_unusual:
             warn_of_unusual(odd, table, seen=False)
         return codes
@@ -250,7 +241,7 @@ class ClinicalTokenizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         warn_of_empty(empty)
         if self.warn_unusual:
             columns = [(table.columns[p], usual) for p, usual in self._usual.items()]
-            odd = [(c, u, kept & np.isin(c.values, list(u.known))) for c, u in columns]
+            odd = [(c, u, kept & np.isin(c.values, list(u.odd))) for c, u in columns]
             warn_of_unusual(odd, table, seen=True)
 
     def _scaled(self, values: np.ndarray, position: int) -> np.ndarray:

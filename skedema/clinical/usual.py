@@ -45,13 +45,13 @@ class Usual:
     Attributes
     ----------
     low, high : float
-        The smallest and the largest value but for those in `known`.
+        The smallest and the largest value but for the odd ones.
     center : float
         The median.
     lowest, highest : float
         Beyond these a value is far.
-    known : frozenset of float
-        The odd values that `fit` saw, and has warned of.
+    odd : frozenset of float
+        Codes and far values that `fit` saw, and warns of.
     few : bool
         Whether `fit` saw too few values to know how far they reach.
     """
@@ -61,22 +61,11 @@ class Usual:
     center: float
     lowest: float
     highest: float
-    known: frozenset[float]
+    odd: frozenset[float]
     few: bool
 
     def is_code(self, values: np.ndarray) -> np.ndarray:
-        """Tell which values look like a code for "not known" that `fit` did not see.
-
-        Parameters
-        ----------
-        values : ndarray of shape (n,)
-            NaN for missing.
-
-        Returns
-        -------
-        ndarray of bool of shape (n,)
-            True for such as -9 where all others are positive.
-        """
+        """Tell which values look like a code for "not known" that `fit` did not see, such as -9."""
         found = np.isin(values, _CODES)
         for code in np.unique(values[found]):
             if not _is_edge_code(code, self.low, self.center, self.high, self.few):
@@ -84,38 +73,16 @@ class Usual:
         return np.asarray(found & self._new(values))
 
     def is_far(self, values: np.ndarray) -> np.ndarray:
-        """Tell which values are far from all that `fit` saw.
-
-        Parameters
-        ----------
-        values : ndarray of shape (n,)
-            NaN for missing.
-
-        Returns
-        -------
-        ndarray of bool of shape (n,)
-            True for such as an age of 350.
-        """
+        """Tell which values are far from all that `fit` saw, such as an age of 350."""
         outside = (values < self.lowest) | (values > self.highest)
         return np.asarray(outside & self._new(values))
 
     def _new(self, values: np.ndarray) -> np.ndarray:
-        return ~np.isin(values, list(self.known)) if self.known else np.ones(len(values), bool)
+        return ~np.isin(values, list(self.odd)) if self.odd else np.ones(len(values), bool)
 
 
 def learn_usual(values: np.ndarray) -> Usual:
-    """Learn what is usual in a column.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        Finite numbers, at least one.
-
-    Returns
-    -------
-    Usual
-        Its `known` are the values to warn of.
-    """
+    """Learn what is usual among the finite values of a column, at least one."""
     codes = _codes_among(values)
     rest = np.sort(values[~np.isin(values, codes)])
     center = float(np.median(rest))
@@ -128,7 +95,7 @@ def learn_usual(values: np.ndarray) -> Usual:
         center=center,
         lowest=lowest,
         highest=highest,
-        known=frozenset([*codes, *rest[far].tolist()]),
+        odd=frozenset([*codes, *rest[far].tolist()]),
         few=len(inner) < _ENOUGH,
     )
 

@@ -34,29 +34,11 @@ _NO_NAME = re.compile(r"'Unnamed: \d+'")  # how pandas.read_csv calls a column w
 
 
 def variable_kind(column: Column, declared: bool, table: Table) -> str:
-    """Decide what a column holds, or say why it holds nothing that a model can use.
+    """Decide what a column to learn from holds, NUMERIC or CATEGORICAL.
 
-    Parameters
-    ----------
-    column : Column
-        A column of a table to learn from.
-    declared : bool
-        Whether the user says that it holds categories.
-    table : Table
-        The table it stands in, for messages.
-
-    Returns
-    -------
-    str
-        NUMERIC or CATEGORICAL.
-
-    Raises
-    ------
-    ValueError
-        When it holds infinities, dates, numbers mixed with text, text that reads as numbers, or
-        what looks like identifiers, free text or scans.
-    TypeError
-        When a cell is neither a number nor a text.
+    Or say why it holds nothing that a model can use: infinities, dates, numbers mixed with text,
+    text that reads as numbers, what looks like identifiers, free text or scans. `declared` is
+    whether the user says that it holds categories.
     """
     check_cells(column, table)
     if column.is_numeric and not declared:
@@ -70,20 +52,7 @@ def variable_kind(column: Column, declared: bool, table: Table) -> str:
 
 
 def refuse_merged_codes(column: Column, table: Table) -> None:
-    """Refuse number-coded categories that a float64 has merged before they came here.
-
-    Parameters
-    ----------
-    column : Column
-        A column of categories.
-    table : Table
-        The table it stands in, for messages.
-
-    Raises
-    ------
-    ValueError
-        When it holds decimals beyond 2**53.
-    """
+    """Refuse number-coded categories that a float64 has merged before they came here."""
     if not column.is_numeric:
         return
     long = np.abs(column.values) > LARGEST_EXACT
@@ -98,19 +67,8 @@ def refuse_merged_codes(column: Column, table: Table) -> None:
 def check_cells(column: Column, table: Table) -> None:
     """Refuse cells that are no clinical value, whatever the kind of the column.
 
-    Parameters
-    ----------
-    column : Column
-        A column of a table.
-    table : Table
-        The table it stands in, for messages.
-
-    Raises
-    ------
-    ValueError
-        When it holds infinities, scans, blank text, or text that stands for "no value".
-    TypeError
-        When a cell is neither a number nor a text.
+    These are infinities, scans, blank text, text that stands for "no value", and what is neither a
+    number nor a text.
     """
     if column.is_numeric:
         _refuse_infinite(column, column.values, table)
@@ -166,25 +124,7 @@ def check_cells(column: Column, table: Table) -> None:
 
 
 def read_numbers(column: Column, table: Table) -> np.ndarray:
-    """Read a column that was numeric in `fit`.
-
-    Parameters
-    ----------
-    column : Column
-        A column of a table.
-    table : Table
-        The table it stands in, for messages.
-
-    Returns
-    -------
-    ndarray of float64 of shape (n_rows,)
-        Finite, or NaN for missing.
-
-    Raises
-    ------
-    ValueError
-        When something is no finite number.
-    """
+    """Read a column that was numeric in `fit`: finite numbers, or NaN for missing."""
     values = column.values
     if not column.is_numeric:
         # Categories may be numbers in fact; other text is for the user to read as numbers.

@@ -116,9 +116,9 @@ def row_log_likelihood(
             _add_values(given, clinical, measure, pattern, mean)
     if residual is None and linked:
         return _mean_over_residual(given, clinical, linked, pattern, y)
-    known = np.zeros(len(clinical)) if residual is None else residual
+    residual = np.zeros(len(clinical)) if residual is None else residual
     for measure in linked:
-        mean = measure.mean(pattern, y, known[:, None], _FACTOR)
+        mean = measure.mean(pattern, y, residual[:, None], _FACTOR)
         seen = clinical[measure.name].notna().to_numpy()
         given[seen] += _log_mass(
             measure, pattern, clinical[measure.name].to_numpy(dtype=np.float64)[seen], mean[seen]

@@ -68,9 +68,9 @@ class MonaiEncoder(Encoder):
             ) from error
         factory = getattr(nets, self.name, None)
         if factory is None or self.name.startswith("_") or not callable(factory):
-            known = [n for n in dir(nets) if callable(getattr(nets, n)) and not n.startswith("_")]
+            there = [n for n in dir(nets) if callable(getattr(nets, n)) and not n.startswith("_")]
             raise ValueError(
-                f"MONAI has no network {self.name!r}. {nearest_name(self.name, known)}"
+                f"MONAI has no network {self.name!r}. {nearest_name(self.name, there)}"
             )
         parameters = _parameters(factory)
         given: dict[str, Any] = {}
@@ -81,9 +81,9 @@ class MonaiEncoder(Encoder):
             (_IMAGE_SHAPE, shape),
             (_CHANNELS_AND_SHAPE, (in_channels, *shape)),
         ):
-            known = [n for n in names if n in parameters]
-            if known:
-                given[known[0]] = value
+            name = next((n for n in names if n in parameters), None)
+            if name is not None:
+                given[name] = value
         given |= self.arguments or {}
         try:
             network = factory(**given)
@@ -139,17 +139,8 @@ def without_batch_norm(network: nn.Module) -> nn.Module:
     """Replace batch normalisation, in which patients influence each other.
 
     One that is fresh becomes a GroupNorm; one that has learned statistics keeps to them, in
-    training as well.
-
-    Parameters
-    ----------
-    network : Module
-        Changed in place.
-
-    Returns
-    -------
-    Module
-        The network, or its replacement where it was itself a batch normalisation.
+    training as well. The network is changed in place, and returned, or its replacement where it is
+    itself a batch normalisation.
     """
     if isinstance(network, nn.modules.batchnorm._BatchNorm):
         mean, variance = network.running_mean, network.running_var

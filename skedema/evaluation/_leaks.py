@@ -6,6 +6,7 @@ from typing import Any
 
 from skedema.clinical.leaks import Leak, find_leaks, scan_columns, warn_of_leaks
 from skedema.frames.leniently import read_leniently
+from skedema.frames.reading import tell_of_words
 
 
 def look_for_leaks(X: Any, y: Any, trusted_columns: Any) -> tuple[Leak, ...]:
@@ -41,7 +42,8 @@ def look_for_leaks(X: Any, y: Any, trusted_columns: Any) -> tuple[Leak, ...]:
         if trusted_columns is not None:
             raise
         return ()
+    tell_of_words(table)
     without = [*scan_columns(table), *wrong]
     found = find_leaks(table, y, without=without, trusted=trusted_columns)
-    warn_of_leaks(found, table, stacklevel=3)
+    warn_of_leaks(found, table)
     return tuple(found)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numbers
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from skedema._registry import nearest_name
+from skedema._told import tell
 from skedema.frames.table import Column, Table, listed
 
 
@@ -78,11 +78,9 @@ def match_columns(table: Table, keys: Sequence[Any] | None, n_columns: int, owne
     if keys is None or not isinstance(keys[0], str):
         if table.names is None:
             return table
-        warnings.warn(
+        tell(
             f"X has feature names, but {owner} was fitted without feature names: columns are "
-            "matched by position.",
-            UserWarning,
-            stacklevel=3,
+            "matched by position."
         )
         return Table(table.columns, None, table.n_rows, table.index, table.numbers)
     columns = [

@@ -8,50 +8,41 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from skedema.frames.reading import read_table
+from skedema.frames.reading import read_quietly
 from skedema.frames.table import Column, Table
 
 
 def read_leniently(X: Any) -> tuple[Table, dict[int, str]]:
-    """Read the columns of a table that can be read.
+    """Read the columns of a table that can be read, without a warning.
 
-    Parameters
-    ----------
-    X : object
-        As `read_table` takes it.
-
-    Returns
-    -------
-    table : Table
-        All columns; those that cannot be read are empty.
-    wrong : dict of int to str
-        What is wrong with these, by position.
-
-    Raises
-    ------
-    TypeError, ValueError
-        Those of `read_table`, when there is no table of columns.
+    Gives all columns, of which those that cannot be read are empty, and what is wrong with these,
+    by position. What is no table of columns is an error as in `read_table`.
     """
     try:
-        return read_table(X), {}
+        return read_quietly(X), {}
     except (TypeError, ValueError):
         parts = _columns(X)
         if parts is None:
             raise
     columns: list[Column] = []
     wrong: dict[int, str] = {}
+    words: dict[int, tuple[str, str]] = {}
     for position, (name, part) in enumerate(parts):
         try:
-            (column,) = read_table(part).columns
+            table = read_quietly(part)
         except (TypeError, ValueError) as error:
             wrong[position] = str(error)
             column = Column("", np.full(len(X), None, dtype=object))
+        else:
+            (column,) = table.columns
+            if table.words:
+                words[position] = table.words[0]
         columns.append(Column(repr(name), column.values, column.categorical))
-    names = [name for name, _ in parts]
+    keys = [name for name, _ in parts]
     index = X.index if isinstance(X, pd.DataFrame) else None
-    if all(isinstance(name, str) for name in names):
-        return Table(columns, names, len(X), index), wrong
-    return Table(columns, None, len(X), index, labels=names if index is not None else None), wrong
+    names = keys if all(isinstance(key, str) for key in keys) else None
+    labels = keys if names is None and index is not None else None
+    return Table(columns, names, len(X), index, labels=labels, words=words), wrong
 
 
 def _columns(X: Any) -> list[tuple[Any, Any]] | None:

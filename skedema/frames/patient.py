@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from skedema.frames.reading import cells_as_column, without_words
+from skedema.frames.reading import cells_as_column, tell_of_words
 from skedema.frames.table import Table, listed
 
 
@@ -72,7 +72,7 @@ def read_patient(X: Any, keys: Sequence[Any] | None, scan: Any = None) -> Table 
     )
     for key, cell in cells.items():
         shell.columns.append(cells_as_column([_plain(cell)], repr(key), shell))
-    return without_words(shell)
+    return tell_of_words(shell)
 
 
 def _plain(cell: Any) -> Any:

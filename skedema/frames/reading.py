@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from skedema.frames.missing import means_missing, warn_of_missing
+from skedema._told import is_table_told, tell
+from skedema.frames.missing import means_missing
 from skedema.frames.table import Column, Table, listed, listing, unmasked
 
 #: From here on, a float64 cannot tell every integer from its neighbours; they are kept as objects.
@@ -64,6 +65,12 @@ rows, or Table
     >>> table.names, [column.is_numeric for column in table.columns]
     (['age', 'sex'], [True, False])
     """
+    table = read_quietly(X)
+    return table if table is X else tell_of_words(table)
+
+
+def read_quietly(X: Any) -> Table:
+    """Read a table as `read_table`, without telling of texts that are missing values."""
     if isinstance(X, Table):
         return X
     if sparse.issparse(X):
@@ -82,10 +89,10 @@ rows, or Table
             "pd.read_csv(path) reads a file."
         )
     if isinstance(X, pd.DataFrame):
-        return without_words(_from_pandas(X))
+        return _from_pandas(X)
     frame = nw.from_native(X, eager_only=True, pass_through=True)
     if isinstance(frame, nw.DataFrame):
-        return without_words(_from_frame(frame))
+        return _from_frame(frame)
     if hasattr(X, "collect") and hasattr(X, "collect_schema"):
         raise TypeError("A lazy frame was passed; use X.collect() to give the rows themselves.")
     if isinstance(nw.from_native(X, series_only=True, pass_through=True), nw.Series):
@@ -94,31 +101,11 @@ rows, or Table
             "Reshape your data: series.to_frame() gives a table of one column, and "
             "table.iloc[[0]], with two brackets, one of one row."
         )
-    return without_words(_from_array(X))
+    return _from_array(X)
 
 
 def cells_as_column(cells: Iterable[Any], label: str, shell: Table) -> Column:
-    """Make a column of cells of any kind.
-
-    Parameters
-    ----------
-    cells : iterable
-        The values, one a row.
-    label : str
-        How messages call the column.
-    shell : Table
-        The table it will stand in, for messages.
-
-    Returns
-    -------
-    Column
-        Of numbers, where all are numbers.
-
-    Raises
-    ------
-    ValueError
-        When cells are complex numbers, dates or times.
-    """
+    """Make a column of cells of any kind, one a row, for the table that it will stand in."""
     return _from_cells(_as_objects(cells), label, shell)
 
 
@@ -234,7 +221,7 @@ def _from_cells(values: np.ndarray, label: str, shell: Table, categorical: bool 
     words = means_missing({v for v in cells if isinstance(v, str)})
     if words:
         meant = np.array([isinstance(v, str) and v in words for v in cells], dtype=bool)
-        shell.words.append(f"{listed(sorted(words))} in column {label}, {shell.rows(meant)}")
+        shell.words[len(shell.columns)] = listed(sorted(words)), shell.rows(meant)
         empty |= meant
     cells[empty] = None
     kinds = {type(v) for v in cells} - {type(None)}
@@ -261,26 +248,24 @@ def _is_exact(values: np.ndarray) -> bool:
     return max(-int(values.min()), int(values.max())) <= LARGEST_EXACT
 
 
-def without_words(table: Table) -> Table:
-    """Tell of the texts that were read as missing values.
-
-    Parameters
-    ----------
-    table : Table
-        As it was read.
-
-    Returns
-    -------
-    Table
-        The same.
-
-    Warns
-    -----
-    UserWarning
-        Once, if there are such texts.
-    """
-    warn_of_missing(table.words)
+def tell_of_words(table: Table) -> Table:
+    """Warn once of texts that were read as missing values; gives the table."""
+    if table.words and not is_table_told():
+        tell(words_message(table))
     return table
+
+
+def words_message(table: Table, position: int | None = None) -> str:
+    """Say which texts of a table, or of one column, were read as missing values."""
+    found = "; ".join(
+        f"{texts} in column {table.columns[p].label}, {rows}"
+        for p, (texts, rows) in table.words.items()
+        if position in (None, p)
+    )
+    return (
+        f"Taken as missing values, as pandas.read_csv does: {found}. Where such a text is a "
+        "finding of its own, give it another name, such as 'nothing'."
+    )
 
 
 def _refuse_times(label: str, where: str = "") -> NoReturn:

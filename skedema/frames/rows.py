@@ -48,9 +48,9 @@ def check_same_rows(X: Any, **beside: Any) -> None:
             labelled += [(f"{name}[{key!r}]", _row_labels(each)) for key, each in values.items()]
         else:
             labelled.append((name, _row_labels(values)))
-    known = [(name, index) for name, index in labelled if index is not None]
-    for name, index in known[1:]:
-        owner, reference = known[0]
+    given = [(name, index) for name, index in labelled if index is not None]
+    for name, index in given[1:]:
+        owner, reference = given[0]
         if len(index) != len(reference) or index.equals(reference):
             continue  # too many or too few is for others to tell
         if not _is_permutation():

@@ -88,8 +88,8 @@ class Table:
         Which rows of the user's table these are, when some were left out.
     labels : list or None
         The column labels of a pandas DataFrame whose labels are no text.
-    words : list of str
-        Which texts were read as missing values where, for a message.
+    words : dict of int to (str, str)
+        Which texts were read as missing values, and in which rows, by position of the column.
 
     Examples
     --------
@@ -108,7 +108,7 @@ class Table:
     index: pd.Index | None = field(default=None, repr=False)
     numbers: np.ndarray | None = field(default=None, repr=False)
     labels: list[Any] | None = None
-    words: list[str] = field(default_factory=list, repr=False)
+    words: dict[int, tuple[str, str]] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return self.n_rows
@@ -198,18 +198,7 @@ class Table:
 
 
 def unmasked(array: np.ma.MaskedArray[Any, Any]) -> np.ndarray:
-    """Make what is masked a missing value.
-
-    Parameters
-    ----------
-    array : MaskedArray
-        Any.
-
-    Returns
-    -------
-    ndarray of object of the same shape
-        None where the array is masked.
-    """
+    """Give the cells of an array as objects, None where it is masked."""
     cells = np.array(array.data, dtype=object)
     cells[np.ma.getmaskarray(array)] = None
     return cells

@@ -13,24 +13,9 @@ from skedema.frames.table import Table
 
 
 def read_weights(sample_weight: Any, table: Table) -> np.ndarray:
-    """Read the weights of patients.
+    """Read the weights of patients, 1 each for None: finite, none negative, not all zero.
 
-    Parameters
-    ----------
-    sample_weight : array-like of shape (n_samples,) or None
-        The weights; None for 1 each.
-    table : Table
-        The patients.
-
-    Returns
-    -------
-    ndarray of float64 of shape (n_samples,)
-        Finite, none negative, not all zero.
-
-    Raises
-    ------
-    ValueError
-        When they are not; the message names rows.
+    An error names the rows that are otherwise.
     """
     check_same_rows(table, sample_weight=sample_weight)
     cells = np.asarray(sample_weight)

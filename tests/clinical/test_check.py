@@ -62,6 +62,18 @@ def test_what_is_odd_is_a_finding_and_no_error(name, kind, finding):
     assert finding in findings
 
 
+def test_words_for_missing_are_a_finding_of_their_column_and_no_warning():
+    mixed = X.assign(sex=["f", "NA", *X["sex"][2:]])
+    for cohort in (mixed, mixed.drop(columns=["when", "mixed"])):
+        table = check(cohort, Y)
+        assert found(table, "sex")[1].startswith(
+            "Taken as missing values, as pandas.read_csv does: 'NA' in column 'sex', row 1 (index"
+        )
+        assert found(table, "age")[1] == ""
+    (finding,) = check(np.array([["x"], ["NA"], ["y"]], dtype=object))["findings"][0]
+    assert "'NA' in column 0, row 1." in finding
+
+
 def test_without_labels_only_what_labels_tell_is_missing():
     table = check(X)
     assert found(table, "outcome") == ("categorical", "")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 import skedema.datasets._patients as simulated
 from skedema.clinical._giveaways import alone
-from skedema.clinical.leaks import are_leaks_known, find_leaks, leaks_known, warn_of_leaks
+from skedema.clinical.leaks import find_leaks, warn_of_leaks
 from skedema.frames import read_table
 
 N = 120
@@ -211,10 +210,3 @@ def test_auc_of_a_number_is_that_of_scikit_learn():
     wanted = roc_auc_score(1 - Y, CLEAN["sodium"])
     assert alone(column, Y) >= wanted - 1e-9 > 0.6
     assert alone(column, Y) == pytest.approx(wanted, abs=0.03)
-
-
-def test_leaks_are_known_in_one_thread_only():
-    with leaks_known(), ThreadPoolExecutor(1) as pool:
-        assert are_leaks_known()
-        assert not pool.submit(are_leaks_known).result()
-    assert not are_leaks_known()

@@ -48,7 +48,7 @@ def warned(call) -> list[str]:
 
 @pytest.mark.parametrize("name", SOUND)
 def test_sound_columns_are_not_suspicious(name):
-    assert learn_usual(SOUND[name]).known == frozenset()
+    assert learn_usual(SOUND[name]).odd == frozenset()
 
 
 @pytest.mark.parametrize("rows", [12, 30, 80, 400])
@@ -58,7 +58,7 @@ def test_laboratory_values_over_decades_are_not_suspicious(sigma, rows):
     suspicious = 0
     for _ in range(100):
         usual = learn_usual(np.exp(rng.normal(3, sigma, rows)))
-        suspicious += bool(usual.known)
+        suspicious += bool(usual.odd)
         suspicious += bool(usual.is_far(np.exp(rng.normal(3, sigma, rows))).any())
     assert suspicious <= 2
 
@@ -86,12 +86,12 @@ def test_simulated_cohorts_are_not_suspicious():
     ],
 )
 def test_a_typing_error_is_far_in_fit_and_after(values, wrong):
-    assert learn_usual(with_value(values, wrong)).known == {wrong}
+    assert learn_usual(with_value(values, wrong)).odd == {wrong}
     assert learn_usual(values).is_far(np.array([wrong, values[0]])).tolist() == [True, False]
 
 
 def test_several_typing_errors_are_found():
-    assert learn_usual(with_value(SODIUM, 1400.0, 1370.0, 14.0)).known == {1400, 1370, 14}
+    assert learn_usual(with_value(SODIUM, 1400.0, 1370.0, 14.0)).odd == {1400, 1370, 14}
 
 
 CODED = [
@@ -112,8 +112,8 @@ CODED = [
 
 @pytest.mark.parametrize(("values", "code"), CODED)
 def test_a_code_for_not_known_is_found_in_fit_and_after(values, code):
-    assert learn_usual(with_value(values, code)).known == {code}
-    assert learn_usual(with_value(values, *[code] * 9)).known == {code}
+    assert learn_usual(with_value(values, code)).odd == {code}
+    assert learn_usual(with_value(values, *[code] * 9)).odd == {code}
     after = learn_usual(values).is_code(np.array([code, values[0]]))
     assert after.tolist() == [True, False]
 
@@ -132,14 +132,14 @@ def test_a_code_for_not_known_is_found_in_fit_and_after(values, code):
     ],
 )
 def test_a_number_that_could_be_a_value_is_not_taken_for_a_code(values, code):
-    assert code not in learn_usual(with_value(values, code)).known
+    assert code not in learn_usual(with_value(values, code)).odd
     assert not learn_usual(values).is_code(np.array([float(code)])).any()
 
 
 def test_a_heap_at_the_edge_is_a_code():
     values = np.arange(100.0, 700.0, 5)
-    assert learn_usual(np.append(values, 999.0)).known == frozenset()
-    assert learn_usual(np.append(values, [999.0] * 4)).known == {999}
+    assert learn_usual(np.append(values, 999.0)).odd == frozenset()
+    assert learn_usual(np.append(values, [999.0] * 4)).odd == {999}
 
 
 def test_one_warning_lists_all_columns_and_rows():
@@ -178,5 +178,5 @@ def test_a_slip_of_two_places_is_told_however_heavy_the_tail(factor):
     for _ in range(50):
         values = np.exp(rng.exponential(1.5, 40))  # a power law: its mean is not finite
         wrong = values.max() * factor
-        assert wrong in learn_usual(np.append(values, wrong)).known
+        assert wrong in learn_usual(np.append(values, wrong)).odd
         assert learn_usual(values[values < np.sort(values)[-3]]).is_far(np.array([wrong])).all()

@@ -272,6 +272,15 @@ def test_a_test_part_of_one_class_is_warned_of_and_gives_no_false_certainty():
     evaluate(MODELS, X, Y, cv=LeaveOneOut())  # folds of one class, and all together of both
 
 
+def test_words_for_missing_are_told_once_for_all_folds():
+    words = X.assign(note=["NA", "yes", "no", "no"] * 20)
+    mixer = {"mixer": AttentionMixerClassifier(max_epochs=1, random_state=0)}
+    with pytest.warns(UserWarning, match="Taken as missing values.*'note', rows 0, 4,") as caught:
+        evaluate(mixer, words, Y, cv=3)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+
+
 LEAKING = X.assign(outcome=np.where(Y, "yes", "no"), mrn=np.arange(80) + 500)
 
 

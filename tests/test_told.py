@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import pandas as pd
+import pytest
+from sklearn.model_selection import cross_val_score
+
+from skedema import AttentionMixerClassifier
+from skedema._told import is_table_told, listening, table_told, tell
+
+X = pd.DataFrame({"age": [61.0, 74.0, 35.0, 52.0, 80.0] * 4, "site": [None] * 20})
+Y = [0, 1] * 10
+
+
+def test_a_table_is_told_in_one_thread_only():
+    with table_told(), ThreadPoolExecutor(1) as pool:
+        assert is_table_told()
+        assert not pool.submit(is_table_told).result()
+    assert not is_table_told()
+
+
+def test_what_is_told_is_heard_instead_of_warned_in_one_thread_only():
+    with warnings.catch_warnings(), ThreadPoolExecutor(1) as pool:
+        warnings.simplefilter("error")
+        with listening() as outer:
+            with listening() as inner:
+                tell("one")
+            tell("two")
+            assert isinstance(pool.submit(tell, "three").exception(), UserWarning)
+    assert (inner, outer) == (["one"], ["two"])
+    with pytest.warns(UserWarning, match="four"):
+        tell("four")
+
+
+def test_a_warning_is_at_the_line_of_the_caller():
+    clf = AttentionMixerClassifier(max_epochs=1, random_state=0)
+    with pytest.warns(UserWarning, match="no value at all") as caught:
+        clf.fit(X, Y)
+    with pytest.warns(UserWarning, match="no value at all") as folds:
+        cross_val_score(clf, X, Y, cv=2)
+    assert [each.filename for each in (*caught, *folds)] == [__file__] * 3
