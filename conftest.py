@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -61,20 +62,27 @@ def _nothing_known() -> None:
 
 
 @pytest.fixture(autouse=True)
+def _nothing_registered() -> Iterator[None]:
+    """Forget afterwards what a test registers."""
+    from skedema.encoders.catalogue import _ENCODERS
+    from skedema.fusion.base import _FUSIONS
+    from skedema.refiners.base import _REFINERS
+
+    registries = (_ENCODERS, _FUSIONS, _REFINERS)
+    before = [dict(registry._factories) for registry in registries]
+    yield
+    for registry, factories in zip(registries, before, strict=True):
+        registry._factories = factories
+
+
+@pytest.fixture(autouse=True)
 def _examples_at_work(request: pytest.FixtureRequest) -> None:
-    """Run a docstring's example in a folder of its own, and forget what it registers."""
+    """Run a docstring's example in a folder of its own, where all it needs is installed."""
     if not isinstance(request.node, pytest.DoctestItem):
         return
     code = "".join(example.source for example in request.node.dtest.examples)
     for word, package in _EXTRAS.items():
         if word in code and find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
-    monkeypatch = request.getfixturevalue("monkeypatch")
-    monkeypatch.chdir(request.getfixturevalue("tmp_path"))
-
-    from skedema.encoders.catalogue import _ENCODERS
-    from skedema.fusion.base import _FUSIONS
-    from skedema.refiners.base import _REFINERS
-
-    for registry in (_ENCODERS, _FUSIONS, _REFINERS):
-        monkeypatch.setattr(registry, "_factories", dict(registry._factories))
+    folder = request.getfixturevalue("tmp_path")
+    request.getfixturevalue("monkeypatch").chdir(folder)

@@ -11,7 +11,6 @@ from numpy.testing import assert_array_equal
 from skedema import AttentionMixerClassifier, VolumeReader
 from skedema.baselines import ClinicalValues, ScanFeatures
 from skedema.encoders import CNN
-from skedema.frames import read_patient
 
 N = 12
 _RNG = np.random.default_rng(0)
@@ -149,8 +148,3 @@ def test_transformers_take_a_patient_as_well():
         transformer.fit(X)
         found = np.asarray(transformer.transform(X.iloc[3]))
         assert_array_equal(found, np.asarray(transformer.transform(X.iloc[[3]])))
-
-
-def test_anything_else_is_left_to_others():
-    for other in (X, X.to_numpy(), [1, 2], None, "sodium", pl.Series([1.0])):
-        assert read_patient(other, KEYS) is None

@@ -13,7 +13,6 @@ from skedema.encoders import (
     CNN,
     Encoder,
     MonaiEncoder,
-    catalogue,
     is_transformer,
     list_encoders,
     make_encoder,
@@ -26,12 +25,6 @@ SHAPES = [(8, 8, 8), (12, 10, 20), (17, 9, 5)]  # cubic, anisotropic, no multipl
 
 # The others are transformers, which have tests of their own.
 BUILDERS = [name for name in list_encoders() if not is_transformer(make_encoder(name))]
-
-
-@pytest.fixture(autouse=True)
-def registered(monkeypatch):
-    """Forget afterwards what a test registers."""
-    monkeypatch.setattr(catalogue._ENCODERS, "_factories", dict(catalogue._ENCODERS._factories))
 
 
 def test_the_names_of_the_package_are_there():

@@ -3,14 +3,11 @@ from __future__ import annotations
 import re
 
 import pytest
-import torch
 from torch import nn
-from torch.testing import assert_close
 
 from skedema.fusion import (
     Concat,
     CrossAttention,
-    base,
     list_fusions,
     make_fusion,
     register_fusion,
@@ -19,28 +16,10 @@ from skedema.fusion import (
 pytestmark = pytest.mark.numerical
 
 
-@pytest.fixture(autouse=True)
-def registered(monkeypatch):
-    """Forget afterwards what a test registers."""
-    monkeypatch.setattr(base._FUSIONS, "_factories", dict(base._FUSIONS._factories))
-
-
 def test_the_names_of_the_package_are_there():
     assert {"cross_attention", "concat"} <= set(list_fusions())
     assert isinstance(make_fusion("cross_attention"), CrossAttention)
     assert isinstance(make_fusion("concat"), Concat)
-
-
-def test_concatenation_is_one_hidden_layer_over_everything(small):
-    module = small.build(Concat(), 4, 2)
-    queries, tokens, present = small.draw(4, 2)
-    sequence, weights = module(queries, tokens, present)
-    joint = torch.cat([queries.mean(dim=1), tokens[:, 0], tokens[:, 1]], dim=1)
-    linear = module.layers[0]
-    expected = torch.nn.functional.gelu(joint @ linear.weight.T + linear.bias)
-    assert_close(sequence, expected.unsqueeze(1))
-    assert weights is None
-    assert module.n_tokens == 1
 
 
 def test_registered_fusion_is_reached_by_name():

@@ -1,0 +1,1 @@
+"""Parts for skedema from another package, one a file."""
