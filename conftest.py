@@ -68,11 +68,12 @@ def _nothing_registered() -> Iterator[None]:
     from skedema.fusion.base import _FUSIONS
     from skedema.refiners.base import _REFINERS
 
-    registries = (_ENCODERS, _FUSIONS, _REFINERS)
-    before = [dict(registry._factories) for registry in registries]
+    registered = [registry._factories for registry in (_ENCODERS, _FUSIONS, _REFINERS)]
+    before = [dict(parts) for parts in registered]
     yield
-    for registry, factories in zip(registries, before, strict=True):
-        registry._factories = factories
+    for parts, those in zip(registered, before, strict=True):
+        parts.clear()
+        parts.update(those)
 
 
 @pytest.fixture(autouse=True)

@@ -256,6 +256,18 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
     True
     >>> clf.attention(X).sum(axis=1).round(6).unique()
     array([1.])
+
+    With scans, one column names them. Who has none is predicted by the rest of the row:
+
+    >>> from skedema import VolumeReader
+    >>> from skedema.datasets import make_head_ct_cohort
+    >>> cohort = make_head_ct_cohort(12, "scans", shape=[16] * 3, spacing=[13] * 3, random_state=0)
+    >>> X, y = cohort.frame[["scan", "age", "gcs", "sex"]], cohort.target
+    >>> clf = AttentionMixerClassifier(image="scan", encoder="cnn", max_epochs=2, random_state=0)
+    >>> clf.set_params(volume=VolumeReader(spacing=13, shape=16)).fit(X, y)
+    AttentionMixerClassifier(...)
+    >>> clf.predict_proba(X.assign(scan=None)).shape
+    (12, 2)
     """
 
     net_: FusionNet

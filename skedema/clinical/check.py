@@ -75,8 +75,8 @@ def check(
 
     Notes
     -----
-    Found are: what `ClinicalTokenizer` refuses or warns of; columns that are empty or the same for
-    all; and what may leak.
+    Found are: what `ClinicalTokenizer` refuses or warns of; texts such as "NA" that are read as
+    missing values; columns that are empty or the same for all; and what may leak.
 
     **Identifiers and dates**: names such as id, mrn or patient_no (as words of their own) with
     many values; integers that only rise or only fall from row to row; ten or more of which no two
