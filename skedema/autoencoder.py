@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from skedema._all_or_nothing import all_or_nothing
+from skedema._device import find_device
 from skedema._pretraining.cost import Cost, measure
 from skedema._pretraining.fitted import FittedAutoencoder
 from skedema._pretraining.loop import Stage, Training
@@ -423,6 +424,7 @@ class ViTAutoencoder(FittedAutoencoder):
         return interrupt
 
     def _training(self, X: Any, *, goes_on: bool, n_epochs: int | None) -> Training:
+        find_device(self.device)  # or refuse it before anything is looked at
         reader, seed = self._given(goes_on=goes_on)
         source, params = self._source(X, reader, reset=not goes_on), self.get_params(deep=False)
         if goes_on:  # with a copy: whatever stops this run leaves the last one's weights whole
