@@ -39,7 +39,18 @@ def device_at_hand(device: str | torch.device) -> torch.device:
 
 
 def on_cpu(module: nn.Module) -> nn.Module:
-    """Give a module that any machine can unpickle: itself, or a copy if it is not on the CPU."""
+    """Give a module that any machine can unpickle.
+
+    Parameters
+    ----------
+    module : Module
+        Anywhere.
+
+    Returns
+    -------
+    Module
+        The module itself where all it holds is on the CPU, otherwise a copy that is.
+    """
     held = (*module.parameters(), *module.buffers())
     if all(tensor.device.type == "cpu" for tensor in held):
         return module

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import copy
-import warnings
-from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
-import numpy as np
-import pandas as pd
 import torch
 from sklearn.base import clone
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
-from torch import Tensor
 
 from skedema._all_or_nothing import all_or_nothing
 from skedema._device import find_device
 from skedema._pretraining.cost import Cost, measure
 from skedema._pretraining.fitted import FittedAutoencoder
-from skedema._pretraining.loop import Stage, Training
-from skedema._pretraining.run import WIDTHS, new_module, train
+from skedema._pretraining.loop import Training
+from skedema._pretraining.run import WIDTHS, first_reader, first_stage, train
 from skedema._pretraining.views import ViewAugmentation
 from skedema._torch_state import own_torch_state
 from skedema.modules.autoencoder_sizes import SIZES
-from skedema.modules.reference_weights import WeightsReport, load_reference_weights
 from skedema.scans import VolumeReader
 
 __all__ = ["ViTAutoencoder", "ViewAugmentation"]
 
-_HISTORY = ("total", "reconstruction", "edge", "contrast", "lr", "seconds")
+_AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
+_NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
 
 
 class ViTAutoencoder(FittedAutoencoder):
@@ -59,7 +51,7 @@ class ViTAutoencoder(FittedAutoencoder):
         How scans are read and resampled. None is what `size` says: ``VolumeReader()``, 96 cubed,
         for ``"base"``; for the others ``VolumeReader(spacing=6.75, shape=32)``, the same field of
         view at a third of the resolution: minutes on a CPU instead of hours, and enough for what is
-        centimetres wide. A copy is kept as `volume_`, and with it how every later scan is read.
+        centimetres wide. A copy is kept as `volume_`.
     mask_ratio : float, default=0.75
         Share of the patches that is hidden.
     edge_weight : float, default=0.01
@@ -69,16 +61,11 @@ class ViTAutoencoder(FittedAutoencoder):
         Weight of the contrast between two views; the reference's is 0.001.
     pool : {"mean", "cls", "patches"}, default="mean"
         What `transform` gives: the mean of the patch tokens, normalised; the class token; or the
-        tokens of all patches, each normalised, side by side in the order of the grid. It may be
-        changed after `fit`. ``"patches"`` tells where in the head something is, which a mean over
-        patches loses: on 400 simulated scans with infarcts or none, cross-validated ridge
-        regressions on the mean, the patches and plain voxels correlated with the severity of the
-        lesion by 0.70, 0.90 and 0.95. So many numbers want regularisation, or a PCA after them.
-        A scan takes ``4 * n_patches * dim`` bytes then, 49 KB for 64 patches of width 192.
+        tokens of all patches, each normalised, side by side in the order of the grid, which tell
+        where in the head something is (see ``docs/encoders.md``). It may be changed after `fit`.
     augment : bool or ViewAugmentation, default=True
-        How the two views of a scan come about. True is
-        ``skedema.autoencoder.ViewAugmentation()``: small shifts, a flip for both views, and
-        an offset and noise of a few HU, no more than between scanners. False: both are the scan.
+        How the two views of a scan come about. True is `ViewAugmentation` with small shifts, a flip
+        for both views, and an offset and noise of a few HU. False: both are the scan.
     reference_compat : bool, default=False
         Compute losses as the reference implementation does, its oddities included; see
         `skedema.modules.autoencoder_objective.pretraining_losses`.
@@ -97,21 +84,18 @@ class ViTAutoencoder(FittedAutoencoder):
         A folder for the checkpoints of `fit`; each run, that is each set of parameters and scans
         (those of a fold, say), has its own within. When its checkpoints are there, `fit` goes on
         from the newest: after a kill at any moment it ends with the weights, bit for bit on a CPU,
-        of a fit that was never stopped; a fit that was finished is taken as it is. Remove the
-        folder to begin anew. Where a checkpoint cannot be written, on a full disk say, a warning
-        tells, and training goes on.
+        of a fit that was never stopped; a fit that was finished is taken as it is.
     checkpoint_minutes : float, default=10.0
         How much work may be lost: the least time between two checkpoints. 0 writes one after every
         step.
     memory : str, path, joblib.Memory or None, default=None
-        A folder where what was computed is kept between runs and shared between processes: read
-        volumes, features and, with an integer `random_state`, the checkpoints of `fit`, as with
-        `checkpoint_dir`. It is a cache: what cannot be written or is damaged there is made anew,
-        with a warning. None: volumes and features in memory alone, within bounds.
+        A folder, a cache, where what was computed is kept between runs and processes: read volumes,
+        features and, with an integer `random_state`, the checkpoints of `fit`. See
+        ``docs/reuse.md``. None: volumes and features in memory alone, within bounds.
     dtype : {"auto", "float32", "bfloat16"}, default="auto"
         Precision of the training, weights being float32 in any case. ``"auto"``: bfloat16 on
-        processors that multiply it in hardware. Features are computed in float32 and are the
-        same wherever they are computed, unless ``"bfloat16"`` is asked for.
+        processors that multiply it in hardware. Features are computed in float32, unless
+        ``"bfloat16"`` is asked for.
     device : str or torch.device, default="auto"
         ``"auto"`` is a CUDA device if there is one. It may be changed after `fit`. `fit` needs the
         device; a fitted autoencoder that comes to a machine without it computes where ``"auto"``
@@ -123,8 +107,7 @@ class ViTAutoencoder(FittedAutoencoder):
         `max_epochs` more. Only then is that state, twice the size of the weights, pickled.
     random_state : int, RandomState or None, default=None
         Seeds weights, order, masks and views. Two fits with the same integer are equal, bit for
-        bit, on one kind of CPU and one thread count, and global random generators are left as they
-        were. On a GPU see ``docs/gpu.md``.
+        bit, on one kind of CPU and one thread count; on a GPU see ``docs/gpu.md``.
     verbose : int, default=0
         Above 0, shows the time left on standard error.
 
@@ -158,10 +141,8 @@ class ViTAutoencoder(FittedAutoencoder):
     it is as it was before.
 
     Voxels are standardised by mean and standard deviation of a typical scan (medians over 16 of
-    them), kept with the weights; not with `reference_compat`.
-
-    Volumes are read when their batch is due. Features of a scan are computed apart from those of
-    others, so they do not depend on them in any bit.
+    them), kept with the weights; not with `reference_compat`. Features of a scan are computed apart
+    from those of others, so they do not depend on them in any bit.
 
     Examples
     --------
@@ -175,29 +156,21 @@ class ViTAutoencoder(FittedAutoencoder):
     (4, 96)
     """
 
-    n_iter_: int
-    weights_report_: WeightsReport
-    _seed: int
-    _history: list[dict[str, float]]
-    _optimizer_state: dict[str, Any] | None
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "size": [StrOptions(set(SIZES))],
-        **{name: [Interval(Integral, 1, None, closed="left"), None] for name in WIDTHS},
-        "patch": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
+        **{name: [_AT_LEAST_ONE, None] for name in WIDTHS},
+        "patch": [_AT_LEAST_ONE, tuple, list, None],
         "volume": [VolumeReader, None],
         "mask_ratio": [Interval(Real, 0, 1, closed="neither")],
-        "edge_weight": [Interval(Real, 0, None, closed="left")],
-        "contrast_weight": [Interval(Real, 0, None, closed="left")],
+        **{name: [_NOT_NEGATIVE] for name in ("edge_weight", "contrast_weight", "weight_decay")},
         "pool": [StrOptions({"mean", "cls", "patches"})],
         "augment": ["boolean", ViewAugmentation],
         "reference_compat": ["boolean"],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        **{name: [_AT_LEAST_ONE] for name in ("max_epochs", "batch_size")},
         "lr": [Interval(Real, 0, None, closed="neither")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
         "warmup_fraction": [Interval(Real, 0, 1, closed="left")],
         "checkpoint_dir": "no_validation",
-        "checkpoint_minutes": [Interval(Real, 0, None, closed="left")],
+        "checkpoint_minutes": [_NOT_NEGATIVE],
         "memory": "no_validation",
         "dtype": [StrOptions({"auto", "float32", "bfloat16"})],
         "device": [str, torch.device],
@@ -269,58 +242,6 @@ class ViTAutoencoder(FittedAutoencoder):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
-
-    @classmethod
-    def from_reference(
-        cls,
-        state_dict: Mapping[str, Tensor],
-        *,
-        volume: VolumeReader | None = None,
-        size: str = "base",
-        strict: bool = True,
-        **params: Any,
-    ) -> Self:
-        """Make a fitted estimator of the weights of the reference implementation.
-
-        Parameters
-        ----------
-        state_dict : mapping of str to Tensor
-            The weights under the reference's names; in its checkpoint files they are what is under
-            ``"model"``.
-        volume : VolumeReader or None, default=None
-            How scans are read: with the channels and voxels that the weights were made for.
-        size : {"tiny", "small", "base"}, default="base"
-            As the parameter.
-        strict : bool, default=True
-            Whether a key that does not fit is an error. If not, the rest is loaded, and
-            a warning and the report in `weights_report_` tell what kept its random values.
-        **params
-            Further parameters. `reference_compat` is True unless given: the reference's
-            predictor fits no other network.
-
-        Returns
-        -------
-        ViTAutoencoder
-            With no epoch trained; `partial_fit`, and `fit` with ``warm_start=True``, go on from it.
-
-        Raises
-        ------
-        skedema.modules.reference_weights.ReferenceWeightsError
-            With `strict`, when a key is missing, left over, or has another shape. Every such key is
-            named, and nothing is loaded.
-        """
-        params = {"reference_compat": True} | params
-        estimator = cls(size=size, volume=volume, **params)
-        estimator._validate_params()
-        reader, seed = estimator._given(goes_on=False)
-        with own_torch_state():
-            module = new_module(estimator.get_params(deep=False), reader, seed)
-            report = load_reference_weights(module, state_dict, strict=strict)
-        if not report.fits:
-            warnings.warn(f"Not all reference weights were loaded: {report}.", stacklevel=2)
-        estimator._take(Stage(module.eval(), reader, seed, []))
-        estimator.weights_report_ = report
-        return estimator
 
     @own_torch_state()
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -405,13 +326,6 @@ class ViTAutoencoder(FittedAutoencoder):
         print(cost)
         return cost
 
-    @property
-    def history_(self) -> pd.DataFrame:
-        """One row an epoch: losses, learning rate and seconds."""
-        check_is_fitted(self)
-        frame = pd.DataFrame(self._history, columns=list(_HISTORY), dtype=np.float64)
-        return frame.rename_axis("epoch").reset_index()
-
     @all_or_nothing
     def _train(self, X: Any, *, goes_on: bool, n_epochs: int | None) -> KeyboardInterrupt | None:
         self._validate_params()
@@ -425,45 +339,13 @@ class ViTAutoencoder(FittedAutoencoder):
 
     def _training(self, X: Any, *, goes_on: bool, n_epochs: int | None) -> Training:
         find_device(self.device)  # or refuse it before anything is looked at
-        reader, seed = self._given(goes_on=goes_on)
-        source, params = self._source(X, reader, reset=not goes_on), self.get_params(deep=False)
-        if goes_on:  # with a copy: whatever stops this run leaves the last one's weights whole
-            module = copy.deepcopy(self.module_)
-            start = Stage(module, reader, seed, self._history, self._optimizer_state)
-        else:
-            start = Stage(new_module(params, reader, seed), reader, seed, [], is_new=True)
+        params = self.get_params(deep=False)
+        reader = self.volume_ if goes_on else first_reader(params)
+        source = self._source(X, reader, reset=not goes_on)
+        start = self._stage() if goes_on else first_stage(params, reader)
         return Training(params, start, source, n_epochs)
-
-    def _given(self, *, goes_on: bool) -> tuple[VolumeReader, int]:
-        """Give what the first fit decides: how scans are read, and the seed."""
-        if goes_on:
-            return self.volume_, self._seed
-        reader = _reader(self.size) if self.volume is None else clone(self.volume)
-        reader.settings()
-        return reader, int(check_random_state(self.random_state).randint(2**31))
-
-    def _take(self, stage: Stage) -> None:
-        self.module_, self.volume_, self._seed = stage.module, stage.reader, stage.seed
-        self._history, self.n_iter_ = stage.history, len(stage.history)
-        self._optimizer_state = stage.optimizer
-
-    def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = super().__getstate__()
-        if not self.warm_start and "_optimizer_state" in state:
-            state["_optimizer_state"] = None
-        return state
 
 
 def vit_ae() -> ViTAutoencoder:
-    """Make the encoder that ``encoder="vit_ae"`` names, the classifier's default.
-
-    Returns
-    -------
-    ViTAutoencoder
-        Not fitted yet.
-    """
+    """Make the encoder that ``encoder="vit_ae"`` names, the classifier's default."""
     return ViTAutoencoder()
-
-
-def _reader(size: str) -> VolumeReader:
-    return VolumeReader() if size == "base" else VolumeReader(spacing=6.75, shape=32)

@@ -1,12 +1,14 @@
-"""What a fitted autoencoder does with scans: describe them, and rebuild them."""
+"""A fitted autoencoder: where it comes from, and what it does with scans."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
-from typing import Any, cast
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Self, cast
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -16,13 +18,18 @@ from torch import Tensor
 from skedema._caching.memory import memory_folder
 from skedema._device import device_at_hand, full_float32
 from skedema._features import features, recipe_of, recipe_of_mirrored
+from skedema._pretraining.loop import Stage
 from skedema._pretraining.precision import precision
+from skedema._pretraining.run import first_reader, first_stage
 from skedema._pretraining.source import RowSource, ScanSource, Source, holds_rows, take_every_scan
 from skedema._torch_state import own_torch_state
 from skedema.modules.masked_autoencoder import MaskedAutoencoder, Pool
 from skedema.modules.mirror import mirrored
 from skedema.modules.pooled_encoder import PooledEncoder
+from skedema.modules.reference_weights import WeightsReport, load_reference_weights
 from skedema.scans import VolumeReader
+
+_HISTORY = ("total", "reconstruction", "edge", "contrast", "lr", "seconds")
 
 
 class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -30,12 +37,74 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
     module_: MaskedAutoencoder
     volume_: VolumeReader
+    n_iter_: int
+    weights_report_: WeightsReport
+    _seed: int
+    _history: list[dict[str, float]]
+    _optimizer_state: dict[str, Any] | None
     pool: str
     dtype: str
     device: Any
     memory: Any
     n_jobs: int | None
     verbose: int
+    warm_start: bool
+
+    @classmethod
+    def from_reference(
+        cls,
+        state_dict: Mapping[str, Tensor],
+        *,
+        volume: VolumeReader | None = None,
+        size: str = "base",
+        strict: bool = True,
+        **params: Any,
+    ) -> Self:
+        """Make a fitted estimator of the weights of the reference implementation.
+
+        Parameters
+        ----------
+        state_dict : mapping of str to Tensor
+            The weights under the reference's names: in its checkpoint files, under ``"model"``.
+        volume : VolumeReader or None, default=None
+            How scans are read: with the channels and voxels that the weights were made for.
+        size : {"tiny", "small", "base"}, default="base"
+            As the parameter.
+        strict : bool, default=True
+            Whether a key that does not fit is an error. If not, the rest is loaded, and a warning
+            and `weights_report_` tell what kept its random values.
+        **params
+            Others; `reference_compat` is True unless given: the predictor fits no other network.
+
+        Returns
+        -------
+        ViTAutoencoder
+            With no epoch trained; `partial_fit`, and `fit` with ``warm_start=True``, go on from it.
+
+        Raises
+        ------
+        skedema.modules.reference_weights.ReferenceWeightsError
+            With `strict`, when a key is missing, left over, or has another shape; all are named.
+        """
+        params = {"reference_compat": True} | params
+        estimator = cls(size=size, volume=volume, **params)
+        estimator._validate_params()
+        params = estimator.get_params(deep=False)
+        with own_torch_state():
+            stage = first_stage(params, first_reader(params))
+            report = load_reference_weights(stage.module.eval(), state_dict, strict=strict)
+        if not report.fits:
+            warnings.warn(f"Not all reference weights were loaded: {report}.", stacklevel=2)
+        estimator._take(stage)
+        estimator.weights_report_ = report
+        return estimator
+
+    @property
+    def history_(self) -> pd.DataFrame:
+        """One row an epoch: losses, learning rate and seconds."""
+        check_is_fitted(self)
+        frame = pd.DataFrame(self._history, columns=list(_HISTORY), dtype=np.float64)
+        return frame.rename_axis("epoch").reset_index()
 
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Describe each scan by a vector; nothing is hidden and nothing is random.
@@ -200,6 +269,22 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
     def _features_dtype(self) -> torch.dtype:
         return torch.bfloat16 if self.dtype == "bfloat16" else torch.float32
+
+    def _stage(self) -> Stage:
+        # A copy: whatever stops a run that goes on leaves the last one's weights whole.
+        module = copy.deepcopy(self.module_)
+        return Stage(module, self.volume_, self._seed, self._history, self._optimizer_state)
+
+    def _take(self, stage: Stage) -> None:
+        self.module_, self.volume_, self._seed = stage.module, stage.reader, stage.seed
+        self._history, self.n_iter_ = stage.history, len(stage.history)
+        self._optimizer_state = stage.optimizer
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        if not self.warm_start and "_optimizer_state" in state:
+            state["_optimizer_state"] = None
+        return state
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

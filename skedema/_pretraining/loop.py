@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from skedema._device import find_device
+from skedema._each import bar
 from skedema._pretraining.checkpoints import Checkpoints
 from skedema._pretraining.precision import precision, training_dtype
-from skedema._pretraining.progress import progress
 from skedema._pretraining.scale import voxel_scale
 from skedema._pretraining.schedules import edge_weight, learning_rate
 from skedema._pretraining.source import Rows, Source
@@ -128,7 +128,8 @@ class Training:
             When a scan cannot be read.
         """
         self.set_scale()
-        with progress(self.n_steps, self.n_steps_done, self.params["verbose"]) as after_step:
+        done, verbose = self.n_steps_done, self.params["verbose"]
+        with bar("pre-training", "step", self.n_steps, done=done, shown=verbose) as progress:
             while self.epoch < self.n_epochs:
                 for rows in self.source.batches(self.batches()[self.batch :]):
                     loss = self.step(rows)
@@ -136,7 +137,8 @@ class Training:
                         self._finish_epoch()
                     if checkpoints is not None:
                         checkpoints.save_if_due(self.state, last=self.epoch == self.n_epochs)
-                    after_step(loss)
+                    progress.set_postfix(loss=f"{loss:.4g}", refresh=False)
+                    progress.update()
 
     def set_scale(self) -> None:
         """Let a new network standardise by the scans that are at hand."""

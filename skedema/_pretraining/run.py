@@ -9,10 +9,13 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+
 from skedema._caching.memory import memory_folder
 from skedema._pretraining.checkpoints import Checkpoints, folder_of_run
 from skedema._pretraining.fingerprint import fingerprint
-from skedema._pretraining.loop import Training
+from skedema._pretraining.loop import Stage, Training
 from skedema._pretraining.resumable import problem_of_state
 from skedema._rng import isolated_rng
 from skedema.modules.autoencoder_sizes import SIZES
@@ -23,8 +26,19 @@ from skedema.scans import VolumeReader
 WIDTHS = ("dim", "depth", "n_heads", "decoder_dim", "decoder_depth", "decoder_heads")
 
 
-def new_module(params: Mapping[str, Any], reader: VolumeReader, seed: int) -> MaskedAutoencoder:
-    """Make the network that an estimator's parameters describe."""
+def first_reader(params: Mapping[str, Any]) -> VolumeReader:
+    """Give how a first fit reads scans."""
+    if params["volume"] is None:
+        big = params["size"] == "base"
+        return VolumeReader() if big else VolumeReader(spacing=6.75, shape=32)
+    reader: VolumeReader = clone(params["volume"])
+    reader.settings()
+    return reader
+
+
+def first_stage(params: Mapping[str, Any], reader: VolumeReader) -> Stage:
+    """Give what a first fit begins with: the network that the parameters describe, and a seed."""
+    seed = int(check_random_state(params["random_state"]).randint(2**31))
     given = {name: params[name] for name in WIDTHS}
     patch = params["patch"]
     if patch is not None:
@@ -32,13 +46,14 @@ def new_module(params: Mapping[str, Any], reader: VolumeReader, seed: int) -> Ma
         given["patch"] = tuple(int(side) for side in sides)
     size = replace(SIZES[params["size"]], **{k: v for k, v in given.items() if v is not None})
     with isolated_rng(seed):
-        return MaskedAutoencoder(
+        module = MaskedAutoencoder(
             reader.n_channels,
             reader.settings().shape,
             size,
             params["mask_ratio"],
             "batch" if params["reference_compat"] else "layer",
         )
+    return Stage(module, reader, seed, [], is_new=True)
 
 
 def train(training: Training) -> KeyboardInterrupt | None:
