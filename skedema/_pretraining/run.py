@@ -18,12 +18,22 @@ from skedema._pretraining.fingerprint import fingerprint
 from skedema._pretraining.loop import Stage, Training
 from skedema._pretraining.resumable import problem_of_state
 from skedema._rng import isolated_rng
-from skedema.modules.autoencoder_sizes import SIZES
+from skedema.modules.autoencoder_sizes import SIZES, AutoencoderSize
 from skedema.modules.masked_autoencoder import MaskedAutoencoder
 from skedema.scans import VolumeReader
 
 #: The parameters of the estimator that replace a part of its `size`, beside `patch`.
 WIDTHS = ("dim", "depth", "n_heads", "decoder_dim", "decoder_depth", "decoder_heads")
+
+
+def size_of(params: Mapping[str, Any]) -> AutoencoderSize:
+    """Give the widths, depths, heads and patch of the network."""
+    given = {name: params[name] for name in WIDTHS}
+    if params["patch"] is not None:
+        patch = params["patch"]
+        sides = (patch,) * 3 if isinstance(patch, Integral) else patch
+        given["patch"] = tuple(int(side) for side in sides)
+    return replace(SIZES[params["size"]], **{k: v for k, v in given.items() if v is not None})
 
 
 def first_reader(params: Mapping[str, Any]) -> VolumeReader:
@@ -39,17 +49,11 @@ def first_reader(params: Mapping[str, Any]) -> VolumeReader:
 def first_stage(params: Mapping[str, Any], reader: VolumeReader) -> Stage:
     """Give what a first fit begins with: the network that the parameters describe, and a seed."""
     seed = int(check_random_state(params["random_state"]).randint(2**31))
-    given = {name: params[name] for name in WIDTHS}
-    patch = params["patch"]
-    if patch is not None:
-        sides = (patch,) * 3 if isinstance(patch, Integral) else patch
-        given["patch"] = tuple(int(side) for side in sides)
-    size = replace(SIZES[params["size"]], **{k: v for k, v in given.items() if v is not None})
     with isolated_rng(seed):
         module = MaskedAutoencoder(
             reader.n_channels,
             reader.settings().shape,
-            size,
+            size_of(params),
             params["mask_ratio"],
             "batch" if params["reference_compat"] else "layer",
         )
