@@ -159,7 +159,7 @@ def pretrain(rows, plan, cohort, network: str, seed: int, device: str, end: floa
 
 def start_of(model: ViTAutoencoder, scans: np.ndarray, n_epochs: int):
     training = model._training(scans, goes_on=False, n_epochs=n_epochs)
-    model._set_scale(training, goes_on=False)
+    training.set_scale()
     return training
 
 

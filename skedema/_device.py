@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 import torch
 from torch import nn
 
+from skedema._held import Held
+
 
 def find_device(device: str | torch.device) -> torch.device:
-    """Resolve the parameter `device`, for training.
-
-    Parameters
-    ----------
-    device : str or torch.device
-        ``"auto"`` is a CUDA device if there is one.
-
-    Returns
-    -------
-    torch.device
-        The device.
-
-    Raises
-    ------
-    ValueError
-        When there is no such kind, or no such device on this machine.
-    """
+    """Resolve the parameter `device`, for training; refuses one that is not on this machine."""
     if str(device) == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     found = _parsed(device)
@@ -45,20 +30,7 @@ def find_device(device: str | torch.device) -> torch.device:
 def device_at_hand(device: str | torch.device) -> torch.device:
     """Resolve the parameter `device`, for a fitted model, which may have come from elsewhere.
 
-    Parameters
-    ----------
-    device : str or torch.device
-        As for `find_device`.
-
-    Returns
-    -------
-    torch.device
-        The device, or what ``"auto"`` is where this machine lacks it.
-
-    Raises
-    ------
-    ValueError
-        When there is no such kind.
+    What ``"auto"`` is, where this machine lacks the device.
     """
     if str(device) == "auto":
         return find_device("auto")
@@ -85,39 +57,31 @@ def on_cpu(module: nn.Module) -> nn.Module:
     return copy.deepcopy(module).cpu()
 
 
-@contextmanager
-def full_float32(device: torch.device) -> Iterator[None]:
+def full_float32(device: torch.device) -> AbstractContextManager[None]:
     """Compute float32 as float32 on a GPU, whatever is set elsewhere.
 
     Unless told otherwise cuDNN rounds what goes into convolutions to TF32, which keeps 10 bits of
     the 23 of a float32, so that features would differ from those of a CPU in the third digit.
-
-    Parameters
-    ----------
-    device : torch.device
-        Where.
-
-    Yields
-    ------
-    None
-        Once.
     """
-    if device.type != "cuda":
-        yield
-        return
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    if hasattr(cudnn, "conv"):  # torch 2.9; asking by the older names may then be an error
-        places, name, exact = (matmul, cudnn.conv), "fp32_precision", cast(Any, "ieee")
-    else:
-        places, name, exact = (matmul, cudnn), "allow_tf32", False
-    before = [getattr(place, name) for place in places]
-    try:
-        for place in places:
-            setattr(place, name, exact)
-        yield
-    finally:
-        for place, value in zip(places, before, strict=True):
-            setattr(place, name, value)
+    return _unrounded() if device.type == "cuda" else nullcontext()
+
+
+def _rounding() -> list[Any]:
+    return [getattr(place, _NAME) for place in _PLACES]
+
+
+def _round(values: list[Any]) -> None:
+    for place, value in zip(_PLACES, values, strict=True):
+        setattr(place, _NAME, value)
+
+
+_MATMUL, _CUDNN = torch.backends.cuda.matmul, torch.backends.cudnn
+_PLACES: tuple[Any, ...]
+if hasattr(_CUDNN, "conv"):  # torch 2.9; asking by the older names may then be an error
+    _PLACES, _NAME, _EXACT = (_MATMUL, _CUDNN.conv), "fp32_precision", cast(Any, "ieee")
+else:
+    _PLACES, _NAME, _EXACT = (_MATMUL, _CUDNN), "allow_tf32", False
+_unrounded = Held(_rounding, _round, [_EXACT, _EXACT])
 
 
 def _parsed(device: str | torch.device) -> torch.device:

@@ -20,18 +20,8 @@ def isolated_rng(seed: int, device: torch.device | None = None) -> Iterator[None
     Initialisers and dropout of torch, and of third-party encoders, draw from global generators. A
     lock keeps threads from drawing from each other's; fits in threads of one process take turns.
 
-    Parameters
-    ----------
-    seed : int
-        For torch, numpy and random.
-    device : torch.device, default=None
-        A device to seed as well, for what draws there; of other kinds than CUDA the state is not
-        put back. None, or the CPU: no GPU is touched, and CUDA is not started for it.
-
-    Yields
-    ------
-    None
-        Nothing.
+    A `device` is seeded as well, for what draws there; of other kinds than CUDA the state is not
+    put back. None, or the CPU: no GPU is touched, and CUDA is not started for it.
     """
     # The legacy generator is the one that others draw from.
     with _RNG_LOCK:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from threading import Lock
 
 import torch
 
-_lock = Lock()
-_inside = 0
-_outside = torch.float32  # the dtype of whoever came in first, for whoever goes last
+from skedema._held import Held
+
+_float32 = Held(torch.get_default_dtype, torch.set_default_dtype, torch.float32)
 
 
 @contextmanager
@@ -43,23 +42,6 @@ def own_torch_state() -> Iterator[None]:
         if not _makes_on_cpu():
             stack.enter_context(torch.device("cpu"))
         yield
-
-
-@contextmanager
-def _float32() -> Iterator[None]:
-    global _inside, _outside
-    with _lock:
-        if not _inside:
-            _outside = torch.get_default_dtype()
-        _inside += 1
-        torch.set_default_dtype(torch.float32)
-    try:
-        yield
-    finally:
-        with _lock:
-            _inside -= 1
-            if not _inside:
-                torch.set_default_dtype(_outside)
 
 
 def _makes_on_cpu() -> bool:

@@ -17,6 +17,7 @@ from skorch.callbacks import Callback
 
 import skedema
 from skedema import AttentionMixerClassifier, ClinicalTokenizer, ViTAutoencoder, VolumeReader
+from skedema.autoencoder import ViewAugmentation
 from skedema.baselines import ClinicalValues, MeanImputed, OnlyScan, ScanFeatures, WithoutScan
 from skedema.encoders import CNN
 from skedema.search import StudySearchCV
@@ -279,6 +280,34 @@ def test_a_training_that_breaks_off_is_undone(error, scans, method):
     assert_array_equal(
         clf.partial_fit(X, Y).predict_proba(X), undisturbed.partial_fit(X, Y).predict_proba(X)
     )
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_pretraining_that_breaks_off_is_undone(monkeypatch, method):
+    def fitted() -> ViTAutoencoder:
+        parameters = {"size": "tiny", "volume": reader(), "max_epochs": 2, "batch_size": 3}
+        return ViTAutoencoder(**parameters, warm_start=True, random_state=0).fit(VOLUMES)
+
+    broken, undisturbed = fitted(), fitted()
+    before, history = broken.transform(VOLUMES), broken.history_
+    pair, calls = ViewAugmentation.pair, []
+
+    def breaks(self, *arguments):
+        calls.append(None)
+        if len(calls) == 3:
+            raise RuntimeError("ours")
+        return pair(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ViewAugmentation, "pair", breaks)
+        with pytest.raises(RuntimeError, match="ours"):
+            getattr(broken, method)(VOLUMES)
+    assert_array_equal(broken.transform(VOLUMES), before)
+    pd.testing.assert_frame_equal(broken.history_, history)
+    # And it goes on as one to which nothing has happened, the optimizer's state included.
+    for each in (broken, undisturbed):
+        getattr(each, method)(VOLUMES)
+    assert_array_equal(broken.transform(VOLUMES), undisturbed.transform(VOLUMES))
 
 
 def test_an_interrupted_training_is_undone(monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import threading
 from contextlib import nullcontext
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader
-from skedema._device import device_at_hand, find_device, full_float32, on_cpu
+from skedema._device import _rounding, device_at_hand, find_device, full_float32, on_cpu
 from skedema._pretraining.views import ViewAugmentation
 from skedema._training.net import FusionNet
 from skedema.baselines import ScanFeatures
@@ -230,6 +231,27 @@ def test_no_rounding_to_tf32_while_features_are_computed():
     assert (matmul.fp32_precision, conv.fp32_precision) == before
     with full_float32(torch.device("cpu")):
         assert (matmul.fp32_precision, conv.fp32_precision) == before
+
+
+def test_a_thread_that_leaves_takes_no_precision_from_another():
+    entered, left, seen = threading.Event(), threading.Event(), []
+
+    def stay_longer() -> None:
+        with full_float32(torch.device("cuda")):
+            entered.set()
+            left.wait(60)
+            seen.append(_rounding())
+
+    before = _rounding()
+    thread = threading.Thread(target=stay_longer)
+    with full_float32(torch.device("cuda")):
+        exact = _rounding()
+        thread.start()
+        assert entered.wait(60)
+    left.set()
+    thread.join()
+    assert seen == [exact] != [before]
+    assert _rounding() == before
 
 
 # Every part on a device that is not the CPU: torch's meta device computes shapes alone. A GPU

@@ -41,8 +41,9 @@ def public_objects() -> Iterator[tuple[str, object]]:
 
 
 def own_members(cls: type) -> Iterator[tuple[str, object]]:
-    """Give the public methods and properties that a class itself defines and describes."""
-    for key, value in vars(cls).items():
+    """Give the public methods and properties that a class, or a private base, describes."""
+    private = [base for base in cls.__bases__ if base.__module__.startswith("skedema._")]
+    for key, value in (item for each in (cls, *private) for item in vars(each).items()):
         plain = value.__func__ if isinstance(value, classmethod | staticmethod) else value
         inherits = not plain.__doc__ and inspect.getdoc(plain)
         if key.startswith("_") or inherits:

@@ -56,18 +56,7 @@ class Cost(NamedTuple):
 
 
 def measure(training: Training) -> Cost:
-    """Take a few steps of a run and time them.
-
-    Parameters
-    ----------
-    training : Training
-        The run; it is of no use afterwards.
-
-    Returns
-    -------
-    Cost
-        What the whole run would cost.
-    """
+    """Take a few steps of a run, which is of no use afterwards, and time them."""
     source = training.source
     first = next(iter(training.batches()))
     begin = time.perf_counter()
@@ -84,9 +73,9 @@ def measure(training: Training) -> Cost:
         seconds.append(time.perf_counter() - begin)
     per_step = statistics.median(seconds)
     # Operations hold memory that no tensor shows, but a process that was larger before hides it.
-    on_gpu = training.settings.device.type == "cuda"
+    on_gpu = training.device.type == "cuda"
     held = tensors if on_gpu else max(tensors, _process_peak() - before)
-    n_full = training.settings.n_epochs * len(source) / len(first)  # the last batch may be smaller
+    n_full = training.n_epochs * len(source) / len(first)  # the last batch may be smaller
     return Cost(
         sum(p.numel() for p in training.module.parameters()),
         held + 2 * weights,  # the network's own, and the best ones, kept from the first epoch on
@@ -99,7 +88,7 @@ def measure(training: Training) -> Cost:
 
 def _tensor_peak(training: Training, rows: Rows) -> int:
     """Take a step, and give the bytes that tensors other than the weights held at its peak."""
-    device = training.settings.device
+    device = training.device
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         before: int = torch.cuda.memory_allocated(device)

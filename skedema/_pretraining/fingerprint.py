@@ -30,29 +30,17 @@ _FREE = {
 def fingerprint(
     params: Mapping[str, Any], training: Training, start: nn.Module | None
 ) -> dict[str, str]:
-    """Say in words what decides a run.
+    """Say in words what decides a run; equal for runs that come to the same weights.
 
-    Parameters
-    ----------
-    params : mapping of str to object
-        The estimator's parameters. A `random_state` that is no integer may be any: the checkpoint
-        knows the seed.
-    training : Training
-        The run.
-    start : Module or None
-        The network that the run goes on from, if it does not begin anew.
-
-    Returns
-    -------
-    dict of str to str
-        Equal for runs that come to the same weights.
+    A `random_state` that is no integer may be any: the checkpoint knows the seed. `start` is the
+    network that the run goes on from, if it does not begin anew.
     """
     found = {name: _text(value) for name, value in params.items() if name not in _FREE}
     if not isinstance(params["random_state"], Integral):
         found["random_state"] = "any"
-    augmentation = training.settings.augmentation
-    found["augment"] = "None" if augmentation is None else repr(augmentation.get_params())
-    found["volume"] = reading(training.reader)
+    views = training.augmentation
+    found["augment"] = "None" if views is None else repr(views.get_params())
+    found["volume"] = reading(training.start.reader)
     found["scans"] = f"{len(training.source)} with digest {training.source.digest()[:16]}"
     if start is not None:
         weights = (value.cpu().contiguous().numpy() for value in start.state_dict().values())

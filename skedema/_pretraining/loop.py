@@ -1,19 +1,22 @@
-"""The pre-training loop: a run is a function of its settings, its scans and its first weights."""
+"""The pre-training loop: a run is a function of its parameters, its scans and its first weights."""
 
 from __future__ import annotations
 
+import copy
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from skedema._device import find_device
+from skedema._each import bar
 from skedema._pretraining.checkpoints import Checkpoints
-from skedema._pretraining.precision import precision
+from skedema._pretraining.precision import precision, training_dtype
+from skedema._pretraining.scale import voxel_scale
 from skedema._pretraining.schedules import edge_weight, learning_rate
 from skedema._pretraining.source import Rows, Source
 from skedema._pretraining.views import ViewAugmentation
@@ -27,45 +30,32 @@ _BETAS = (0.9, 0.95)  # of AdamW, as He et al., CVPR 2022, table 8
 _PARTS = PretrainingLosses._fields
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What decides a run, next to its scans and first weights.
+class Stage(NamedTuple):
+    """How far a pre-training has come: a run begins at one stage and ends at the next.
 
     Parameters
     ----------
+    module : MaskedAutoencoder
+        The network, which a run trains in place.
+    reader : VolumeReader
+        How the volumes were made that it was made for.
     seed : int
         With the number of an epoch it decides the order, with that of a batch masks and views: a
         run that goes on needs the state of no generator.
-    n_epochs : int
-        Epochs of this run.
-    first_epoch : int
-        How many epochs there were before it.
-    endless : bool
-        Whether other runs follow: learning rate and edge weight stay as they are.
-    batch_size, lr, weight_decay, warmup_fraction, edge_weight, contrast_weight, reference_compat
-        The estimator's parameters.
-    augmentation : ViewAugmentation or None
-        How views come about; None for two times the scan itself.
-    dtype : torch.dtype
-        float32 or bfloat16.
-    device : torch.device
-        Where.
+    history : list of dict
+        What each epoch so far was like.
+    optimizer : dict or None
+        The optimizer's moments, on the CPU, if they are to be taken over.
+    is_new : bool
+        Whether nothing is in the weights yet.
     """
 
+    module: MaskedAutoencoder
+    reader: VolumeReader
     seed: int
-    n_epochs: int
-    first_epoch: int
-    endless: bool
-    batch_size: int
-    lr: float
-    weight_decay: float
-    warmup_fraction: float
-    edge_weight: float
-    contrast_weight: float
-    reference_compat: bool
-    augmentation: ViewAugmentation | None
-    dtype: torch.dtype
-    device: torch.device
+    history: list[dict[str, float]]
+    optimizer: dict[str, Any] | None = None
+    is_new: bool = False
 
 
 class Training:
@@ -73,67 +63,62 @@ class Training:
 
     Parameters
     ----------
-    module : MaskedAutoencoder
-        Trained in place; moved to the device.
-    settings : Settings
-        What decides the run.
+    params : mapping of str to object
+        Those of the estimator.
+    start : Stage
+        What the run begins with.
     source : Source
         The scans.
-    reader : VolumeReader
-        How their volumes were made.
+    n_epochs : int or None
+        Epochs of the run. None: one, and others follow, so that learning rate and edge weight stay
+        as they are.
 
     Attributes
     ----------
     history : list of dict
-        What each finished epoch was like.
+        What each finished epoch of this run was like.
     best : dict of str to Tensor or None
         The weights after the finished epoch with the lowest reconstruction loss: the one part of
         the total whose weight is the same in every epoch.
     """
 
     def __init__(
-        self,
-        module: MaskedAutoencoder,
-        settings: Settings,
-        source: Source,
-        reader: VolumeReader,
+        self, params: Mapping[str, Any], start: Stage, source: Source, n_epochs: int | None
     ) -> None:
-        self.module = module.to(settings.device).train()
-        self.settings = settings
-        self.source = source
-        self.reader = reader
-        self.optimizer = _optimizer(module, settings)
-        self.n_batches = -(-len(source) // settings.batch_size)
+        self.params, self.start, self.source = params, start, source
+        self.device = find_device(params["device"])
+        self.dtype = training_dtype(params["dtype"], self.device)
+        self.augmentation = _augmentation(params["augment"])
+        self.seed = start.seed
+        self.endless = n_epochs is None
+        self.n_epochs: int = n_epochs or 1
+        self.batch_size: int = min(params["batch_size"], len(source))
+        self.n_batches: int = -(-len(source) // self.batch_size)
+        self.module = start.module.to(self.device).train()
+        self.optimizer = _optimizer(self.module, params, self.device)
+        if start.optimizer is not None:  # its moments, not its rates; a copy, for steps change them
+            moments = copy.deepcopy(start.optimizer["state"])
+            groups = self.optimizer.state_dict()["param_groups"]
+            self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
         self.epoch = self.batch = 0
         self.history: list[dict[str, float]] = []
         self.best: dict[str, Tensor] | None = None
         self._lowest = math.inf
         self._sums = dict.fromkeys((*_PARTS, "seconds"), 0.0)
-        self._rate = settings.lr
+        self._rate = params["lr"]
 
     @property
     def n_steps(self) -> int:
         """Number of steps of the run."""
-        return self.settings.n_epochs * self.n_batches
+        return self.n_epochs * self.n_batches
 
     @property
     def n_steps_done(self) -> int:
         """Number of steps behind."""
         return self.epoch * self.n_batches + self.batch
 
-    def run(
-        self,
-        checkpoints: Checkpoints | None = None,
-        after_step: Callable[[float], None] = lambda loss: None,
-    ) -> None:
+    def run(self, checkpoints: Checkpoints | None = None) -> None:
         """Train to the end.
-
-        Parameters
-        ----------
-        checkpoints : Checkpoints or None
-            Where to write checkpoints.
-        after_step : callable
-            Called with the loss after each step.
 
         Raises
         ------
@@ -142,27 +127,41 @@ class Training:
         ScanError
             When a scan cannot be read.
         """
-        while self.epoch < self.settings.n_epochs:
-            for rows in self.source.batches(self.batches()[self.batch :]):
-                loss = self.step(rows)
-                if self.batch == self.n_batches:
-                    self._finish_epoch()
-                if checkpoints is not None:
-                    last = self.epoch == self.settings.n_epochs
-                    checkpoints.save_if_due(self.state, last=last)
-                after_step(loss)
+        self.set_scale()
+        done, verbose = self.n_steps_done, self.params["verbose"]
+        with bar("pre-training", "step", self.n_steps, done=done, shown=verbose) as progress:
+            while self.epoch < self.n_epochs:
+                for rows in self.source.batches(self.batches()[self.batch :]):
+                    loss = self.step(rows)
+                    if self.batch == self.n_batches:
+                        self._finish_epoch()
+                    if checkpoints is not None:
+                        checkpoints.save_if_due(self.state, last=self.epoch == self.n_epochs)
+                    progress.set_postfix(loss=f"{loss:.4g}", refresh=False)
+                    progress.update()
+
+    def set_scale(self) -> None:
+        """Let a new network standardise by the scans that are at hand."""
+        if self.start.is_new and not self.n_steps_done and not self.params["reference_compat"]:
+            self.module.standardize.set(*voxel_scale(self.source))
+
+    def end(self, *, keep_optimizer: bool) -> Stage:
+        """Give the stage that was reached."""
+        optimizer = None
+        if keep_optimizer:
+            optimizer = self.optimizer.state_dict()
+            optimizer["state"] = {
+                number: {name: value.cpu() for name, value in moments.items()}
+                for number, moments in optimizer["state"].items()
+            }
+        history = [*self.start.history, *self.history]
+        return Stage(self.module.eval().cpu(), self.start.reader, self.seed, history, optimizer)
 
     def state(self) -> dict[str, Any]:
-        """Give all that a run needs to go on from here.
-
-        Returns
-        -------
-        dict
-            Weights, optimizer, place and history.
-        """
+        """Give all that a run needs to go on from here, as a checkpoint holds it."""
         return {
-            "seed": self.settings.seed,
-            "dtype": str(self.settings.dtype).removeprefix("torch."),
+            "seed": self.seed,
+            "dtype": str(self.dtype).removeprefix("torch."),
             "weights": self.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "epoch": self.epoch,
@@ -174,73 +173,24 @@ class Training:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go back to where a run was.
-
-        Parameters
-        ----------
-        state : dict
-            As `state` gave it.
-        """
-        self.settings = replace(
-            self.settings, seed=state["seed"], dtype=getattr(torch, state["dtype"])
-        )
+        """Go to where a run was when it gave its `state`."""
+        self.seed, self.dtype = state["seed"], getattr(torch, state["dtype"])
         self.module.load_state_dict(state["weights"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.batch = state["epoch"], state["batch"]
         self.history, self._sums = state["history"], state["sums"]
         self.best, self._lowest = state["best"], state["lowest"]
 
-    def optimizer_state(self) -> dict[str, Any]:
-        """Give the optimizer's moments, on the CPU.
-
-        Returns
-        -------
-        dict
-            For `restore_optimizer` of a later run.
-        """
-        state: dict[str, Any] = self.optimizer.state_dict()
-        state["state"] = {
-            number: {name: value.cpu() for name, value in moments.items()}
-            for number, moments in state["state"].items()
-        }
-        return state
-
-    def restore_optimizer(self, state: dict[str, Any]) -> None:
-        """Take over the moments of an earlier run, but not its rates.
-
-        Parameters
-        ----------
-        state : dict
-            As `optimizer_state` gave it.
-        """
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": state["state"], "param_groups": groups})
-
     def batches(self) -> list[Rows]:
-        """Give the batches of the epoch that is due: a function of the seed and its number.
-
-        Returns
-        -------
-        list of ndarray of int
-            Rows of each.
-        """
-        epoch = self.settings.first_epoch + self.epoch
-        order = np.random.default_rng([self.settings.seed, epoch]).permutation(len(self.source))
-        size = self.settings.batch_size
+        """Give the batches of the epoch that is due: a function of the seed and its number."""
+        order = np.random.default_rng([self.seed, self._n_epochs_done]).permutation(
+            len(self.source)
+        )
+        size = self.batch_size
         return [order[start : start + size] for start in range(0, len(order), size)]
 
     def step(self, rows: Rows) -> float:
-        """Take one step.
-
-        Parameters
-        ----------
-        rows : ndarray of int
-            The batch.
-
-        Returns
-        -------
-        float
-            Its loss.
+        """Take one step, and give its loss.
 
         Raises
         ------
@@ -248,15 +198,14 @@ class Training:
             When the loss or its gradient is not finite; the weights are as they were.
         """
         begin = time.perf_counter()
-        settings = self.settings
-        n_steps = None if settings.endless else self.n_steps
+        n_steps = None if self.endless else self.n_steps
         self._rate = learning_rate(
-            self.n_steps_done, n_steps, settings.lr, settings.warmup_fraction
+            self.n_steps_done, n_steps, self.params["lr"], self.params["warmup_fraction"]
         )
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate
         stack = np.stack([self.source.volume(row) for row in rows.tolist()])
-        losses = self.losses(torch.from_numpy(stack).to(settings.device))
+        losses = self.losses(torch.from_numpy(stack).to(self.device))
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(losses.total)
         norm = nn.utils.clip_grad_norm_(self.module.parameters(), MAX_NORM)
@@ -271,40 +220,33 @@ class Training:
         return float(parts[0])
 
     def losses(self, volumes: Tensor) -> PretrainingLosses:
-        """Compute the losses of the batch that is due.
-
-        Parameters
-        ----------
-        volumes : Tensor of shape (B, C, X, Y, Z)
-            The batch, on the device.
-
-        Returns
-        -------
-        PretrainingLosses
-            With a gradient.
-        """
-        settings = self.settings
-        generator = torch.Generator(settings.device).manual_seed(self._key())
+        """Compute the losses, with a gradient, of the batch that is due: (B, C, X, Y, Z)."""
+        generator = torch.Generator(self.device).manual_seed(self._key())
         masks = torch.rand(
-            (2, len(volumes), self.module.n_patches), generator=generator, device=settings.device
+            (2, len(volumes), self.module.n_patches), generator=generator, device=self.device
         )
         views = (volumes, volumes)
-        if settings.augmentation is not None:
-            ranges = self.reader.settings().ranges
-            views = settings.augmentation.pair(volumes, ranges, generator)
-        n_epochs = None if settings.endless else settings.n_epochs
-        with precision(settings.dtype, settings.device):
+        if self.augmentation is not None:
+            ranges = self.start.reader.settings().ranges
+            views = self.augmentation.pair(volumes, ranges, generator)
+        n_epochs = None if self.endless else self.n_epochs
+        with precision(self.dtype, self.device):
             return pretraining_losses(
                 self.module,
                 *views,
                 *masks,
-                edge_weight=edge_weight(self.epoch, n_epochs, settings.edge_weight),
-                contrast_weight=settings.contrast_weight,
-                reference_compat=settings.reference_compat,
+                edge_weight=edge_weight(self.epoch, n_epochs, self.params["edge_weight"]),
+                contrast_weight=self.params["contrast_weight"],
+                reference_compat=self.params["reference_compat"],
             )
 
+    @property
+    def _n_epochs_done(self) -> int:
+        """Number of epochs behind, those of earlier runs included."""
+        return len(self.start.history) + self.epoch
+
     def _key(self) -> int:
-        place = [self.settings.seed, self.settings.first_epoch + self.epoch, self.batch]
+        place = [self.seed, self._n_epochs_done, self.batch]
         return int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
     def _finish_epoch(self) -> None:
@@ -322,12 +264,21 @@ class Training:
         bad = [f"{name} {value}" for name, value in parts.items() if not math.isfinite(value)]
         what = ", ".join(bad) if bad else "the gradient of a finite loss"
         return (
-            f"Not finite in epoch {self.settings.first_epoch + self.epoch}: {what}. The batch held "
+            f"Not finite in epoch {self._n_epochs_done}: {what}. The batch held "
             f"{self.source.names(rows)}. Look at these scans for extreme values, or lower lr."
         )
 
 
-def _optimizer(module: nn.Module, settings: Settings) -> torch.optim.AdamW:
+def _augmentation(augment: ViewAugmentation | bool) -> ViewAugmentation | None:
+    if not isinstance(augment, ViewAugmentation):
+        return ViewAugmentation() if augment else None
+    augment._validate_params()
+    return augment
+
+
+def _optimizer(
+    module: nn.Module, params: Mapping[str, Any], device: torch.device
+) -> torch.optim.AdamW:
     # Biases, norms and the learned tokens are not shrunk (as He et al.).
     matrices = [p for p in module.parameters() if p.ndim == 2]
     others = [p for p in module.parameters() if p.ndim != 2]
@@ -337,8 +288,8 @@ def _optimizer(module: nn.Module, settings: Settings) -> torch.optim.AdamW:
     ]
     return torch.optim.AdamW(
         groups,
-        lr=settings.lr,
+        lr=params["lr"],
         betas=_BETAS,
-        weight_decay=settings.weight_decay,
-        fused=settings.device.type in ("cpu", "cuda"),
+        weight_decay=params["weight_decay"],
+        fused=device.type in ("cpu", "cuda"),
     )

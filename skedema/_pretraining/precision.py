@@ -14,18 +14,6 @@ def training_dtype(dtype: str, device: torch.device) -> torch.dtype:
     ``"auto"`` asks the processor what it is made for and measures nothing, so that a busy machine
     does not decide otherwise the next time: bfloat16 where a GPU has it and on CPUs that multiply
     it in hardware (AMX, AVX512-BF16), else float32.
-
-    Parameters
-    ----------
-    dtype : {"auto", "float32", "bfloat16"}
-        What is asked for.
-    device : torch.device
-        Where.
-
-    Returns
-    -------
-    torch.dtype
-        float32 or bfloat16.
     """
     if dtype != "auto":
         return torch.bfloat16 if dtype == "bfloat16" else torch.float32
@@ -43,20 +31,7 @@ def training_dtype(dtype: str, device: torch.device) -> torch.dtype:
 
 @contextmanager
 def precision(dtype: torch.dtype, device: torch.device) -> Iterator[None]:
-    """Compute in a precision: autocast for bfloat16, nothing for float32.
-
-    Parameters
-    ----------
-    dtype : torch.dtype
-        float32 or bfloat16.
-    device : torch.device
-        Where.
-
-    Yields
-    ------
-    None
-        Once, to run the network in.
-    """
+    """Run a network in a precision: autocast for bfloat16, nothing for float32."""
     bfloat16 = dtype == torch.bfloat16
     try:
         with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16, cache_enabled=True):

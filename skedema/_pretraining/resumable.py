@@ -18,19 +18,7 @@ def problem_of_state(training: Training, state: Mapping[str, Any]) -> str:
     """Say why a run cannot go on from a state.
 
     A file whose digest is right may still have been made by somebody else, or be of a training
-    that had gone wrong.
-
-    Parameters
-    ----------
-    training : Training
-        The run, at its beginning; it stays as it is.
-    state : mapping
-        Of a checkpoint.
-
-    Returns
-    -------
-    str
-        What is wrong; empty where nothing is.
+    that had gone wrong. The text is empty where nothing is wrong; the run stays as it is.
     """
     own = training.state()
     if not isinstance(state, Mapping) or set(state) != set(own):
@@ -68,7 +56,7 @@ def _is_place(training: Training, state: Mapping[str, Any]) -> bool:
     seed, epoch, batch = (state[name] for name in ("seed", "epoch", "batch"))
     if not all(type(number) is int and number >= 0 for number in (seed, epoch, batch)):
         return False
-    n_epochs = training.settings.n_epochs
+    n_epochs = training.n_epochs
     within = epoch < n_epochs and batch < training.n_batches
     if not (within or (epoch == n_epochs and batch == 0)) or state["dtype"] not in _DTYPES:
         return False

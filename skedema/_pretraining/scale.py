@@ -13,21 +13,7 @@ _N_SCANS = 16
 def voxel_scale(source: Source) -> tuple[list[float], list[float]]:
     """Measure the voxels of a typical scan: medians over scans of their mean and deviation.
 
-    Parameters
-    ----------
-    source : Source
-        The scans; 16 of them, evenly spread, are read.
-
-    Returns
-    -------
-    mean, spread : list of C float
-        The median over scans of the mean and of the standard deviation of each channel, which a
-        broken scan does not move; 1 for a channel that does not vary.
-
-    Raises
-    ------
-    ScanError
-        When a scan cannot be read.
+    A broken scan does not move them; the spread of a channel that does not vary is 1.
     """
     n_scans = min(len(source), _N_SCANS)
     rows = np.linspace(0, len(source) - 1, n_scans).astype(np.int64)

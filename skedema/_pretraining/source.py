@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from numbers import Number
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -27,44 +27,8 @@ from skedema.scans.reader import scan_cells
 Rows = NDArray[np.int64]
 
 
-class Source(Protocol):
-    """A group of volumes, one of which is in memory only while it is needed."""
-
-    def __len__(self) -> int: ...
-
-    def volume(self, row: int) -> NDArray[np.float32]:
-        """Give the volume (C, X, Y, Z) of a row."""
-
-    def names(self, rows: Rows) -> str:
-        """Name rows in a message."""
-
-    def digest(self) -> str:
-        """Identify what the rows hold."""
-
-    def batches(self, batches: Sequence[Rows]) -> Iterator[Rows]:
-        """Give the batches, while the volumes of later ones are read."""
-
-    def stream(self, rows: Rows) -> Iterator[NDArray[np.float32]]:
-        """Give the volumes of rows that are needed once."""
-
-    def tell_odd(self) -> None:
-        """Tell what is odd about the scans behind the volumes."""
-
-
 class ScanSource:
-    """Scans that are read through the cache of this process.
-
-    Parameters
-    ----------
-    scans : Scans
-        None missing.
-    reader : VolumeReader
-        How they are read.
-    memory : path or None
-        Where volumes are kept between runs.
-    n_jobs : int or None
-        Processes that read ahead.
-    """
+    """Scans, none missing, that are read through the cache of this process."""
 
     def __init__(
         self, scans: Scans, reader: VolumeReader, memory: Path | None, n_jobs: int | None
@@ -78,60 +42,15 @@ class ScanSource:
         return len(self.scans)
 
     def volume(self, row: int) -> NDArray[np.float32]:
-        """Give a volume; see `Scans.volume`.
-
-        Parameters
-        ----------
-        row : int
-            Which.
-
-        Returns
-        -------
-        ndarray of float32 of shape (C, X, Y, Z)
-            Read-only.
-        """
+        """Give the volume (C, X, Y, Z) of a row, read-only."""
         return np.asarray(self.scans.volume(row, self.reader, self.memory))
 
-    def names(self, rows: Rows) -> str:
-        """Name scans in a message.
-
-        Parameters
-        ----------
-        rows : ndarray of int
-            Which.
-
-        Returns
-        -------
-        str
-            Their rows and files.
-        """
-        return self.scans.names(rows)
-
-    def digest(self) -> str:
-        """Identify the scans and how they are read.
-
-        Returns
-        -------
-        str
-            Another one when a file was written anew, with other voxels. Where one file is the
-            whole scan it is that of its content, so that copies and backups go on.
-        """
-        keys = [by_content(scan_key(cell)) for cell in self.scans.cells]
-        return digest(repr((keys, reading(self.reader))))
+    def stream(self, rows: Rows) -> Iterator[NDArray[np.float32]]:
+        """Give the volumes of rows that are needed once."""
+        return self.scans.stream(rows, self.reader, self.memory, self.n_jobs, keep=False)
 
     def batches(self, batches: Sequence[Rows]) -> Iterator[Rows]:
-        """Give the batches, while `n_jobs` processes read the scans of later ones.
-
-        Parameters
-        ----------
-        batches : sequence of ndarray of int
-            Rows of each batch.
-
-        Yields
-        ------
-        ndarray of int
-            The batches.
-        """
+        """Give the batches, while `n_jobs` processes read the scans of later ones."""
         n_jobs = n_processes(self.n_jobs, len(self.scans))
         if n_jobs == 1:
             yield from batches
@@ -144,29 +63,17 @@ class ScanSource:
         for group, _ in zip(groups, one_ahead(self._read, groups), strict=True):
             yield from group
 
-    def stream(self, rows: Rows) -> Iterator[NDArray[np.float32]]:
-        """Give volumes that are needed once; see `Scans.stream`.
+    def names(self, rows: Rows) -> str:
+        """Name rows and files in a message."""
+        return self.scans.names(rows)
 
-        Parameters
-        ----------
-        rows : ndarray of int
-            Which.
-
-        Returns
-        -------
-        iterator of ndarray of float32 of shape (C, X, Y, Z)
-            Read-only.
-        """
-        return self.scans.stream(rows, self.reader, self.memory, self.n_jobs, keep=False)
+    def digest(self) -> str:
+        """Identify the voxels: by the content of a file, so that copies and backups go on."""
+        keys = [by_content(scan_key(cell)) for cell in self.scans.cells]
+        return digest(repr((keys, reading(self.reader))))
 
     def tell_odd(self) -> None:
-        """Tell what is odd about the scans, once they were read; see `Scans.odd`.
-
-        Warns
-        -----
-        UserWarning
-            If scans do not look like HU, or a brain mask or a pose was not to be trusted.
-        """
+        """Warn of what is odd about the scans, once they were read; see `Scans.odd`."""
         rows = np.arange(len(self))
         tell(self.scans.odd(rows, self.reader, self.memory), len(rows))
 
@@ -179,20 +86,7 @@ class ScanSource:
 
 
 class RowSource:
-    """Volumes given as rows of numbers.
-
-    Parameters
-    ----------
-    rows : ndarray of float32 of shape (n, C X Y Z)
-        Volumes as a reader gives them, flattened.
-    shape : tuple of 4 int
-        (C, X, Y, Z).
-
-    Raises
-    ------
-    ValueError
-        When the rows have another length.
-    """
+    """Volumes (C, X, Y, Z) as a reader gives them, flattened to the rows of a table."""
 
     def __init__(self, rows: NDArray[np.float32], shape: tuple[int, int, int, int]) -> None:
         n_channels, *sides = shape
@@ -209,92 +103,35 @@ class RowSource:
         return len(self.rows)
 
     def volume(self, row: int) -> NDArray[np.float32]:
-        """Give a volume.
-
-        Parameters
-        ----------
-        row : int
-            Which.
-
-        Returns
-        -------
-        ndarray of float32 of shape (C, X, Y, Z)
-            A view.
-        """
+        """Give the volume of a row, a view."""
         return np.asarray(self.rows[row].reshape(self.shape))
 
+    def stream(self, rows: Rows) -> Iterator[NDArray[np.float32]]:
+        """Give the volumes of rows."""
+        return map(self.volume, rows.tolist())
+
+    def batches(self, batches: Sequence[Rows]) -> Iterator[Rows]:
+        """Give the batches: there is nothing to read ahead."""
+        return iter(batches)
+
     def names(self, rows: Rows) -> str:
-        """Name rows in a message.
-
-        Parameters
-        ----------
-        rows : ndarray of int
-            Which.
-
-        Returns
-        -------
-        str
-            Their numbers.
-        """
+        """Name rows in a message."""
         return f"row{'s' if len(rows) > 1 else ''} {listing([str(row) for row in rows])}"
 
     def digest(self) -> str:
-        """Identify the numbers.
-
-        Returns
-        -------
-        str
-            A digest.
-        """
+        """Identify the numbers."""
         return digest(self.rows)
-
-    def batches(self, batches: Sequence[Rows]) -> Iterator[Rows]:
-        """Give the batches.
-
-        Parameters
-        ----------
-        batches : sequence of ndarray of int
-            Rows of each batch.
-
-        Returns
-        -------
-        iterator
-            The batches.
-        """
-        return iter(batches)
-
-    def stream(self, rows: Rows) -> Iterator[NDArray[np.float32]]:
-        """Give volumes.
-
-        Parameters
-        ----------
-        rows : ndarray of int
-            Which.
-
-        Returns
-        -------
-        iterator of ndarray of float32 of shape (C, X, Y, Z)
-            Views.
-        """
-        return map(self.volume, rows.tolist())
 
     def tell_odd(self) -> None:
         """Tell nothing: whoever read the volumes looked at the scans."""
 
 
+#: A group of volumes, one of which is in memory only while it is needed.
+Source: TypeAlias = ScanSource | RowSource
+
+
 def holds_rows(X: Any) -> bool:
-    """Tell volumes given as rows of numbers from a sequence of scans.
-
-    Parameters
-    ----------
-    X : object
-        What a user gave.
-
-    Returns
-    -------
-    bool
-        True for whatever is to be checked as a 2-D array of numbers, even if it is not a good one.
-    """
+    """Tell rows of numbers, whatever is wrong with them, from a sequence of scans."""
     if sparse.issparse(X):
         return True
     if hasattr(X, "columns"):
@@ -308,30 +145,12 @@ def holds_rows(X: Any) -> bool:
         return isinstance(first, (list, tuple, Number)) or (
             isinstance(first, np.ndarray) and first.ndim == 1
         )
-    known = hasattr(X, "to_list") or hasattr(X, "dataobj") or isinstance(X, str)
-    return hasattr(X, "__array__") and not known
+    is_column_or_scan = hasattr(X, "to_list") or hasattr(X, "dataobj") or isinstance(X, str)
+    return hasattr(X, "__array__") and not is_column_or_scan
 
 
 def take_every_scan(X: Any) -> Scans:
-    """Take a sequence of scans, none of which may be missing.
-
-    Parameters
-    ----------
-    X : sequence of n scans
-        As `VolumeReader.transform` takes them.
-
-    Returns
-    -------
-    Scans
-        Checked as far as can be without reading them.
-
-    Raises
-    ------
-    TypeError
-        When it is no sequence of scans.
-    ScanError
-        When scans are missing or not there; the message names all of them.
-    """
+    """Take a sequence of scans, checked as far as can be without reading them; none is missing."""
     given = scan_cells(X)
     cells = np.empty(len(given), dtype=object)
     for row, cell in enumerate(given):  # `cells[:] =` would take arrays apart

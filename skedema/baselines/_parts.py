@@ -7,6 +7,7 @@ from typing import Any
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
+from skedema._pretraining.run import first_reader
 from skedema.autoencoder import ViTAutoencoder
 from skedema.classifier import AttentionMixerClassifier
 from skedema.encoders import make_encoder
@@ -46,5 +47,5 @@ def reader_of(classifier: AttentionMixerClassifier) -> VolumeReader | None:
             copied: VolumeReader = clone(reader)
             return copied
     if isinstance(encoder, ViTAutoencoder):  # it has a grid of its own for each size
-        return encoder._given(goes_on=False)[0]
+        return first_reader(encoder.get_params(deep=False))
     return None

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from torch import nn
 
+from skedema._pretraining.run import size_of
 from skedema.autoencoder import ViTAutoencoder
 from skedema.encoders import Encoder
 from skedema.modules.masked_autoencoder import MaskedAutoencoder
@@ -39,5 +40,7 @@ class Untrained(Encoder):
         given = self.autoencoder
         if not isinstance(given, ViTAutoencoder):
             raise TypeError(f"autoencoder must be a ViTAutoencoder, got {given!r}.")
-        module = MaskedAutoencoder(in_channels, shape, given._size(), given.mask_ratio)
+        module = MaskedAutoencoder(
+            in_channels, shape, size_of(given.get_params(deep=False)), given.mask_ratio
+        )
         return PooledEncoder(module, cast(Any, given.pool))

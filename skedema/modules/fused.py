@@ -122,13 +122,13 @@ class FusedClassifier(nn.Module):
             The attention each variable got, if the fusion attends.
         """
         queries = self.scan_queries(present, features, volume)
-        known = torch.cat([present.unsqueeze(1), ~torch.isnan(clinical)], dim=1)
+        mask = torch.cat([present.unsqueeze(1), ~torch.isnan(clinical)], dim=1)
         hidden = None
         if self.training and self.token_dropout:
             hidden = torch.rand_like(clinical) < self.token_dropout
-            known[:, 1:] &= ~hidden
+            mask[:, 1:] &= ~hidden
         tokens = self.clinical_tokens(clinical, hidden)
-        return cast(tuple[Tensor, Tensor | None], self.fusion(queries, tokens, known))
+        return cast(tuple[Tensor, Tensor | None], self.fusion(queries, tokens, mask))
 
     def forward(
         self,

@@ -65,11 +65,11 @@ class ClinicalTokens(nn.Module):
             One token a variable.
         """
         absent = torch.isnan(values)
-        known = torch.where(absent, torch.zeros_like(values), values)
-        numeric = torch.where(self.is_categorical, torch.zeros_like(known), known)
+        filled = torch.where(absent, torch.zeros_like(values), values)
+        numeric = torch.where(self.is_categorical, torch.zeros_like(filled), filled)
         tokens = numeric.unsqueeze(-1) * self.weight + self.bias
         if self.categories is not None:
-            codes = torch.where(self.is_categorical, known.long() + self.offsets, 0)
+            codes = torch.where(self.is_categorical, filled.long() + self.offsets, 0)
             chosen = self.categories[codes]
             tokens = tokens + torch.where(self.is_categorical.unsqueeze(-1), chosen, 0.0)
         tokens = torch.where(absent.unsqueeze(-1), self.missing, tokens)

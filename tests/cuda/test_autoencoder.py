@@ -137,7 +137,7 @@ def test_auto_is_bfloat16_where_the_gpu_has_it(autoencoder, real_gpu, scans, mon
     step = Training.step
 
     def look(self, rows):
-        seen.append(self.settings.dtype)
+        seen.append(self.dtype)
         return step(self, rows)
 
     monkeypatch.setattr(Training, "step", look)
