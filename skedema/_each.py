@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from multiprocessing import current_process
 from typing import Any, TypeVar
 
 from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 from joblib.parallel import get_active_backend
+
+from skedema._registry import Registration, register_again, registered
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -28,7 +31,8 @@ def each(
     Parameters
     ----------
     function : callable
-        Where it may run in another process, one that can be imported.
+        Where it may run in another process, one that can be imported. The plug-ins registered in
+        this process are registered in the others.
     tasks : sequence of tuple
         The arguments of each call.
     n_jobs : int or None, default=None
@@ -49,24 +53,32 @@ def each(
         The results in the order of the tasks, each as soon as it is there.
     """
     results: Iterator[Result]
+    apart = delayed(partial(_with_plugins, registered(), function))
     n_workers = n_processes(n_jobs, len(tasks))
     if n_workers == 1:
         results = (function(*task) for task in tasks)
     elif in_waves:
-        results = _waves(function, tasks, n_workers)
+        results = _waves(apart, tasks, n_workers)
     else:
         with parallel_config(backend="loky", inner_max_num_threads=1):
             parallel = Parallel(n_jobs=n_workers, return_as="generator")
-        results = parallel(delayed(function)(*task) for task in tasks)
+        results = parallel(apart(*task) for task in tasks)
     return results if progress is None else _shown(results, progress)
 
 
 def _waves(
-    function: Callable[..., Result], tasks: Sequence[tuple[Any, ...]], n_workers: int
+    apart: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], n_workers: int
 ) -> Iterator[Result]:
     for start in range(0, len(tasks), n_workers):
         wave = tasks[start : start + n_workers]
-        yield from Parallel(n_jobs=n_workers)(delayed(function)(*task) for task in wave)
+        yield from Parallel(n_jobs=n_workers)(apart(*task) for task in wave)
+
+
+def _with_plugins(
+    plugins: list[Registration], function: Callable[..., Result], *arguments: Any
+) -> Result:
+    register_again(plugins)
+    return function(*arguments)
 
 
 def _shown(results: Iterator[Result], progress: Any) -> Iterator[Result]:

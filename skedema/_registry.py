@@ -9,6 +9,11 @@ from typing import Any
 
 _LISTED = 20
 
+# A registration: the group of the registry, the name, and what makes the plug-in.
+Registration = tuple[str, str, Callable[[], Any]]
+
+_registries: dict[str, Registry] = {}
+
 
 def nearest_name(name: str, choices: Iterable[str]) -> str:
     """Help with a misspelt name: "Did you mean 'x'? Known: ..." or "Known: ..."."""
@@ -25,12 +30,16 @@ class Registry:
 
     Members of the entry-point group belong to the registry as well. A member is imported when it is
     first asked for.
+
+    `version` counts what was registered, for what is kept of the names.
     """
 
     def __init__(self, kind: str, group: str) -> None:
         self.kind = kind
         self.group = group
+        self.version = 0
         self._factories: dict[str, Callable[[], Any]] = {}
+        _registries[group] = self
 
     def register(self, name: str, factory: Callable[[], Any]) -> None:
         """Add a plug-in by what makes it, without arguments and so with its default parameters.
@@ -51,6 +60,7 @@ class Registry:
                 f"The {self.kind} {name!r} exists already; register yours under another name."
             )
         self._factories[name] = factory
+        self.version += 1
 
     def names(self) -> list[str]:
         """List the names, sorted, those of installed entry points included."""
@@ -93,6 +103,23 @@ class Registry:
                 f"function, not to an object of type {type(factory).__name__}."
             )
         return factory
+
+
+def registered() -> list[Registration]:
+    """Give what was registered from outside of the package, to take it to another process."""
+    return [
+        (group, name, factory)
+        for group, registry in _registries.items()
+        for name, factory in registry._factories.items()
+        if not _home(factory)[0].startswith("skedema.")
+    ]
+
+
+def register_again(registrations: Iterable[Registration]) -> None:
+    """Register what was `registered` in another process, as far as its registries are there."""
+    for group, name, factory in registrations:
+        if group in _registries:
+            _registries[group].register(name, factory)
 
 
 def _describe(point: EntryPoint) -> str:

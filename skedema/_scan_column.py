@@ -12,13 +12,12 @@ import numpy as np
 
 from skedema._each import n_processes, one_ahead
 from skedema.frames import Column, Table, listing
-from skedema.scans import ScanError, VolumeReader, looks_like_scan
+from skedema.scans import ScanError, VolumeReader
 from skedema.scans._remarks import Told
 from skedema.scans.cache import About, volumes
 from skedema.scans.errors import SEVERAL_SCANS
-from skedema.scans.files import SCAN_SUFFIXES, scan_key
+from skedema.scans.files import could_be_scan, holds_several, scan_key
 
-_WHOLE = tuple(suffix for suffix in SCAN_SUFFIXES if suffix != ".dcm")
 _GROUP = 4  # scans a process that are read ahead: enough to keep it busy
 
 
@@ -256,8 +255,8 @@ def _check_cells(column: Column, table: Table) -> np.ndarray:
                 "paths, images or arrays."
             )
         return present
-    several = np.array([_holds_several(cell) for cell in column.values], dtype=bool)
-    odd = np.array([not _could_be_scan(cell) for cell in column.values], dtype=bool) | several
+    several = np.array([holds_several(cell) for cell in column.values], dtype=bool)
+    odd = np.array([not could_be_scan(cell) for cell in column.values], dtype=bool) | several
     odd &= present
     if odd.any():
         raise ValueError(
@@ -281,22 +280,3 @@ def _check_cells(column: Column, table: Table) -> np.ndarray:
             "without a scan."
         )
     return present
-
-
-def _holds_several(cell: Any) -> bool:
-    """Tell several scans in one cell from the files of one series."""
-    if isinstance(cell, np.ndarray):
-        return bool(cell.dtype == object)
-    return isinstance(cell, (list, tuple)) and any(map(_is_whole_scan, cell))
-
-
-def _is_whole_scan(item: Any) -> bool:
-    if isinstance(item, (str, os.PathLike)):
-        return str(item).lower().endswith(_WHOLE)
-    return bool(looks_like_scan(item))
-
-
-def _could_be_scan(cell: Any) -> bool:
-    if isinstance(cell, str):
-        return "/" in cell or os.sep in cell or os.path.exists(cell) or looks_like_scan(cell)
-    return isinstance(cell, os.PathLike) or looks_like_scan(cell)

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from skedema import _registry
 from skedema._registry import Registry, nearest_name
 
 GROUP = "skedema.tests"
@@ -140,3 +141,14 @@ def test_one_class_under_one_name_in_two_ways_is_no_clash(registry, install):
     other = type(registry.make("other"))
     registry.register("other", other)
     assert type(registry.make("other")) is other
+
+
+def test_what_others_registered_is_taken_to_another_process(registry, monkeypatch):
+    registry.register("inside", Registry)  # a class of the package is there in any case
+    found = [each for each in _registry.registered() if each[0] == GROUP]
+    assert found == [(GROUP, "plain", Plain)]
+    monkeypatch.setattr(_registry, "_registries", {})
+    there = Registry("encoder", GROUP)
+    _registry.register_again([*found, ("a group that is not there", "plain", Plain)])
+    assert isinstance(there.make("plain"), Plain)
+    assert there.version == 1

@@ -11,11 +11,10 @@ import numpy as np
 from skedema._caching.digest import digest, file_digest
 from skedema._each import bar, each
 from skedema.scans._budget import DEFAULT_MAX_BYTES, checked_max_bytes
-from skedema.scans._checks import checked_acquisition
 from skedema.scans._findings import degrees, duplicates, odd_geometry, odd_values, outliers
 from skedema.scans._prepare import look, prepare
 from skedema.scans.errors import ScanError
-from skedema.scans.files import is_missing_scan, load_scan, scan_name
+from skedema.scans.files import checked_acquisition, is_missing_scan, load_scan, scan_name
 from skedema.scans.reader import ReaderSettings, VolumeReader, scan_cells
 from skedema.scans.scan import Scan
 

@@ -8,10 +8,9 @@ from functools import lru_cache
 from typing import Any
 
 from skedema._caching.digest import file_digest
+from skedema.scans._paths import identity_of
+from skedema.scans.formats.base import ending_of, format_of
 
-# One file is the whole scan. Others may have their voxels in a file beside it, so that two of the
-# same content may be two scans.
-WHOLE_SCANS = (".nii.gz", ".nii", ".npy", ".nrrd", ".mgz")
 _MOST_BYTES = 2**30  # a larger file takes longer to hash than a scan may take to be refused
 
 
@@ -30,9 +29,9 @@ def by_content(key: tuple[Any, ...]) -> tuple[Any, ...]:
     """
     match key:
         case ("file", str(path), _, int(), *rest):
-            suffix = next((s for s in WHOLE_SCANS if path.lower().endswith(s)), None)
-            digest = content_digest(path) if suffix else None
-            return ("content", suffix, digest, *rest) if digest else key
+            kind = format_of(path)
+            digest = content_digest(path) if kind and kind.whole else None
+            return ("content", ending_of(path), digest, *rest) if digest else key
     return key
 
 
@@ -58,25 +57,6 @@ def content_digest(path: str | os.PathLike[str]) -> str | None:
         return _hash_file(os.path.abspath(path), identity_of(status), status.st_size)
     except OSError:
         return None
-
-
-def identity_of(status: os.stat_result) -> tuple[int, ...]:
-    """Tell a file from one that took its place, whatever time and size that was given.
-
-    Parameters
-    ----------
-    status : os.stat_result
-        Of what a path leads to, links followed.
-
-    Returns
-    -------
-    tuple of int
-        When it was written and changed (ns), and the number of the file. The time of change is the
-        system's own: setting the time of writing back, as ``cp -p`` and ``rsync -t`` do, sets it.
-        (On Windows it is when the file was made.) The number of the device is not there, for it
-        may be another one after the next start.
-    """
-    return status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
 @lru_cache(maxsize=2**16)

@@ -6,8 +6,7 @@ import errno
 import os
 import stat
 
-from skedema.scans._checks import refused_by_system
-from skedema.scans.errors import ScanError
+from skedema.scans.errors import ScanError, refused_by_system
 
 
 def is_list_of_paths(value: object) -> bool:
@@ -49,3 +48,22 @@ def existing(cell: object, name: str) -> tuple[str, bool]:
             "into a file and give its path"
         )
     return path, stat.S_ISDIR(mode)
+
+
+def file_key(path: str) -> tuple[str, tuple[int, ...], int]:
+    """Tell a file by its place, its identity and its size, in one look at it."""
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(f"{path} is no regular file")
+    return os.path.abspath(path), identity_of(status), status.st_size
+
+
+def identity_of(status: os.stat_result) -> tuple[int, ...]:
+    """Tell a file from one that took its place, whatever time and size that was given.
+
+    By when it was written and changed (ns), and its number. The time of change is the system's
+    own: setting the time of writing back, as ``cp -p`` and ``rsync -t`` do, sets it. (On Windows
+    it is when the file was made.) The number of the device is not there, for it may be another
+    one after the next start.
+    """
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_ino

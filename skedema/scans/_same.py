@@ -12,9 +12,7 @@ from skedema.scans._content import content_digest
 from skedema.scans._paths import is_list_of_paths
 from skedema.scans.errors import ScanError
 from skedema.scans.files import is_missing_scan, scan_key
-
-# The voxels stand in a file beside these.
-_HEADERS = (".mhd", ".nhdr", ".hdr", ".hdr.gz")
+from skedema.scans.formats.base import Format, format_of
 
 
 def same_scans(cells: Sequence[Any]) -> list[list[int]]:
@@ -81,8 +79,8 @@ class _Place:
 
 
 def _files(place: _Place) -> list[str]:
-    if not os.path.isdir(place.path):
-        return [] if place.path.lower().endswith(_HEADERS) else [place.path]
+    if os.path.isfile(place.path):  # a pipe would block for ever
+        return list((format_of(place.path) or Format()).files(place.path, place.path))
     with os.scandir(place.path) as entries:
         return [entry.path for entry in entries if entry.is_file()]
 
@@ -91,7 +89,7 @@ def _sizes(place: _Place) -> tuple[int, ...]:
     """Give the sizes of the files; nothing for what cannot be compared."""
     try:
         found = [os.stat(file) for file in _files(place)]
-    except OSError:
+    except (OSError, ScanError):
         return ()
     if not all(stat.S_ISREG(status.st_mode) for status in found):
         return ()
@@ -102,6 +100,6 @@ def _content(place: _Place) -> tuple[str, ...] | None:
     """Give the digests of the files; None for what cannot be compared."""
     try:
         digests = [content_digest(file) for file in _files(place)]
-    except OSError:
+    except (OSError, ScanError):
         return None
     return None if not digests or None in digests else ("content", *sorted(map(str, digests)))

@@ -26,3 +26,27 @@ SEVERAL_SCANS = (
     "groups= of the cross-validation; or give one as the scan, and what ScanFeatures makes of the "
     "others as clinical columns (docs/scans.md, 'Several scans of a patient')."
 )
+
+#: The usual remedy for a file.
+RESTORE = "restore or convert the file again"
+
+
+def broken(name: str, why: str, remedy: str = RESTORE) -> ScanError:
+    """Say that a file cannot be read."""
+    return ScanError(f"{name}: cannot be read ({why}); {remedy}")
+
+
+def unreadable(name: str, error: BaseException, remedy: str = RESTORE) -> ScanError:
+    """Say what a library found wrong with a file."""
+    what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    return broken(name, what, remedy)
+
+
+def refused_by_system(name: str, error: BaseException) -> ScanError:
+    """Say why the system does not give a file."""
+    if isinstance(error, PermissionError):
+        return broken(name, "permission denied", "ask for the right to read it (chmod +r)")
+    if isinstance(error, MemoryError):
+        return broken(name, "out of memory", "crop it, or read fewer scans at once (n_jobs)")
+    why = getattr(error, "strerror", None) or error
+    return broken(name, f"{why}", "check the disk or the network, then try again")

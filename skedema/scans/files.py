@@ -1,37 +1,24 @@
-"""What a cell of a scan column may hold, and how its voxels and geometry are read."""
+"""What a cell of a scan column may hold, and which format reads it."""
 
 from __future__ import annotations
 
 import os
-import stat
-import sys
 from contextlib import suppress
+from numbers import Integral
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from skedema._caching.digest import digest
 from skedema.scans._budget import DEFAULT_MAX_BYTES, checked_max_bytes
-from skedema.scans._checks import as_volume, checked_acquisition, numeric, refused_by_system
-from skedema.scans._content import WHOLE_SCANS, identity_of
 from skedema.scans._paths import existing, is_list_of_paths
-from skedema.scans.dicom._sniff import HEAD, starts_dicom
 from skedema.scans.errors import ScanError
-from skedema.scans.formats.images import image_affine, is_proxy, load_image, load_mgz
-from skedema.scans.formats.itk import itk_files, load_itk
-from skedema.scans.formats.nifti import load_nifti, nifti_files
-from skedema.scans.formats.npy import load_npy
+from skedema.scans.formats.arrays import Array
+from skedema.scans.formats.base import Format, ending_of, format_of
+from skedema.scans.formats.dicom import Dicom, has_files, is_dicom
+from skedema.scans.formats.images import Image, is_image
 from skedema.scans.scan import Scan
 
-_NIFTI = (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz")
-_ITK = (".mha", ".mhd", ".nrrd")
-_DICOM = (".dcm", ".zip")
-
-#: Endings of the files that are read, and that mark a text as the path of a scan.
-SCAN_SUFFIXES = (*_NIFTI, *_ITK, *_DICOM, ".npy", ".mgz")
-
-_TO_NIFTI = "convert it to NIfTI (.nii.gz), e.g. with dcm2niix"
+_ARRAY, _IMAGE, _DICOM = Array(), Image(), Dicom()
 
 
 def looks_like_scan(value: object) -> bool:
@@ -61,11 +48,11 @@ def looks_like_scan(value: object) -> bool:
         text = os.fspath(value)
         if not isinstance(text, str) or len(text) > 4096:
             return False
-        if text.strip().lower().endswith(SCAN_SUFFIXES):
+        if ending_of(text):
             return True
         # A bare word such as "left" may be a category and, by chance, a folder beside the script.
         is_path = not isinstance(value, str) or "/" in text or os.sep in text
-        return is_path and (_has_files(text) or _is_dicom(text))
+        return is_path and (has_files(text) or is_dicom(text))
     if isinstance(value, np.ndarray):
         return value.ndim >= 3
     if is_list_of_paths(value):
@@ -76,7 +63,27 @@ def looks_like_scan(value: object) -> bool:
             or item.strip().lower().endswith(".dcm")
             for item in value  # type: ignore[attr-defined]
         )
-    return _is_image(value)
+    return is_image(value)
+
+
+def could_be_scan(cell: object) -> bool:
+    """Say whether a cell of a scan column is worth reading: it looks like a scan, or is a path."""
+    if isinstance(cell, str):
+        return "/" in cell or os.sep in cell or os.path.exists(cell) or looks_like_scan(cell)
+    return isinstance(cell, os.PathLike) or looks_like_scan(cell)
+
+
+def holds_several(cell: object) -> bool:
+    """Tell several scans in one cell from the files of one series."""
+    if isinstance(cell, np.ndarray):
+        return bool(cell.dtype == object)
+    return isinstance(cell, list | tuple) and any(map(_is_whole_scan, cell))
+
+
+def _is_whole_scan(item: object) -> bool:
+    if isinstance(item, str | os.PathLike):
+        return ending_of(str(item)) not in (None, ".dcm")
+    return looks_like_scan(item)
 
 
 def is_missing_scan(cell: object) -> bool:
@@ -144,29 +151,10 @@ def load_scan(
     """
     name, most = scan_name(cell), checked_max_bytes(max_bytes)
     acquisition = checked_acquisition(acquisition)
-    if isinstance(cell, np.ndarray):
-        return Scan(as_volume(cell, name, most), None)
-    if _is_image(cell):
-        return load_image(cell, name, most)
-    if is_list_of_paths(cell):
-        return _load_dicom(cell, name, most, acquisition)
-    if is_missing_scan(cell):
-        raise ScanError("the scan is missing; leave the row out or give the path of its scan")
-    path, is_folder = existing(cell, name)
-    ending = path.strip().lower()
-    if is_folder or ending.endswith(_DICOM):
-        return _load_dicom(path, name, most, acquisition)
-    if ending.endswith(_NIFTI):
-        return load_nifti(path, name, most)
-    if ending.endswith(_ITK):
-        return load_itk(path, name, most)
-    if ending.endswith(".npy"):
-        return load_npy(path, name, most)
-    if ending.endswith(".mgz"):
-        return load_mgz(path, name, most)
-    if _is_dicom(path):
-        return _load_dicom(path, name, most, acquisition)
-    raise ScanError(f"{name}: {_not_read(path)}")
+    kind, cell = _format_of(cell, name)
+    if isinstance(kind, Dicom):
+        return kind.load(cell, name, most, acquisition)
+    return kind.load(cell, name, most)
 
 
 def scan_name(cell: object) -> str:
@@ -189,7 +177,7 @@ def scan_name(cell: object) -> str:
         return f"{first} and {n - 1} more" if n > 1 else first
     if isinstance(cell, np.ndarray):
         return f"array of shape {cell.shape}"
-    if _is_image(cell):
+    if is_image(cell):
         filename = cell.get_filename()  # type: ignore[attr-defined]
         return str(filename or f"nibabel image of shape {cell.shape}")  # type: ignore[attr-defined]
     return f"{type(cell).__name__} {cell!r:.60}"
@@ -217,70 +205,42 @@ def scan_key(cell: object) -> tuple[Any, ...]:
     ScanError
         If the cell is missing, names no file or holds something else than a scan.
     """
-    if isinstance(cell, str) and cell.lower().endswith(WHOLE_SCANS):
+    if isinstance(cell, str) and (kind := format_of(cell)) and kind.whole:
         # Most cells, and asked for whenever a model predicts. What fails goes the long way, which
         # tells why.
-        with suppress(OSError, ValueError):
-            return ("file", *_file_key(cell))
+        with suppress(ScanError):
+            return kind.key(cell, cell)
     name = scan_name(cell)
+    kind, cell = _format_of(cell, name)
+    return kind.key(cell, name)
+
+
+def checked_acquisition(acquisition: Any) -> int | None:
+    """Check the parameter `acquisition`."""
+    if acquisition is None:
+        return None
+    if not isinstance(acquisition, Integral) or isinstance(acquisition, bool | np.bool_):
+        raise TypeError(f"acquisition={acquisition!r}: give a whole number, or None")
+    return int(acquisition)
+
+
+def _format_of(cell: Any, name: str) -> tuple[Format, Any]:
+    """Give the format of a cell, and the cell as that takes it: of a path, a text."""
     if isinstance(cell, np.ndarray):
-        return ("array", _digest(numeric(cell, name)))
-    if _is_image(cell):
-        return _image_key(cell, name)
+        return _ARRAY, cell
+    if is_image(cell):
+        return _IMAGE, cell
     if is_list_of_paths(cell):
-        return _dicom_key(cell, name)
+        return _DICOM, cell
     if is_missing_scan(cell):
         raise ScanError("the scan is missing; leave the row out or give the path of its scan")
     path, is_folder = existing(cell, name)
-    ending = path.strip().lower()
-    if is_folder or ending.endswith(_DICOM):
-        return _dicom_key(path, name)
-    files: tuple[str, ...] = (path,)
-    if ending.endswith(_NIFTI):
-        files = nifti_files(path, name)
-    elif ending.endswith(".mhd"):
-        files = itk_files(path, name)
-    elif not ending.endswith(SCAN_SUFFIXES) and _is_dicom(path):
-        return _dicom_key(path, name)
-    key: list[Any] = ["file"]
-    for file in files:
-        try:
-            key += _file_key(file)
-        except OSError as error:
-            raise refused_by_system(name, error) from error
-    return tuple(key)
-
-
-def _file_key(path: str) -> tuple[str, tuple[int, ...], int]:
-    status = os.stat(path)
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError(f"{path} is no regular file")
-    return os.path.abspath(path), identity_of(status), status.st_size
-
-
-def _has_files(folder: str) -> bool:
-    try:
-        with os.scandir(folder) as entries:
-            return any(entry.is_file() for entry, _ in zip(entries, range(64), strict=False))
-    except (OSError, ValueError):  # no such folder; a NUL character
-        return False
-
-
-def _is_dicom(path: str) -> bool:
-    """Say whether a file is DICOM by its first bytes: archives name them IM000001, or by UID."""
-    try:
-        if not os.path.isfile(path):  # a pipe would block for ever
-            return False
-        with open(path, "rb") as file:
-            return starts_dicom(file.read(HEAD))
-    except (OSError, ValueError):
-        return False
-
-
-def _is_image(value: object) -> bool:
-    # Who holds an image has imported nibabel: no need to pay for its import here.
-    nibabel = sys.modules.get("nibabel")
-    return nibabel is not None and isinstance(value, nibabel.spatialimages.SpatialImage)
+    if is_folder:
+        return _DICOM, path
+    kind = format_of(path)
+    if kind is None and not is_dicom(path):
+        raise ScanError(f"{name}: {_not_read(path)}")
+    return kind or _DICOM, path
 
 
 def _not_read(path: str) -> str:
@@ -288,32 +248,4 @@ def _not_read(path: str) -> str:
     if ending in (".npz", ".pkl", ".pickle", ".joblib", ".pt", ".pth"):
         return f"{ending} files are never opened; save the array with numpy.save, as .npy"
     what = f"{ending} files are not read" if ending else "its name has no ending"
-    return f"{what}; {_TO_NIFTI}"
-
-
-# pydicom is an extra, and most scans are no DICOM series.
-def _load_dicom(cell: object, name: str, max_bytes: int, acquisition: int | None) -> Scan:
-    from skedema.scans.dicom import load_dicom
-
-    return load_dicom(cell, name, max_bytes, acquisition)
-
-
-def _dicom_key(cell: object, name: str) -> tuple[Any, ...]:
-    from skedema.scans.dicom import dicom_key
-
-    return dicom_key(cell, name)
-
-
-def _image_key(image: Any, name: str) -> tuple[Any, ...]:
-    affine = image_affine(image, name)
-    filename = image.get_filename()
-    on_disk = hasattr(image.dataobj, "get_unscaled")  # nibabel's ArrayProxy: not read yet
-    if on_disk and filename and os.path.isfile(filename):
-        return (*scan_key(filename), affine.tobytes())
-    most = DEFAULT_MAX_BYTES if is_proxy(image.dataobj) else sys.maxsize  # else in memory already
-    voxels = load_image(image, name, most).voxels
-    return ("image", _digest(voxels), affine.tobytes())
-
-
-def _digest(array: NDArray[Any]) -> str:
-    return digest(f"{array.shape} {array.dtype.str}", array)
+    return f"{what}; convert it to NIfTI (.nii.gz), e.g. with dcm2niix"

@@ -13,12 +13,11 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from skedema._each import bar, each
 from skedema.scans._budget import DEFAULT_MAX_BYTES, checked_max_bytes
-from skedema.scans._checks import checked_acquisition
 from skedema.scans._planes import draw_planes, voxel_size
 from skedema.scans._prepare import Prepared, prepare
 from skedema.scans._remarks import Told, gathered, tell
 from skedema.scans.errors import ScanError
-from skedema.scans.files import load_scan, scan_name
+from skedema.scans.files import checked_acquisition, load_scan, scan_name
 from skedema.scans.grid import resample
 from skedema.scans.scan import AIR
 from skedema.scans.windows import Window, range_name, resolve_windows, to_channels

@@ -26,6 +26,13 @@ class Scan(NamedTuple):
         Where each slice lies along the third axis, as an index into it: slice k is at
         ``affine @ (x, y, depths[k], 1)``. Strictly rising. None: 0, 1, ..., Z - 1, as everywhere
         but in a series whose slices are not evenly spaced.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skedema.scans import Scan
+    >>> Scan(np.zeros((64, 64, 30)), np.diag([3.0, 3.0, 5.0, 1.0])).spacing.tolist()
+    [3.0, 3.0, 5.0]
     """
 
     voxels: NDArray[Any]

@@ -545,5 +545,5 @@ def test_the_classifier_and_the_check_take_the_bound(tmp_path):
 def test_keys_of_images_in_memory_know_no_bound(monkeypatch):
     image = nib.Nifti1Image(noise("i2", (9, 9, 9)), np.eye(4))
     key = scan_key(image)
-    monkeypatch.setattr("skedema.scans.files.DEFAULT_MAX_BYTES", 10)
+    monkeypatch.setattr("skedema.scans.formats.images.DEFAULT_MAX_BYTES", 10)
     assert scan_key(image) == key

@@ -3,14 +3,13 @@ from __future__ import annotations
 import os
 import pickle
 import re
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import nibabel as nib
 import numpy as np
 import pytest
 
+from skedema.scans import formats
 from skedema.scans.errors import ScanError
 from skedema.scans.files import is_missing_scan, load_scan, looks_like_scan, scan_key, scan_name
 
@@ -296,11 +295,9 @@ def test_what_is_no_scan_has_no_key():
 
 @pytest.fixture
 def dicom(monkeypatch):
-    """A module in place of the reader of DICOM: says what it was asked for."""
-    module = ModuleType("skedema.scans.dicom")
-    module.load_dicom = lambda cell, name, *settings: ("scan", cell, name)
-    module.dicom_key = lambda cell, name: ("dicom", str(cell), name)
-    monkeypatch.setitem(sys.modules, "skedema.scans.dicom", module)
+    """Put something that says what it was asked for in place of the reader of DICOM."""
+    monkeypatch.setattr(formats.dicom, "load_dicom", lambda cell, name, *_: ("scan", cell, name))
+    monkeypatch.setattr(formats.dicom, "dicom_key", lambda cell, name: ("dicom", str(cell), name))
 
 
 @pytest.mark.usefixtures("dicom")

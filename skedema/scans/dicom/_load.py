@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -13,9 +12,9 @@ from numpy.typing import NDArray
 
 from skedema._extras import how_to_install
 from skedema.scans._budget import DEFAULT_MAX_BYTES, check_budget
-from skedema.scans._checks import check_not_blank, check_shape
-from skedema.scans._content import identity_of
+from skedema.scans._paths import file_key
 from skedema.scans._remarks import note
+from skedema.scans._voxels import check_not_blank, check_shape
 from skedema.scans.dicom._alike import check_alike
 from skedema.scans.dicom._files import DicomFile, dicom_files, file_paths
 from skedema.scans.dicom._geometry import SAME, stack, unit_axes
@@ -25,9 +24,9 @@ from skedema.scans.dicom._pixels import slice_hu
 from skedema.scans.dicom._quiet import quiet
 from skedema.scans.dicom._series import find_series
 from skedema.scans.dicom._slice import Slice
-from skedema.scans.dicom._tags import broken, read_pixels
+from skedema.scans.dicom._tags import EXPORT, read_pixels
 from skedema.scans.dicom._whole import check_whole
-from skedema.scans.errors import ScanError
+from skedema.scans.errors import ScanError, unreadable
 from skedema.scans.scan import Scan
 
 
@@ -91,7 +90,7 @@ def load_dicom(
     except ScanError as error:
         raise _named(name, error) from error
     except Exception as error:
-        raise broken(name, error) from error
+        raise unreadable(name, error, EXPORT) from error
     for text in told:
         note(name, text)
     return scan
@@ -110,7 +109,7 @@ def dicom_key(cell: object, name: str) -> tuple[Any, ...]:
     Returns
     -------
     tuple
-        Hashable: path, identity (see `identity_of`) and size (bytes) of each file.
+        Hashable: path, identity and size (bytes) of each file.
 
     Raises
     ------
@@ -118,13 +117,11 @@ def dicom_key(cell: object, name: str) -> tuple[Any, ...]:
         If there are no such files, or too many.
     """
     try:
-        paths = file_paths(cell)
-        states = [(os.path.abspath(path), os.stat(path)) for path in paths]
+        return ("dicom", *map(file_key, file_paths(cell)))
     except ScanError as error:
         raise _named(name, error) from error
     except (OSError, ValueError) as error:
-        raise broken(name, error) from error
-    return ("dicom", *((path, identity_of(state), state.st_size) for path, state in states))
+        raise unreadable(name, error, EXPORT) from error
 
 
 def _load(

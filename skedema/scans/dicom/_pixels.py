@@ -9,17 +9,15 @@ from numpy.typing import NDArray
 
 from skedema._extras import how_to_install
 from skedema.scans.dicom._slice import CODING, Slice
-from skedema.scans.dicom._tags import broken
-from skedema.scans.errors import ScanError
+from skedema.scans.dicom._tags import EXPORT
+from skedema.scans.errors import ScanError, unreadable
+from skedema.scans.scan import AIR
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
 #: Bytes that may follow the pixels: padding to an even length, or to a whole block.
 _PADDING = 64
-
-#: HU of what is no part of the image, and the lowest kept.
-AIR = -1024.0
 
 
 def slice_hu(dataset: Dataset, slice_: Slice) -> NDArray[np.float32]:
@@ -92,7 +90,7 @@ def _decoded(dataset: Dataset, slice_: Slice) -> NDArray[np.integer]:
     except ScanError:
         raise
     except Exception as error:  # each decoder has its own
-        raise broken(label, error) from error
+        raise unreadable(label, error, EXPORT) from error
 
 
 def _check_size(dataset: Dataset, label: str) -> None:

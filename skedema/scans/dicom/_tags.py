@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from skedema.scans.dicom._files import DicomFile
 from skedema.scans.dicom._sniff import HEAD, is_other_kind, starts_dicom
 from skedema.scans.dicom._stream import Allowance, Bounded
-from skedema.scans.errors import ScanError
+from skedema.scans.errors import ScanError, unreadable
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -74,6 +74,9 @@ _SYNTAX_OF = {
     (False, False): "1.2.840.10008.1.2.2",
 }
 
+#: The usual remedy.
+EXPORT = "export the exam again"
+
 #: Why a file has no tags: it is plainly no slice, or may be one that was damaged.
 OTHER_KIND = "no DICOM images"
 UNKNOWN = "unknown or damaged files"
@@ -117,7 +120,7 @@ def read_header(file: DicomFile) -> Dataset | str:
     except ScanError:
         raise
     except Exception as error:  # pydicom, zipfile and the system raise many types
-        raise broken(file.label, error) from error
+        raise unreadable(file.label, error, EXPORT) from error
     return OTHER_KIND if "DirectoryRecordSequence" in dataset else dataset
 
 
@@ -158,7 +161,7 @@ def read_pixels(file: DicomFile, n_pixels: int) -> Dataset:
     except ScanError:
         raise
     except Exception as error:
-        raise broken(file.label, error) from error
+        raise unreadable(file.label, error, EXPORT) from error
     if not dataset.get("PixelData"):
         raise ScanError(f"{file.label}: has no pixel data, or was cut off; export the exam again")
     if not dataset.file_meta:  # without preamble and header: as the tags are encoded
@@ -166,25 +169,6 @@ def read_pixels(file: DicomFile, n_pixels: int) -> Dataset:
         syntax = _SYNTAX_OF[bool(implicit), bool(little)]
         dataset.file_meta.TransferSyntaxUID = syntax  # type: ignore[assignment]
     return dataset
-
-
-def broken(label: str, error: BaseException) -> ScanError:
-    """Say that a file cannot be read.
-
-    Parameters
-    ----------
-    label : str
-        The file.
-    error : BaseException
-        What was raised.
-
-    Returns
-    -------
-    ScanError
-        To be raised.
-    """
-    what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-    return ScanError(f"{label}: cannot be read ({what}); export the exam again")
 
 
 class Tags:

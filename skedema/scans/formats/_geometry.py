@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skedema.scans._checks import broken
 from skedema.scans._remarks import note
-from skedema.scans.errors import ScanError
+from skedema.scans.errors import ScanError, broken
 
 Affine = NDArray[np.float64]
 

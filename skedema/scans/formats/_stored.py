@@ -8,7 +8,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skedema.scans._checks import check_not_blank
+from skedema.scans._voxels import check_not_blank
 
 _PIECE = 2**20
 

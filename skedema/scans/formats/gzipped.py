@@ -13,8 +13,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skedema.scans._checks import broken, refused_by_system
-from skedema.scans.errors import ScanError
+from skedema.scans.errors import ScanError, broken, refused_by_system
 
 #: The most bytes that deflate can make out of one: 258 a match of two bits (zlib.net, "zlib
 #: technical details"; measured 1029.1, 1032 at the limit).

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import math
+import os
+import sys
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skedema.scans._budget import DEFAULT_MAX_BYTES, check_budget
-from skedema.scans._checks import (
-    as_volume,
-    broken,
-    check_not_blank,
-    check_shape,
-    check_type,
-    unreadable,
-)
-from skedema.scans.errors import ScanError
+from skedema.scans._voxels import as_volume, check_not_blank, check_shape, check_type
+from skedema.scans.errors import ScanError, broken, unreadable
 from skedema.scans.formats._geometry import Affine, check_affine, nifti_affine, stated_affine
+from skedema.scans.formats.arrays import array_digest
+from skedema.scans.formats.base import Format, format_of
 from skedema.scans.formats.gzipped import decompress, peek
 from skedema.scans.formats.nifti import check_header_budget, read_voxels
 from skedema.scans.formats.nifti_header import read_header
@@ -29,26 +26,96 @@ _MGH_HEADER, _MGH_FOOTER = 284, 2**20
 _MGH_TYPES = {0: "u1", 1: "i4", 3: "f4", 4: "i2", 10: "u2"}
 
 
-def image_affine(image: Any, name: str) -> Affine:
-    """Give the affine of an image in memory, in mm.
+class Image(Format):
+    """A nibabel image in a cell.
 
-    Parameters
-    ----------
-    image : nibabel image
-        The image.
-    name : str
-        What messages call it.
-
-    Returns
-    -------
-    ndarray of shape (4, 4), float64
-        Voxel index to RAS mm, in the unit of length that the header states.
-
-    Raises
-    ------
-    ScanError
-        If there is none, or none that a scanner makes.
+    Where its voxels are still in a NIfTI file they are read by `read_voxels`, which verifies
+    checksums; the geometry is the image's.
     """
+
+    def load(self, cell: Any, name: str, max_bytes: int) -> Scan:
+        """Read the voxels, the affine in mm."""
+        proxy = cell.dataobj
+        path = getattr(proxy, "file_like", None)
+        if isinstance(path, str) and path.lower().endswith((".nii", ".nii.gz")):
+            header = read_header(path, name)
+            check_header_budget(header, name, max_bytes)
+            stated_affine(header.fields, name)  # nibabel mends, in silence, some of what it refuses
+            stated = (header.shape, header.dtype, header.offset, header.slope, header.inter)
+            if stated != (proxy.shape, proxy.dtype, proxy.offset, proxy.slope, proxy.inter):
+                raise broken(
+                    name, "its header is not what it was when the image was opened", "open it again"
+                )
+            affine = image_affine(cell, name)
+            return Scan(read_voxels(path, name, header), affine)
+        affine = image_affine(cell, name)
+        check_type(np.dtype(proxy.dtype), name)
+        check_budget(cell.shape, np.dtype(np.float32), name, max_bytes)
+        try:
+            with np.errstate(over="ignore"):
+                voxels = _in_slabs(proxy) if is_proxy(proxy) else np.asanyarray(proxy, np.float32)
+        except Exception as error:  # gzip, zlib, short files and senseless headers raise many types
+            raise unreadable(name, error) from error
+        return Scan(as_volume(voxels, name, max_bytes), affine)
+
+    def key(self, cell: Any, name: str) -> tuple[Any, ...]:
+        """Give that of its file while its voxels are there, else a digest; and its affine."""
+        affine = image_affine(cell, name)
+        filename = cell.get_filename()
+        on_disk = hasattr(cell.dataobj, "get_unscaled")  # nibabel's ArrayProxy: not read yet
+        if on_disk and filename and os.path.isfile(filename):
+            kind = format_of(filename) or Format()
+            return (*kind.key(filename, filename), affine.tobytes())
+        most = DEFAULT_MAX_BYTES if is_proxy(cell.dataobj) else sys.maxsize  # else in memory
+        return ("image", array_digest(self.load(cell, name, most).voxels), affine.tobytes())
+
+
+class Mgz(Format):
+    """A ``.mgz`` file of FreeSurfer."""
+
+    def load(self, cell: str, name: str, max_bytes: int) -> Scan:
+        """Read the voxels as float32, the affine in mm."""
+        import nibabel
+
+        first = peek(cell, name, 28)
+        start = np.frombuffer(first.ljust(28, b"\0"), ">i4")
+        if len(first) < 28 or start[0] != 1:
+            raise broken(name, f"no header of FreeSurfer: it begins with {first[:4]!r}")
+        shape = tuple(int(n) for n in start[1:5])
+        check_shape(shape, name)
+        dtype = _MGH_TYPES.get(int(start[5]))
+        if dtype is None:
+            raise broken(name, f"no type of voxels has the code {start[5]}")
+        stored = np.dtype(">" + dtype)
+        check_budget(shape, np.dtype(np.float32), name, max_bytes)
+        n_bytes = _MGH_HEADER + math.prod(shape) * stored.itemsize
+        held = 4 * math.prod(shape)
+        data = decompress(cell, name, n_bytes + _MGH_FOOTER, least=n_bytes, held=held)
+        if data.size < n_bytes:
+            raise broken(name, f"there are {data.size:,} bytes, the header promises {n_bytes:,}")
+        try:
+            # Without the voxels: nibabel would copy them, twice.
+            kind: Any = nibabel.freesurfer.mghformat.MGHHeader
+            header = kind(data[:_MGH_HEADER].tobytes())
+            affine = check_affine(header.get_affine(), shape[:3], name)
+        except ScanError:
+            raise
+        except Exception as error:
+            raise unreadable(name, error) from error
+        flat = np.frombuffer(data, stored, math.prod(shape), offset=_MGH_HEADER)
+        check_not_blank(flat, name)
+        return Scan(as_volume(flat.reshape(shape, order="F"), name, max_bytes), affine)
+
+
+def is_image(value: object) -> bool:
+    """Tell an image of nibabel."""
+    # Who holds an image has imported nibabel: no need to pay for its import here.
+    nibabel = sys.modules.get("nibabel")
+    return nibabel is not None and isinstance(value, nibabel.spatialimages.SpatialImage)
+
+
+def image_affine(image: Any, name: str) -> Affine:
+    """Give the checked affine of an image, in mm by the unit that its header states."""
     import nibabel
 
     if image.affine is None:
@@ -57,56 +124,6 @@ def image_affine(image: Any, name: str) -> Affine:
     if isinstance(image.header, nibabel.Nifti1Header):  # NIfTI-2 headers are, too
         return nifti_affine(image.header, image.affine, image.shape, name)
     return check_affine(image.affine, image.shape, name)
-
-
-def load_image(image: Any, name: str, max_bytes: int = DEFAULT_MAX_BYTES) -> Scan:
-    """Read an image in memory.
-
-    Where its voxels are still in a NIfTI file they are read by `read_voxels`, which verifies
-    checksums; the geometry is the image's.
-
-    Parameters
-    ----------
-    image : nibabel image
-        The image.
-    name : str
-        What messages call it.
-    max_bytes : int, default=2**31
-        The most bytes that the voxels may take in memory.
-
-    Returns
-    -------
-    Scan
-        Voxels as float32; the affine in mm.
-
-    Raises
-    ------
-    ScanError
-        If its voxels cannot be read, or would take more than `max_bytes`, or it is not one finite,
-        real 3-D volume with a usable geometry.
-    """
-    proxy = image.dataobj
-    path = getattr(proxy, "file_like", None)
-    if isinstance(path, str) and path.lower().endswith((".nii", ".nii.gz")):
-        header = read_header(path, name)
-        check_header_budget(header, name, max_bytes)
-        stated_affine(header.fields, name)  # nibabel mends, in silence, some of what it refuses
-        stated = (header.shape, header.dtype, header.offset, header.slope, header.inter)
-        if stated != (proxy.shape, proxy.dtype, proxy.offset, proxy.slope, proxy.inter):
-            raise broken(
-                name, "its header is not what it was when the image was opened", "open it again"
-            )
-        affine = image_affine(image, name)
-        return Scan(read_voxels(path, name, header), affine)
-    affine = image_affine(image, name)
-    check_type(np.dtype(proxy.dtype), name)
-    check_budget(image.shape, np.dtype(np.float32), name, max_bytes)
-    try:
-        with np.errstate(over="ignore"):
-            voxels = _in_slabs(proxy) if is_proxy(proxy) else np.asanyarray(proxy, np.float32)
-    except Exception as error:  # gzip, zlib, short files and senseless headers raise many types
-        raise unreadable(name, error) from error
-    return Scan(as_volume(voxels, name, max_bytes), affine)
 
 
 def is_proxy(dataobj: Any) -> bool:
@@ -124,57 +141,3 @@ def _in_slabs(proxy: Any) -> NDArray[np.float32]:
     for start in range(0, proxy.shape[2], step):
         volume[:, :, start : start + step] = proxy[:, :, start : start + step]
     return volume
-
-
-def load_mgz(path: str, name: str, max_bytes: int = DEFAULT_MAX_BYTES) -> Scan:
-    """Read a ``.mgz`` file of FreeSurfer.
-
-    Parameters
-    ----------
-    path : str
-        The file.
-    name : str
-        What messages call it.
-    max_bytes : int, default=2**31
-        The most bytes that the voxels may take in memory.
-
-    Returns
-    -------
-    Scan
-        Voxels as float32; the affine in mm.
-
-    Raises
-    ------
-    ScanError
-        If the file is damaged, larger than `max_bytes`, or no scan.
-    """
-    import nibabel
-
-    first = peek(path, name, 28)
-    start = np.frombuffer(first.ljust(28, b"\0"), ">i4")
-    if len(first) < 28 or start[0] != 1:
-        raise broken(name, f"no header of FreeSurfer: it begins with {first[:4]!r}")
-    shape = tuple(int(n) for n in start[1:5])
-    check_shape(shape, name)
-    dtype = _MGH_TYPES.get(int(start[5]))
-    if dtype is None:
-        raise broken(name, f"no type of voxels has the code {start[5]}")
-    stored = np.dtype(">" + dtype)
-    check_budget(shape, np.dtype(np.float32), name, max_bytes)
-    n_bytes = _MGH_HEADER + math.prod(shape) * stored.itemsize
-    held = 4 * math.prod(shape)
-    data = decompress(path, name, n_bytes + _MGH_FOOTER, least=n_bytes, held=held)
-    if data.size < n_bytes:
-        raise broken(name, f"there are {data.size:,} bytes, the header promises {n_bytes:,}")
-    try:
-        # Without the voxels: nibabel would copy them, twice.
-        kind: Any = nibabel.freesurfer.mghformat.MGHHeader
-        header = kind(data[:_MGH_HEADER].tobytes())
-        affine = check_affine(header.get_affine(), shape[:3], name)
-    except ScanError:
-        raise
-    except Exception as error:
-        raise unreadable(name, error) from error
-    flat = np.frombuffer(data, stored, math.prod(shape), offset=_MGH_HEADER)
-    check_not_blank(flat, name)
-    return Scan(as_volume(flat.reshape(shape, order="F"), name, max_bytes), affine)

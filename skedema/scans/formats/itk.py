@@ -19,18 +19,12 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skedema.scans._budget import DEFAULT_MAX_BYTES, check_budget
-from skedema.scans._checks import (
-    as_volume,
-    broken,
-    check_not_blank,
-    check_shape,
-    refused_by_system,
-    unreadable,
-)
-from skedema.scans.errors import ScanError
+from skedema.scans._budget import check_budget
+from skedema.scans._voxels import as_volume, check_not_blank, check_shape
+from skedema.scans.errors import ScanError, broken, refused_by_system, unreadable
 from skedema.scans.formats._geometry import check_affine
 from skedema.scans.formats._stored import from_pieces, is_wide, pieces_of
+from skedema.scans.formats.base import Format
 from skedema.scans.formats.gzipped import check_ratio, decompress_bytes, unpacked_from
 from skedema.scans.formats.itk_header import CONVERT, MAX_HEADER, ItkHeader, read_meta, read_nrrd
 from skedema.scans.scan import Scan
@@ -44,62 +38,37 @@ class _Image(NamedTuple):
     start: int
 
 
-def load_itk(path: str, name: str, max_bytes: int = DEFAULT_MAX_BYTES) -> Scan:
-    """Read a ``.mha``, ``.mhd`` or ``.nrrd`` file.
+class MetaImage(Format):
+    """A ``.mha`` file; its header may name another file for the voxels."""
 
-    Parameters
-    ----------
-    path : str
-        The file. The voxels of a ``.mhd`` are in a file beside it, those of the others inside.
-    name : str
-        What messages call it.
-    max_bytes : int, default=2**31
-        The most bytes that the voxels may take in memory.
+    whole = False
 
-    Returns
-    -------
-    Scan
-        Voxels as float32; the affine in mm, turned to RAS axes.
-
-    Raises
-    ------
-    ScanError
-        If the file is damaged, of another size than its header promises, larger than `max_bytes`,
-        of a variant that is not read (the message names it), or no scan.
-    """
-    image = _image(path, name)
-    header = image.header
-    check_shape(header.shape, name, "SimpleITK.ReadImage(path)[:, :, :, 0], written anew")
-    check_budget(header.shape, np.dtype(np.float32), name, max_bytes)
-    affine = check_affine(header.affine, header.shape, name)
-    flat = _voxels(image, name)
-    if header.packed != "zlib" and not is_wide(header.dtype):
-        check_not_blank(flat, name)
-    return Scan(as_volume(flat.reshape(header.shape, order="F"), name, max_bytes), affine)
+    def load(self, cell: str, name: str, max_bytes: int) -> Scan:
+        """Read the voxels as float32; the affine is turned to RAS axes."""
+        image = _image(cell, name)
+        header = image.header
+        check_shape(header.shape, name, "SimpleITK.ReadImage(path)[:, :, :, 0], written anew")
+        check_budget(header.shape, np.dtype(np.float32), name, max_bytes)
+        affine = check_affine(header.affine, header.shape, name)
+        flat = _voxels(image, name)
+        if header.packed != "zlib" and not is_wide(header.dtype):
+            check_not_blank(flat, name)
+        return Scan(as_volume(flat.reshape(header.shape, order="F"), name, max_bytes), affine)
 
 
-def itk_files(path: str, name: str) -> tuple[str, ...]:
-    """Give the files that the image consists of.
+class MetaHeader(MetaImage):
+    """A ``.mhd`` file, whose voxels are in a file beside it."""
 
-    Parameters
-    ----------
-    path : str
-        The file.
-    name : str
-        What messages call it.
+    def files(self, cell: str, name: str) -> tuple[str, ...]:
+        """Give the file of the header and that of the voxels."""
+        found = _image(cell, name).path
+        return (cell,) if found == cell else (cell, found)
 
-    Returns
-    -------
-    tuple of str
-        The file, and that of the voxels where it is another one.
 
-    Raises
-    ------
-    ScanError
-        If the header cannot be read.
-    """
-    found = _image(path, name).path
-    return (path,) if found == path else (path, found)
+class Nrrd(MetaImage):
+    """A ``.nrrd`` file, its voxels inside."""
+
+    whole = True
 
 
 def _image(path: str, name: str) -> _Image:

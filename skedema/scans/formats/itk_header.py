@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skedema.scans._checks import axes_of_volume, broken
 from skedema.scans._remarks import note
-from skedema.scans.errors import ScanError
+from skedema.scans._voxels import axes_of_volume
+from skedema.scans.errors import ScanError, broken
 
 CONVERT = "convert it to NIfTI (.nii.gz), e.g. with dcm2niix or SimpleITK"
 

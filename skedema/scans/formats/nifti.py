@@ -11,122 +11,67 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skedema.scans._budget import DEFAULT_MAX_BYTES, check_budget
-from skedema.scans._checks import broken, check_finite, check_not_blank, refused_by_system
-from skedema.scans.errors import ScanError
+from skedema.scans._voxels import check_finite, check_not_blank
+from skedema.scans.errors import ScanError, broken, refused_by_system
 from skedema.scans.formats._geometry import nifti_affine, stated_affine
 from skedema.scans.formats._stored import from_pieces, is_wide, pieces_of, scaled
+from skedema.scans.formats.base import Format
 from skedema.scans.formats.gzipped import decompress, unpacked
 from skedema.scans.formats.nifti_header import NiftiHeader, read_header
 from skedema.scans.scan import Scan
 
 
-def load_nifti(path: str, name: str, max_bytes: int = DEFAULT_MAX_BYTES) -> Scan:
-    """Read a NIfTI-1 or NIfTI-2 file, or a pair of them, of either byte order.
+class Nifti(Format):
+    """A NIfTI-1 or NIfTI-2 file, or a pair of them, of either byte order.
 
     A file is read where everything in it agrees: magic, type, dimensions, and to the byte the
     size of the (unpacked) file. Nothing may follow the voxels, not even zeros: a header whose
     dimensions were damaged would look like that. What is compressed is verified by its checksum.
 
-    The geometry is the sform where its code is above 0, else the qform where its code is.
-
-    Parameters
-    ----------
-    path : str
-        A ``.nii`` or ``.nii.gz`` file, or one of a pair ``.hdr`` and ``.img``, both perhaps with
-        ``.gz`` behind.
-    name : str
-        What messages call it.
-    max_bytes : int, default=2**31
-        The most bytes that the voxels may take in memory.
-
-    Returns
-    -------
-    Scan
-        Voxels, stored value x slope + intercept, as float32 or, where that changes nothing,
-        as int16 if they are stored so; the affine in mm.
-
-    Raises
-    ------
-    ScanError
-        If the file is damaged, states something that cannot be, is larger than `max_bytes`, or is
-        no scan: not 3-D, not real numbers, blank, or with a geometry that no scanner makes.
-
-    Warns
-    -----
-    UserWarning
-        If both codes are 0 (the axes are then taken to run to the left, anterior and superior);
-        if sform and qform, or sform and pixdim where there is no qform, differ by more than 1 mm
-        anywhere in the volume.
+    The geometry is the sform where its code is above 0, else the qform where its code is. A
+    warning tells where both codes are 0 (the axes are then taken to run to the left, anterior and
+    superior), or where sform and qform, or sform and pixdim where there is no qform, differ by more
+    than 1 mm anywhere in the volume.
     """
-    files = nifti_files(path, name)
-    names = [name if each == path else f"{name}: {os.path.basename(each)}" for each in files]
-    header = read_header(files[0], names[0], pair=len(files) == 2)
-    check_header_budget(header, name, max_bytes)
-    stated = stated_affine(header.fields, names[0])
-    affine = nifti_affine(header.fields, stated, header.shape, names[0])
-    return Scan(read_voxels(files[-1], names[-1], header), affine)
+
+    def load(self, cell: str, name: str, max_bytes: int = DEFAULT_MAX_BYTES) -> Scan:
+        """Read stored value x slope + intercept; int16 where that is what is stored."""
+        files = self.files(cell, name)
+        names = [name if each == cell else f"{name}: {os.path.basename(each)}" for each in files]
+        header = read_header(files[0], names[0], pair=len(files) == 2)
+        check_header_budget(header, name, max_bytes)
+        stated = stated_affine(header.fields, names[0])
+        affine = nifti_affine(header.fields, stated, header.shape, names[0])
+        return Scan(read_voxels(files[-1], names[-1], header), affine)
 
 
-def nifti_files(path: str, name: str) -> tuple[str, ...]:
-    """Give the files that a NIfTI image consists of.
+class NiftiPair(Nifti):
+    """A header and its voxels in two files, which either of them stands for."""
 
-    Parameters
-    ----------
-    path : str
-        The file, or one of a pair.
-    name : str
-        What messages call it.
+    whole = False
 
-    Returns
-    -------
-    tuple of str
-        The file; or that of the header, then that of the voxels.
-
-    Raises
-    ------
-    ScanError
-        If the other one of a pair is missing, or there are two of it.
-    """
-    stem, ending = os.path.splitext(path)
-    if ending.lower() == ".gz":
-        stem, ending = os.path.splitext(stem)
-    other = {".hdr": ".img", ".img": ".hdr"}.get(ending.lower())
-    if other is None:
-        return (path,)
-    other = other.upper() if ending.isupper() else other
-    found = [stem + other + gz for gz in ("", ".gz") if os.path.isfile(stem + other + gz)]
-    if not found:
-        raise ScanError(
-            f"{name}: half of a pair, {stem + other} is missing; put it beside, or convert both "
-            "to one .nii.gz"
-        )
-    if len(found) == 2:
-        raise ScanError(f"{name}: there are both {found[0]} and {found[1]}; remove the wrong one")
-    return (path, found[0]) if ending.lower() == ".hdr" else (found[0], path)
+    def files(self, cell: str, name: str) -> tuple[str, str]:
+        """Give the file of the header and that of the voxels; there must be one of each."""
+        stem, ending = os.path.splitext(cell)
+        if ending.lower() == ".gz":
+            stem, ending = os.path.splitext(stem)
+        other = {".hdr": ".img", ".img": ".hdr"}[ending.lower()]
+        other = other.upper() if ending.isupper() else other
+        found = [stem + other + gz for gz in ("", ".gz") if os.path.isfile(stem + other + gz)]
+        if not found:
+            raise ScanError(
+                f"{name}: half of a pair, {stem + other} is missing; put it beside, or convert "
+                "both to one .nii.gz"
+            )
+        if len(found) == 2:
+            raise ScanError(
+                f"{name}: there are both {found[0]} and {found[1]}; remove the wrong one"
+            )
+        return (cell, found[0]) if ending.lower() == ".hdr" else (found[0], cell)
 
 
 def read_voxels(path: str, name: str, header: NiftiHeader) -> NDArray[Any]:
-    """Read the voxels that a header describes.
-
-    Parameters
-    ----------
-    path : str
-        The file of the voxels.
-    name : str
-        What messages call it.
-    header : NiftiHeader
-        The header.
-
-    Returns
-    -------
-    ndarray of shape (X, Y, Z)
-        In Fortran order; see `load_nifti`.
-
-    Raises
-    ------
-    ScanError
-        If the file is damaged or of another size, or the voxels are not finite or all equal.
-    """
+    """Read the voxels that a header describes, in Fortran order."""
     if is_wide(header.dtype):
         volume = _by_pieces(path, name, header)
     else:

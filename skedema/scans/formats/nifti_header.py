@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skedema.scans._checks import broken, check_shape, check_type, refused_by_system
-from skedema.scans.errors import ScanError
+from skedema.scans._voxels import check_shape, check_type
+from skedema.scans.errors import ScanError, broken, refused_by_system
 from skedema.scans.formats._stored import held_type
 from skedema.scans.formats.gzipped import check_once, peek, unpacked
 

@@ -9,17 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skedema.scans._budget import DEFAULT_MAX_BYTES, check_budget
-from skedema.scans._checks import (
-    as_volume,
-    broken,
-    check_not_blank,
-    check_shape,
-    check_type,
-    refused_by_system,
-    unreadable,
-)
+from skedema.scans._budget import check_budget
+from skedema.scans._voxels import as_volume, check_not_blank, check_shape, check_type
+from skedema.scans.errors import broken, refused_by_system, unreadable
 from skedema.scans.formats._stored import from_pieces, is_wide, pieces_of
+from skedema.scans.formats.base import Format
 from skedema.scans.scan import Scan
 
 _SAVE = "write it anew with numpy.save, numbers only"
@@ -31,49 +25,31 @@ _OTHERS = {
 }
 
 
-def load_npy(path: str, name: str, max_bytes: int = DEFAULT_MAX_BYTES) -> Scan:
-    """Read a ``.npy`` file; nothing is ever unpickled.
+class Npy(Format):
+    """A ``.npy`` file, without geometry; nothing is ever unpickled."""
 
-    Parameters
-    ----------
-    path : str
-        The file.
-    name : str
-        What messages call it.
-    max_bytes : int, default=2**31
-        The most bytes that the voxels may take in memory.
-
-    Returns
-    -------
-    Scan
-        Voxels as float32, without geometry.
-
-    Raises
-    ------
-    ScanError
-        If it is damaged, has another size than its header promises, is larger than `max_bytes`, or
-        holds something else than one finite 3-D volume of real numbers that are not all the same.
-    """
-    try:
-        with open(path, "rb") as file:
-            shape, fortran, dtype = _header(file, name)
-            check_budget(shape, np.dtype(np.float32), name, max_bytes)
-            n_bytes = file.tell() + math.prod(shape) * dtype.itemsize
-            n_found = os.fstat(file.fileno()).st_size
-            if n_found != n_bytes:
-                raise broken(
-                    name, f"it has {n_found:,} bytes, its header promises {n_bytes:,}", _SAVE
-                )
-            n = math.prod(shape)
-            if is_wide(dtype):
-                flat: NDArray[Any] = from_pieces(pieces_of(file), dtype, n, name)
-            else:
-                flat = np.fromfile(file, dtype, n)
-                check_not_blank(flat, name)
-    except (OSError, MemoryError) as error:
-        raise refused_by_system(name, error) from error
-    voxels = flat.reshape(shape, order="F" if fortran else "C")
-    return Scan(as_volume(voxels, name, max_bytes), None)
+    def load(self, cell: str, name: str, max_bytes: int) -> Scan:
+        """Read the voxels as float32."""
+        try:
+            with open(cell, "rb") as file:
+                shape, fortran, dtype = _header(file, name)
+                check_budget(shape, np.dtype(np.float32), name, max_bytes)
+                n_bytes = file.tell() + math.prod(shape) * dtype.itemsize
+                n_found = os.fstat(file.fileno()).st_size
+                if n_found != n_bytes:
+                    raise broken(
+                        name, f"it has {n_found:,} bytes, its header promises {n_bytes:,}", _SAVE
+                    )
+                n = math.prod(shape)
+                if is_wide(dtype):
+                    flat: NDArray[Any] = from_pieces(pieces_of(file), dtype, n, name)
+                else:
+                    flat = np.fromfile(file, dtype, n)
+                    check_not_blank(flat, name)
+        except (OSError, MemoryError) as error:
+            raise refused_by_system(name, error) from error
+        voxels = flat.reshape(shape, order="F" if fortran else "C")
+        return Scan(as_volume(voxels, name, max_bytes), None)
 
 
 def _header(file: Any, name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

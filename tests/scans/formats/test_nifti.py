@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from skedema.scans.errors import ScanError
-from skedema.scans.formats.nifti import load_nifti
+from skedema.scans.formats.base import format_of
 
 RNG = np.random.default_rng(0)
 VOXELS = RNG.integers(0, 200, (12, 11, 10))
@@ -15,7 +15,7 @@ AFFINE = np.array([[-2.0, 0, 0.5, 5], [0.25, 3, 0, 6], [0, 0, 4, 7], [0, 0, 0, 1
 
 
 def load(path):
-    return load_nifti(str(path), str(path))
+    return format_of(str(path)).load(str(path), str(path))
 
 
 def write(path, voxels=VOXELS, affine=AFFINE, kind=nib.Nifti1Image, order="<", **fields):

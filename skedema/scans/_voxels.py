@@ -1,9 +1,8 @@
-"""What voxels must be, and the errors where they are not."""
+"""What voxels must be, whatever holds them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,6 @@ from numpy.typing import NDArray
 
 from skedema.scans._budget import check_budget
 from skedema.scans.errors import ScanError
-
-RESTORE = "restore or convert the file again"
 
 # Few voxels may well be equal in a test or an example, a whole head is not.
 _MAY_BE_EQUAL = 1000
@@ -104,29 +101,3 @@ def check_not_blank(flat: NDArray[Any], name: str) -> None:
         f"{name}: is blank, all {flat.size:,} voxels are {first}; "
         "convert it again, or leave the scan out"
     )
-
-
-def broken(name: str, why: str, remedy: str = RESTORE) -> ScanError:
-    return ScanError(f"{name}: cannot be read ({why}); {remedy}")
-
-
-def unreadable(name: str, error: BaseException, remedy: str = RESTORE) -> ScanError:
-    return broken(name, f"{type(error).__name__}: {error}", remedy)
-
-
-def refused_by_system(name: str, error: BaseException) -> ScanError:
-    if isinstance(error, PermissionError):
-        return broken(name, "permission denied", "ask for the right to read it (chmod +r)")
-    if isinstance(error, MemoryError):
-        return broken(name, "out of memory", "crop it, or read fewer scans at once (n_jobs)")
-    why = getattr(error, "strerror", None) or error
-    return broken(name, f"{why}", "check the disk or the network, then try again")
-
-
-def checked_acquisition(acquisition: Any) -> int | None:
-    """Check the parameter `acquisition`."""
-    if acquisition is None:
-        return None
-    if not isinstance(acquisition, Integral) or isinstance(acquisition, bool | np.bool_):
-        raise TypeError(f"acquisition={acquisition!r}: give a whole number, or None")
-    return int(acquisition)
