@@ -64,16 +64,15 @@ def _nothing_known() -> None:
 @pytest.fixture(autouse=True)
 def _nothing_registered() -> Iterator[None]:
     """Forget afterwards what a test registers."""
-    from skedema.encoders.catalogue import _ENCODERS
-    from skedema.fusion.base import _FUSIONS
-    from skedema.refiners.base import _REFINERS
+    from skedema import encoders, fusion, refiners, scans  # noqa: F401
+    from skedema._registry import _registries
 
-    registered = [registry._factories for registry in (_ENCODERS, _FUSIONS, _REFINERS)]
-    before = [dict(parts) for parts in registered]
+    before = {registry: dict(registry._factories) for registry in _registries.values()}
     yield
-    for parts, those in zip(registered, before, strict=True):
-        parts.clear()
-        parts.update(those)
+    for registry, factories in before.items():
+        if registry._factories != factories:
+            registry._factories = factories
+            registry.version += 1
 
 
 @pytest.fixture(autouse=True)

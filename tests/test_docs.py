@@ -4,8 +4,6 @@ import re
 import tomllib
 from pathlib import Path
 
-import pytest
-
 from skedema.encoders import catalogue as encoders
 from skedema.encoders import list_encoders
 from skedema.fusion import base as fusion
@@ -21,14 +19,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
-@pytest.fixture
-def registered(monkeypatch):
-    """Forget afterwards what the page registers."""
-    for registry in REGISTRIES:
-        monkeypatch.setattr(registry, "_factories", dict(registry._factories))
-
-
-def test_examples_of_the_encoder_page_run_one_after_the_other(registered, capsys):
+def test_examples_of_the_encoder_page_run_one_after_the_other(capsys):
     examples = blocks("python")
     assert len(examples) == 3
     names = {"__name__": "encoders_page"}

@@ -30,4 +30,6 @@ def test_plug_ins_of_an_installed_package_are_used_by_name(tmp_path):
         *("--no-deps", "--no-build-isolation", "--target", str(tmp_path), str(PACKAGE)),
     )
     path = os.pathsep.join([str(tmp_path), str(Path(skedema.__file__).parents[1])])
-    run("-W", "error", str(PACKAGE / "use_it.py"), PYTHONPATH=path)
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    run("-W", "error", str(PACKAGE / "use_it.py"), str(scans), PYTHONPATH=path)

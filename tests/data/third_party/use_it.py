@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,10 +26,11 @@ assert "third_party_plugins" not in sys.modules
 
 rng = np.random.default_rng(0)
 lesion = rng.normal(size=40)
-scans = np.empty(40, dtype=object)
-for patient in range(40):
-    scans[patient] = (rng.normal(40, 2, (6, 6, 6)) - 10 * lesion[patient]).astype(np.float32)
-X = pd.DataFrame({"scan": scans, "sodium": rng.normal(138, 5, 40)})
+scans = [Path(sys.argv[1], f"{patient}.counted") for patient in range(40)]
+for path, hypodense in zip(scans, 10 * lesion, strict=True):
+    voxels = rng.normal(40, 2, (6, 6, 6)) - hypodense
+    path.write_bytes(np.array(voxels.shape, "<i4").tobytes() + voxels.astype("<i2").tobytes())
+X = pd.DataFrame({"scan": [str(path) for path in scans], "sodium": rng.normal(138, 5, 40)})
 X.loc[3, "scan"] = X.loc[5, "sodium"] = None
 y = (lesion > 0).astype(int)
 
