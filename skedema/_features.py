@@ -98,10 +98,10 @@ class FeatureCache:
             self.n_encoded += len(rows)
             return np.stack(list(_shown(encode(rows), len(rows), verbose)))
         keys = [(scans.key(row), recipe) for row in rows]
-        found = self._found(keys, None)
+        found = self._kept.find(keys)
         if len(found) < len(set(keys)):
             with self._lock_of(recipe):
-                found |= self._found([key for key in keys if key not in found], memory)
+                found |= self._kept.find([key for key in keys if key not in found], memory)
                 missing = {key: row for key, row in zip(keys, rows, strict=True)}
                 missing = {key: row for key, row in missing.items() if key not in found}
                 todo = np.array(list(missing.values()), dtype=int)
@@ -123,10 +123,6 @@ class FeatureCache:
     def nbytes(self) -> int:
         """Bytes of features held now."""
         return self._kept.nbytes
-
-    def _found(self, keys: Iterable[Any], memory: Path | None) -> dict[Any, np.ndarray]:
-        found = {key: self._kept.find(key, memory) for key in dict.fromkeys(keys)}
-        return {key: feature for key, feature in found.items() if feature is not None}
 
     def _lock_of(self, recipe: str) -> Any:
         with self._choosing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from concurrent.futures import Future
 from threading import Lock
 from typing import Any, Generic, Protocol, TypeVar
@@ -19,6 +19,7 @@ class HasSize(Protocol):
     def nbytes(self) -> int: ...
 
 
+K = TypeVar("K", bound=Hashable)
 T = TypeVar("T", bound=HasSize)
 
 
@@ -93,14 +94,19 @@ class Cache(Generic[T]):
         with self._lock:
             return self._held(key)
 
-    def find(self, key: Hashable, memory: Any = None) -> T | None:
-        """Give a value that is held, or on disk, from where it is held as well."""
-        value = self.peek(key)
-        if value is None:
-            value = self._load(key, memory)
-            if value is not None:
+    def find(self, keys: Collection[K], memory: Any = None) -> dict[K, T]:
+        """Give the values that are held, or on disk, from where they are held as well."""
+        found = {}
+        with self._lock:
+            for key in keys:
+                if key in self._values:  # each prediction asks for hundreds
+                    self._values.move_to_end(key)
+                    found[key] = self._values[key]
+        for key in keys if memory is not None else ():
+            if key not in found and (value := self._load(key, memory)) is not None:
                 self.put(key, value)
-        return value
+                found[key] = value
+        return found
 
     def put(self, key: Hashable, value: T, memory: Any = None) -> None:
         """Keep a value in memory, where a first one of that key stays, and on disk.

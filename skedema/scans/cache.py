@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -140,8 +140,10 @@ class VolumeCache:
         as many as the cache holds. All else is as in `get_all`.
         """
         room = self.max_bytes // (4 * math.prod(_shape(reader)))
-        wanted = dict(islice(_by_key(reader, cells).items(), room))
-        wanted = {key: cell for key, cell in wanted.items() if self._volumes.peek(key) is None}
+        wanted = dict(zip(_keys(reader, cells), cells, strict=True))
+        wanted = dict(islice(wanted.items(), room))
+        held = self._volumes.find(wanted)
+        wanted = {key: cell for key, cell in wanted.items() if key not in held}
         self._fetch(reader, wanted, memory, n_jobs, keep=True)
 
     def get_all(
@@ -175,19 +177,18 @@ class VolumeCache:
         ScanError
             If a scan is missing or cannot be read.
         """
-        how = reading(reader)
-        keys = [(scan_key(cell), how) for cell in cells]
-        found = {key: self._volumes.peek(key) for key in keys}
-        wanted = {k: cell for k, cell in zip(keys, cells, strict=True) if found[k] is None}
+        keys = _keys(reader, cells)
+        found = self._volumes.find(keys)
+        wanted = {k: cell for k, cell in zip(keys, cells, strict=True) if k not in found}
         found |= self._fetch(reader, wanted, memory, n_jobs, keep=keep)
-        return [volume for key in keys if (volume := found[key]) is not None]
+        return [found[key] for key in keys]
 
     def about(self, reader: VolumeReader, cell: object, memory: Path | None = None) -> About:
         """Tell it of one scan; see `about_all`."""
         return self.about_all(reader, [cell], memory)[0]
 
     def about_all(
-        self, reader: VolumeReader, cells: Iterable[object], memory: Path | None = None
+        self, reader: VolumeReader, cells: Collection[object], memory: Path | None = None
     ) -> list[About]:
         """Tell what was odd about scans when they were read, and what their volumes are like.
 
@@ -195,7 +196,7 @@ class VolumeCache:
         ----------
         reader, memory
             As in `get`.
-        cells : iterable of str, path, nibabel image or ndarray
+        cells : sequence of str, path, nibabel image or ndarray
             The scans. Those of which that is not known are read for it.
 
         Returns
@@ -208,12 +209,12 @@ class VolumeCache:
         ScanError
             If a scan is missing or cannot be read.
         """
-        how, every = reading(reader), []  # each prediction asks: the reader is told once
-        for cell in cells:
-            key = scan_key(cell), how
-            about = self._about.find(key, memory)
-            every.append(self._read(reader, cell, memory, key)[1] if about is None else about)
-        return every
+        keys = _keys(reader, cells)
+        found = self._about.find(keys, memory)
+        return [
+            found[key] if key in found else self._read(reader, cell, memory, key)[1]
+            for key, cell in zip(keys, cells, strict=True)
+        ]
 
     def clear(self) -> None:
         """Forget all that is in memory; `n_reads` stays."""
@@ -285,9 +286,9 @@ def reading(reader: VolumeReader) -> str:
     return f"{kind} {tuple(reader.settings())}"
 
 
-def _by_key(reader: VolumeReader, cells: Iterable[object]) -> dict[Key, object]:
+def _keys(reader: VolumeReader, cells: Iterable[object]) -> list[Key]:
     how = reading(reader)
-    return {(scan_key(cell), how): cell for cell in cells}
+    return [(scan_key(cell), how) for cell in cells]
 
 
 def _is_still(cell: object, key: Key) -> bool:

@@ -63,7 +63,14 @@ def test_the_first_value_of_a_key_stays():
     assert (cache.peek("key"), len(cache), cache.nbytes) == (b"first", 1, 5)
 
 
-@pytest.mark.parametrize("use", [Cache.peek, lambda cache, key: cache.get(key, refuse)])
+@pytest.mark.parametrize(
+    "use",
+    [
+        Cache.peek,
+        lambda cache, key: cache.find([key]),
+        lambda cache, key: cache.get(key, refuse),
+    ],
+)
 def test_the_least_recently_used_value_goes_first(use):
     cache = in_memory(25)
     cache.put("a", Data(10))
@@ -242,7 +249,7 @@ VALUE = np.arange(3.0)
 def test_a_value_on_disk_is_found_by_other_caches(tmp_path):
     on_disk().put("Key", VALUE, tmp_path)
     for find in (
-        lambda cache: cache.find("KEY", tmp_path),
+        lambda cache: cache.find(["KEY"], tmp_path)["KEY"],
         lambda cache: cache.get("KEY", refuse, tmp_path),
     ):
         cache = on_disk()
@@ -250,15 +257,15 @@ def test_a_value_on_disk_is_found_by_other_caches(tmp_path):
         value = find(cache)
         assert (value == VALUE).all()
         assert cache.peek("KEY") is value
-    assert on_disk().find("KEY") is None
-    assert on_disk().find("other", tmp_path) is None
+    assert on_disk().find(["KEY"]) == {}
+    assert on_disk().find(["other"], tmp_path) == {}
     assert [path.parent.name for path in tmp_path.rglob("*.array")] == ["numbers"]
 
 
 def test_another_version_or_name_is_told_apart(tmp_path):
     on_disk().put("key", VALUE, tmp_path)
-    assert on_disk(version=2).find("key", tmp_path) is None
-    assert on_disk(name="others").find("key", tmp_path) is None
+    assert on_disk(version=2).find(["key"], tmp_path) == {}
+    assert on_disk(name="others").find(["key"], tmp_path) == {}
 
 
 def test_what_is_made_is_kept_on_disk_also_where_it_is_not_held(tmp_path):
@@ -303,4 +310,4 @@ def test_a_pickled_cache_still_finds_what_is_on_disk(tmp_path):
     cache.put("key", VALUE, tmp_path)
     again = pickle.loads(pickle.dumps(cache))
     assert len(again) == 0
-    assert (again.find("key", tmp_path) == VALUE).all()
+    assert (again.find(["key"], tmp_path)["key"] == VALUE).all()
