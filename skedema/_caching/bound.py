@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
@@ -55,6 +57,11 @@ class Bound:
         with self._lock:
             self._make_room()
 
+    def used(self, path: Path) -> None:
+        """Set the time at which an entry was used last; many systems do not do so by themselves."""
+        with suppress(OSError):
+            os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+
     def added(self, n_bytes: int) -> None:
         """Heed the bound after a file was written."""
         with self._lock:
@@ -67,7 +74,7 @@ class Bound:
         for path in entries(self.folder):
             with suppress(OSError):  # somebody else removed it
                 status = path.stat()
-                found.append((status.st_mtime_ns, status.st_size, path))
+                found.append((status.st_atime_ns, status.st_size, path))
                 total += status.st_size
         if total > most:
             for _, size, path in sorted(found):

@@ -7,7 +7,6 @@ import math
 import os
 import warnings
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import lru_cache
 from io import BufferedReader
 from pathlib import Path
@@ -114,8 +113,7 @@ class ArrayStore:
                 stacklevel=2,
             )
         elif self._bound is not None:
-            with suppress(OSError):
-                os.utime(path)  # so that it is not the next to go
+            self._bound.used(path)
         return array
 
     def save(self, key: str, array: NDArray[Any]) -> None:
