@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from skedema import cache
     from skedema.autoencoder import ViTAutoencoder
     from skedema.classifier import AttentionMixerClassifier
     from skedema.clinical import ClinicalTokenizer
@@ -18,6 +19,7 @@ __all__ = [
     "ScanError",
     "ViTAutoencoder",
     "VolumeReader",
+    "cache",
 ]
 
 _HOMES = {
@@ -31,10 +33,11 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that ``import skedema`` stays quick."""
-    if name in _HOMES:
+    if name in __all__:
         from importlib import import_module
 
-        return getattr(import_module(_HOMES[name]), name)
+        home = _HOMES.get(name)
+        return getattr(import_module(home), name) if home else import_module(f"skedema.{name}")
     raise AttributeError(f"module 'skedema' has no attribute {name!r}")
 
 

@@ -12,13 +12,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from skedema._caching.bounded import BoundedCache
+from skedema._caching.cache import Cache
 from skedema._caching.identity import module_identity
-from skedema._caching.store import store_beneath
 from skedema._each import bar
 from skedema._scan_column import Scans
 from skedema.scans import VolumeReader
-from skedema.scans._content import by_content
+from skedema.scans._content import kept_as
 from skedema.scans.cache import reading
 
 #: Bytes of features that are kept: 256 MiB, those of 700,000 scans at 96 numbers each.
@@ -51,7 +50,7 @@ class FeatureCache:
 
     def __init__(self, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
         self.n_encoded = 0
-        self._kept: BoundedCache[np.ndarray] = BoundedCache(max_bytes)
+        self._kept: Cache[np.ndarray] = Cache("features", _ENCODING, max_bytes, kept_as)
         self._locks: WeakValueDictionary[str, Any] = WeakValueDictionary()
         self._choosing = RLock()
 
@@ -98,23 +97,22 @@ class FeatureCache:
         if recipe is None:
             self.n_encoded += len(rows)
             return np.stack(list(_shown(encode(rows), len(rows), verbose)))
-        keys = [(recipe, scans.key(row)) for row in rows]
-        found = self._known(keys)
+        keys = [(scans.key(row), recipe) for row in rows]
+        found = self._kept.find(keys)
         if len(found) < len(set(keys)):
             with self._lock_of(recipe):
-                found |= self._known([key for key in keys if key not in found])
-                found |= self._on_disk([key for key in keys if key not in found], memory)
+                found |= self._kept.find([key for key in keys if key not in found], memory)
                 missing = {key: row for key, row in zip(keys, rows, strict=True)}
                 missing = {key: row for key, row in missing.items() if key not in found}
                 todo = np.array(list(missing.values()), dtype=int)
-                each = _shown(encode(todo), len(todo), verbose) if missing else iter(())
-                for (key, row), feature in zip(missing.items(), each, strict=True):
+                encoded = _shown(encode(todo), len(todo), verbose) if missing else iter(())
+                for (key, row), feature in zip(missing.items(), encoded, strict=True):
                     # An encoder that keeps features itself has counted already.
                     self.n_encoded += self._kept.peek(key) is None
                     found[key] = feature
                     # A file that was written anew meanwhile is not what the key tells.
-                    if scans.key(row) == key[1]:
-                        self._keep(key, feature, memory)
+                    if scans.key(row) == key[0]:
+                        self._kept.put(key, feature, memory)
         return np.stack([found[key] for key in keys])
 
     def clear(self) -> None:
@@ -125,28 +123,6 @@ class FeatureCache:
     def nbytes(self) -> int:
         """Bytes of features held now."""
         return self._kept.nbytes
-
-    def _known(self, keys: Iterable[Any]) -> dict[Any, np.ndarray]:
-        found = {key: self._kept.peek(key) for key in keys}
-        return {key: feature for key, feature in found.items() if feature is not None}
-
-    def _on_disk(self, keys: Iterable[Any], memory: Path | None) -> dict[Any, np.ndarray]:
-        store = store_beneath(memory, "features")
-        if store is None:
-            return {}
-        found = {}
-        for key in dict.fromkeys(keys):
-            feature = store.load(_stored_key(key))
-            if feature is not None:
-                found[key] = feature
-                self._kept.put(key, feature)
-        return found
-
-    def _keep(self, key: Any, feature: np.ndarray, memory: Path | None) -> None:
-        self._kept.put(key, feature)
-        store = store_beneath(memory, "features")
-        if store is not None:
-            store.save(_stored_key(key), feature)
 
     def _lock_of(self, recipe: str) -> Any:
         with self._choosing:
@@ -213,11 +189,6 @@ def recipe_of_mirrored(recipe: str | None) -> str | None:
         Another one; None where there is none.
     """
     return None if recipe is None else f"{recipe}, mirrored left to right"
-
-
-def _stored_key(key: Any) -> str:
-    recipe, scan = key
-    return ascii((_ENCODING, recipe, by_content(scan)))
 
 
 #: The cache of this process.

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skedema._caching.bound import Bound, bound_of
 from skedema._caching.digest import DIGEST_SIZE, digest, raw_digest
 from skedema._caching.memory import memory_folder
 from skedema._caching.whole_files import open_file, sweep, write_whole
@@ -49,10 +50,13 @@ class ArrayStore:
     ----------
     folder : path
         Made when the first array is kept.
+    bound : Bound or None, default=None
+        Of the folder that it lies in; None keeps everything.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], bound: Bound | None = None) -> None:
         self.folder = Path(folder)
+        self._bound = bound
         self._warned = False
         self._swept = False
 
@@ -108,6 +112,8 @@ class ArrayStore:
                 "the file written over.",
                 stacklevel=2,
             )
+        elif self._bound is not None:
+            self._bound.used(path)
         return array
 
     def save(self, key: str, array: NDArray[Any]) -> None:
@@ -150,6 +156,9 @@ class ArrayStore:
             write_whole(path, lambda file: file.writelines(parts))
         except OSError as error:
             self._warn_once("written", error)
+        else:
+            if self._bound is not None:
+                self._bound.added(sum(map(len, parts)))
 
     def _warn_once(self, what: str, error: OSError) -> None:
         if self._warned:
@@ -183,13 +192,17 @@ def store_beneath(memory: Any, name: str) -> ArrayStore | None:
     ValueError
         If the memory does not keep things in a folder.
     """
-    folder = memory_folder(memory)
-    return None if folder is None else _store_at(folder / "skedema" / name)
+    if memory is None:
+        return None
+    is_found = isinstance(memory, Path) and memory.is_absolute()
+    folder = memory if is_found else memory_folder(memory)
+    return None if folder is None else _store_at(folder, name)
 
 
 @lru_cache(maxsize=64)
-def _store_at(folder: Path) -> ArrayStore:
-    return ArrayStore(folder)
+def _store_at(folder: Path, name: str) -> ArrayStore:
+    beneath = folder / "skedema"
+    return ArrayStore(beneath / name, bound_of(beneath))
 
 
 def _read(file: BufferedReader, key: str) -> NDArray[Any] | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from skedema._caching.bounded import BoundedCache
+from skedema._caching.cache import Cache
 from skedema._caching.identity import identity
 from skedema._scan_column import Scans
 
@@ -87,4 +87,4 @@ class _Counted:
 
 
 #: The fitted encoders of this process.
-fitted: BoundedCache[Fitted] = BoundedCache(DEFAULT_MAX_BYTES)
+fitted: Cache[Fitted] = Cache("encoders", 1, DEFAULT_MAX_BYTES)

@@ -35,6 +35,12 @@ def by_content(key: tuple[Any, ...]) -> tuple[Any, ...]:
     return key
 
 
+def kept_as(key: tuple[tuple[Any, ...], str]) -> tuple[Any, ...]:
+    """Tell what is kept of a scan (by `scan_key`), and how it was made, by its content."""
+    scan, how = key
+    return by_content(scan), how
+
+
 def content_digest(path: str | os.PathLike[str]) -> str | None:
     """Give the SHA-256 of a file, computed once a process while the file stays as it is.
 

@@ -1,10 +1,10 @@
-"""Read volumes kept in memory, so that each distinct scan is read once."""
+"""Volumes that were read, so that each distinct scan is read once."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from threading import Lock
@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skedema._caching.bounded import BoundedCache
-from skedema._caching.store import ArrayStore, store_beneath
+from skedema._caching.cache import Cache
 from skedema._each import each, n_processes
-from skedema.scans._content import by_content
+from skedema.scans._content import kept_as
 from skedema.scans._remarks import Remark, gathered, packed, unpacked
 from skedema.scans._usual import N_MEASURES, measures
+from skedema.scans.errors import ScanError
 from skedema.scans.files import scan_key
 from skedema.scans.reader import VolumeReader
 
@@ -29,7 +29,10 @@ DEFAULT_MAX_BYTES = 2**30
 # Volumes on disk outlive the code that made them: raise this when reading gives other numbers.
 _READING = 2
 
-_MOST = 2**16  # scans about which something is kept, a few hundred bytes each
+_ABOUT_MAX_BYTES = 2**25  # 32 MiB: some ten thousands of scans
+
+Key = tuple[tuple[Any, ...], str]
+Volume = NDArray[np.float32]
 
 
 class About(NamedTuple):
@@ -46,22 +49,24 @@ class About(NamedTuple):
     remarks: tuple[Remark, ...]
     measures: NDArray[np.float32]
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of it, about."""
+        return 500 + self.measures.nbytes + sum(len(remark.text) for remark in self.remarks)
+
 
 class VolumeCache:
-    """Volumes that were read, the least recently used dropped first.
+    """Volumes that were read, and what is known about their scans.
 
     The key of a volume is its scan (`scan_key`: a file that was written anew is another scan) and
-    the reader's settings. Safe to use from several threads; a volume that two of them ask for at
-    once is read once. A pickled cache comes back empty.
-
-    With a `memory`, volumes are also kept on disk (`ArrayStore`), there by the content of the
-    file: one that was moved, copied or touched is known, one that was changed is not, whatever
-    its time and size say. Volumes are the same to the bit wherever they come from.
+    the reader's settings. On disk it is the content of the file: one that was moved, copied or
+    touched is known, one that was changed is not, whatever its time and size say. Volumes are the
+    same to the bit wherever they come from. All else is as in `Cache`.
 
     Parameters
     ----------
     max_bytes : int, default=2**30
-        Bytes of volumes to keep. A volume that is larger is read each time.
+        Bytes of volumes to keep in memory. A volume that is larger is read each time.
 
     Attributes
     ----------
@@ -71,32 +76,31 @@ class VolumeCache:
 
     def __init__(self, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
         self.n_reads = 0
-        self._held: BoundedCache[NDArray[np.float32]] = BoundedCache(max_bytes)
-        self._about: dict[Any, About] = {}
+        self._volumes: Cache[Volume] = Cache(
+            "volumes", _READING, max_bytes, kept_as, unpack=_read_only
+        )
+        self._about: Cache[About] = Cache(
+            "about", _READING, _ABOUT_MAX_BYTES, kept_as, _packed, _unpacked
+        )
         self._counting = Lock()
 
     @property
     def max_bytes(self) -> int:
         """Bytes of volumes to keep; a smaller bound takes effect with the next volume."""
-        return self._held.max_bytes
+        return self._volumes.max_bytes
 
     @max_bytes.setter
     def max_bytes(self, max_bytes: int) -> None:
-        self._held.max_bytes = max_bytes
+        self._volumes.max_bytes = max_bytes
 
     @property
     def nbytes(self) -> int:
         """Bytes of volumes held now."""
-        return self._held.nbytes
+        return self._volumes.nbytes
 
     def get(
-        self,
-        reader: VolumeReader,
-        cell: object,
-        memory: Path | None = None,
-        *,
-        keep: bool = True,
-    ) -> NDArray[np.float32]:
+        self, reader: VolumeReader, cell: object, memory: Path | None = None, *, keep: bool = True
+    ) -> Volume:
         """Give the volume of a scan, reading it if need be.
 
         Parameters
@@ -106,8 +110,7 @@ class VolumeCache:
         cell : str, path, nibabel image or ndarray of shape (A, B, C)
             The scan.
         memory : path or None, default=None
-            Where volumes are also kept on disk, for other processes and later runs: in the folder
-            ``skedema/volumes`` of its location. Remove that to free the space.
+            Where volumes are also kept on disk.
         keep : bool, default=True
             Whether a volume that is not held yet is held from then on. False for volumes that are
             needed once, so that a stream of them does not fill the cache.
@@ -122,8 +125,7 @@ class VolumeCache:
         ScanError
             If the scan is missing or cannot be read. Nothing is kept then.
         """
-        key = _key(reader, cell)
-        return self._held.get(key, partial(self._read, reader, cell, memory, key), keep=keep)
+        return self._get(reader, cell, memory, (scan_key(cell), reading(reader)), keep)
 
     def read_ahead(
         self,
@@ -134,29 +136,14 @@ class VolumeCache:
     ) -> None:
         """Read scans in several processes, so that `get` finds their volumes.
 
-        Scans are taken in their order, each distinct one once, those known already left out, and
-        as many as the cache holds.
-
-        Parameters
-        ----------
-        reader : VolumeReader
-            How scans are read.
-        cells : sequence of str, path, nibabel image or ndarray
-            The scans, none missing.
-        memory : path or None, default=None
-            As in `get`.
-        n_jobs : int or None, default=None
-            Number of processes (as in joblib), one thread each; this one where it is a worker of
-            `joblib.Parallel`.
-
-        Raises
-        ------
-        ScanError
-            If a scan is missing or cannot be read.
+        Scans are taken in their order, each distinct one once, those held already left out, and
+        as many as the cache holds. All else is as in `get_all`.
         """
         room = self.max_bytes // (4 * math.prod(_shape(reader)))
-        wanted = dict(islice({_key(reader, cell): cell for cell in cells}.items(), room))
-        wanted = {key: cell for key, cell in wanted.items() if self._held.peek(key) is None}
+        wanted = dict(zip(_keys(reader, cells), cells, strict=True))
+        wanted = dict(islice(wanted.items(), room))
+        held = self._volumes.find(wanted)
+        wanted = {key: cell for key, cell in wanted.items() if key not in held}
         self._fetch(reader, wanted, memory, n_jobs, keep=True)
 
     def get_all(
@@ -167,15 +154,18 @@ class VolumeCache:
         n_jobs: int | None = None,
         *,
         keep: bool = True,
-    ) -> list[NDArray[np.float32]]:
+    ) -> list[Volume]:
         """Give the volumes of some scans, read in several processes.
 
         Parameters
         ----------
-        reader, cells, memory, n_jobs
-            As in `read_ahead`.
-        keep : bool, default=True
+        reader, memory, keep
             As in `get`.
+        cells : sequence of str, path, nibabel image or ndarray
+            The scans, none missing.
+        n_jobs : int or None, default=None
+            Number of processes (as in joblib), one thread each; this one where it is a worker of
+            `joblib.Parallel`.
 
         Returns
         -------
@@ -187,43 +177,27 @@ class VolumeCache:
         ScanError
             If a scan is missing or cannot be read.
         """
-        keys = [_key(reader, cell) for cell in cells]
-        found = {key: self._held.peek(key) for key in keys}
-        wanted = {k: cell for k, cell in zip(keys, cells, strict=True) if found[k] is None}
+        keys = _keys(reader, cells)
+        found = self._volumes.find(keys)
+        wanted = {k: cell for k, cell in zip(keys, cells, strict=True) if k not in found}
         found |= self._fetch(reader, wanted, memory, n_jobs, keep=keep)
-        return [volume for key in keys if (volume := found[key]) is not None]
+        return [found[key] for key in keys]
 
     def about(self, reader: VolumeReader, cell: object, memory: Path | None = None) -> About:
-        """Tell what was odd about a scan when it was read, and what its volume is like.
-
-        Parameters
-        ----------
-        reader, cell, memory
-            As in `get`. What is told is in the folder ``skedema/about`` of the memory.
-
-        Returns
-        -------
-        About
-            The scan is read for it where that is not known, in memory or on disk.
-
-        Raises
-        ------
-        ScanError
-            If the scan is missing or cannot be read.
-        """
+        """Tell it of one scan; see `about_all`."""
         return self.about_all(reader, [cell], memory)[0]
 
     def about_all(
-        self, reader: VolumeReader, cells: Iterable[object], memory: Path | None = None
+        self, reader: VolumeReader, cells: Collection[object], memory: Path | None = None
     ) -> list[About]:
-        """Tell it of many scans, for each prediction asks; as `about`.
+        """Tell what was odd about scans when they were read, and what their volumes are like.
 
         Parameters
         ----------
         reader, memory
             As in `get`.
-        cells : iterable of str, path, nibabel image or ndarray
-            The scans.
+        cells : sequence of str, path, nibabel image or ndarray
+            The scans. Those of which that is not known are read for it.
 
         Returns
         -------
@@ -235,160 +209,124 @@ class VolumeCache:
         ScanError
             If a scan is missing or cannot be read.
         """
-        how, store = reading(reader), store_beneath(memory, "about")
+        keys = _keys(reader, cells)
+        found = self._about.find(keys, memory)
         return [
-            self._about_one(reader, cell, memory, (scan_key(cell), how), store) for cell in cells
+            found[key] if key in found else self._read(reader, cell, memory, key)[1]
+            for key, cell in zip(keys, cells, strict=True)
         ]
 
-    def _about_one(
-        self,
-        reader: VolumeReader,
-        cell: object,
-        memory: Path | None,
-        key: Any,
-        store: ArrayStore | None,
-    ) -> About:
-        known = self._about.get(key)
-        if known is None and store:
-            known = _unpacked(store.load(_stored_key(key)))
-            if known is not None:
-                self._note(key, known)
-        elif known is not None and store and not store.path(_stored_key(key)).exists():
-            store.save(_stored_key(key), _packed(known))  # who read it kept nothing there
-        return self._read_anew(reader, cell, memory, key)[1] if known is None else known
+    def clear(self) -> None:
+        """Forget all that is in memory; `n_reads` stays."""
+        self._volumes.clear()
+        self._about.clear()
 
     def _fetch(
         self,
         reader: VolumeReader,
-        wanted: dict[Any, Any],
+        wanted: dict[Key, Any],
         memory: Path | None,
         n_jobs: int | None,
         *,
         keep: bool,
-    ) -> dict[Any, NDArray[np.float32]]:
+    ) -> dict[Key, Volume]:
         """Read the scans of keys that are not held."""
         if n_processes(n_jobs, len(wanted)) == 1:
-            return {k: self.get(reader, cell, memory, keep=keep) for k, cell in wanted.items()}
+            return {k: self._get(reader, cell, memory, k, keep) for k, cell in wanted.items()}
         found = {}
         tasks = [(reader, cell, memory, key) for key, cell in wanted.items()]
         results = each(_read_apart, tasks, n_jobs)
         for key, (volume, n_reads, about) in zip(wanted, results, strict=True):
-            volume.flags.writeable = False
             self._count(n_reads)
             if about is not None:
-                self._note(key, about)
+                self._about.put(key, about)
+            found[key] = _read_only(volume)
             if keep:
-                self._held.put(key, volume)
-            found[key] = volume
+                self._volumes.put(key, volume)
         return found
 
-    def clear(self) -> None:
-        """Forget all volumes; `n_reads` stays."""
-        self._held.clear()
-        with self._counting:
-            self._about.clear()
+    def _get(
+        self, reader: VolumeReader, cell: object, memory: Path | None, key: Key, keep: bool
+    ) -> Volume:
+        shape = _shape(reader)
+        return self._volumes.get(
+            key,
+            lambda: self._read(reader, cell, memory, key)[0],
+            memory,
+            keep=keep,
+            lasts=lambda: _is_still(cell, key),
+            fits=lambda volume: volume.dtype == np.float32 and volume.shape == shape,
+        )
 
     def _read(
-        self, reader: VolumeReader, cell: object, memory: Path | None, key: Any
-    ) -> NDArray[np.float32]:
-        store = store_beneath(memory, "volumes")
-        volume = _load(store, _stored_key(key), reader) if store else None
-        if volume is None:
-            volume, _ = self._read_anew(reader, cell, memory, key)
-        volume.flags.writeable = False
-        return volume
-
-    def _read_anew(
-        self, reader: VolumeReader, cell: object, memory: Path | None, key: Any
-    ) -> tuple[NDArray[np.float32], About]:
-        kept, store = store_beneath(memory, "volumes"), store_beneath(memory, "about")
-        known_as = _stored_key(key) if kept else ""
+        self, reader: VolumeReader, cell: object, memory: Path | None, key: Key
+    ) -> tuple[Volume, About]:
         self._count(1)
         with gathered() as told:
             volume = reader.read(cell)
         about = About(tuple(one.remark for one in told), measures(volume))
-        self._note(key, about)
-        # A file that was written anew meanwhile is not what was hashed.
-        if kept and store and _stored_key(key) == known_as:
-            store.save(known_as, _packed(about))
-            kept.save(known_as, volume)
-        return volume, about
-
-    def _note(self, key: Any, about: About) -> None:
-        with self._counting:
-            self._about[key] = about
-            if len(self._about) > _MOST:
-                del self._about[next(iter(self._about))]
+        if _is_still(cell, key):
+            self._about.put(key, about, memory)
+        return _read_only(volume), about
 
     def _count(self, n_reads: int) -> None:
         with self._counting:
             self.n_reads += n_reads
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._volumes)
 
     def __reduce__(self) -> tuple[type[VolumeCache], tuple[int]]:
         return type(self), (self.max_bytes,)
 
 
 def reading(reader: VolumeReader) -> str:
-    """Tell how a reader reads.
-
-    Parameters
-    ----------
-    reader : VolumeReader
-        Or one of a subclass.
-
-    Returns
-    -------
-    str
-        Equal for readers that give equal volumes.
-    """
+    """Tell how a reader, or one of a subclass, reads: equal where volumes are."""
     kind = f"{type(reader).__module__}.{type(reader).__qualname__}"
     return f"{kind} {tuple(reader.settings())}"
 
 
-def _key(reader: VolumeReader, cell: object) -> tuple[Any, ...]:
-    return (scan_key(cell), reading(reader))
+def _keys(reader: VolumeReader, cells: Iterable[object]) -> list[Key]:
+    how = reading(reader)
+    return [(scan_key(cell), how) for cell in cells]
 
 
-def _stored_key(key: tuple[Any, ...]) -> str:
-    scan, *reading = key
-    return ascii((_READING, by_content(scan), *reading))
+def _is_still(cell: object, key: Key) -> bool:
+    """Say whether the file of a scan is what the key tells; one in memory is taken to be."""
+    with suppress(ScanError):
+        return key[0][0] in ("array", "image") or scan_key(cell) == key[0]
+    return False
 
 
 def _shape(reader: VolumeReader) -> tuple[int, ...]:
     return (reader.n_channels, *reader.settings().shape)
 
 
-def _load(store: ArrayStore, known_as: str, reader: VolumeReader) -> NDArray[np.float32] | None:
-    volume = store.load(known_as)
-    if volume is None or volume.dtype != np.float32 or volume.shape != _shape(reader):
-        return None
+def _read_only(volume: Volume) -> Volume:
+    volume.flags.writeable = False
     return volume
 
 
 def _read_apart(
-    reader: VolumeReader, cell: object, memory: Path | None, key: Any
-) -> tuple[NDArray[np.float32], int, About | None]:
+    reader: VolumeReader, cell: object, memory: Path | None, key: Key
+) -> tuple[Volume, int, About | None]:
     """Read in another process; gives the volume, how many scans that took, and about it.
 
     None: it was on disk, and that was not looked at.
     """
     cache = VolumeCache(max_bytes=0)
-    volume = cache._read(reader, cell, memory, key)
-    return volume, cache.n_reads, cache._about.get(key)
+    volume = cache._get(reader, cell, memory, key, keep=False)
+    return volume, cache.n_reads, cache._about.peek(key)
 
 
 def _packed(about: About) -> NDArray[np.float32]:
     return np.concatenate([about.measures, packed(about.remarks)])
 
 
-def _unpacked(numbers: NDArray[Any] | None) -> About | None:
-    remarks = None if numbers is None else unpacked(numbers[N_MEASURES:])
-    if numbers is None or remarks is None:
-        return None
-    return About(remarks, np.asarray(numbers[:N_MEASURES], dtype=np.float32))
+def _unpacked(numbers: NDArray[Any]) -> About | None:
+    remarks = unpacked(numbers[N_MEASURES:])
+    measured = np.asarray(numbers[:N_MEASURES], dtype=np.float32)
+    return None if remarks is None else About(remarks, measured)
 
 
 #: The cache of this process.

@@ -14,7 +14,8 @@ from sklearn.base import clone
 
 from skedema._caching import store
 from skedema.scans import ScanError, VolumeReader, _content, cache
-from skedema.scans.cache import VolumeCache
+from skedema.scans.cache import VolumeCache, reading
+from skedema.scans.files import scan_key
 
 READER = VolumeReader(shape=8, spacing=2)
 VOXELS = np.arange(8**3, dtype=np.int16).reshape(8, 8, 8)
@@ -276,7 +277,7 @@ def test_a_damaged_entry_is_read_anew_and_mended(write_scan, memory):
 def test_an_entry_of_another_shape_or_type_is_read_anew_and_mended(write_scan, memory, other):
     path = write_scan(VOXELS)
     assert n_reads(path, memory) == 1
-    key = cache._stored_key(cache._key(READER, path))
+    key = VolumeCache()._volumes.stored_key((scan_key(path), reading(READER)))
     store.store_beneath(memory, "volumes").save(key, other)
     volumes = VolumeCache()
     assert volumes.get(READER, path, memory).tobytes() == READER.read(path).tobytes()

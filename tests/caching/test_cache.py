@@ -7,13 +7,18 @@ from threading import Barrier, Event
 import numpy as np
 import pytest
 
-from skedema._caching.bounded import BoundedCache
+from skedema._caching.cache import Cache
+from skedema._caching.store import store_beneath
 
 
 class Data(bytes):
     """Bytes that tell their size as arrays do."""
 
     nbytes = property(len)
+
+
+def in_memory(max_bytes):
+    return Cache("data", 1, max_bytes)
 
 
 class Maker:
@@ -33,7 +38,7 @@ def refuse():
 
 @pytest.mark.parametrize("value", [Data(b"12345678"), np.ones(2), np.ones((2, 1), np.float32)])
 def test_a_value_is_made_once_and_shared(value):
-    cache = BoundedCache(100)
+    cache = in_memory(100)
     assert cache.get("key", lambda: value) is value
     assert cache.get("key", refuse) is cache.peek("key") is value
     assert len(cache) == 1
@@ -42,25 +47,32 @@ def test_a_value_is_made_once_and_shared(value):
 
 
 def test_what_is_not_held_is_none():
-    assert BoundedCache(100).peek("key") is None
+    assert in_memory(100).peek("key") is None
 
 
 def test_empty_values_are_values():
-    cache = BoundedCache(0)
+    cache = in_memory(0)
     cache.put("key", Data(b""))
     assert cache.get("key", refuse) == b""
 
 
 def test_the_first_value_of_a_key_stays():
-    cache = BoundedCache(100)
+    cache = in_memory(100)
     cache.put("key", Data(b"first"))
     cache.put("key", Data(b"second"))
     assert (cache.peek("key"), len(cache), cache.nbytes) == (b"first", 1, 5)
 
 
-@pytest.mark.parametrize("use", [BoundedCache.peek, lambda cache, key: cache.get(key, refuse)])
+@pytest.mark.parametrize(
+    "use",
+    [
+        Cache.peek,
+        lambda cache, key: cache.find([key]),
+        lambda cache, key: cache.get(key, refuse),
+    ],
+)
 def test_the_least_recently_used_value_goes_first(use):
-    cache = BoundedCache(25)
+    cache = in_memory(25)
     cache.put("a", Data(10))
     cache.put("b", Data(10))
     use(cache, "a")
@@ -72,10 +84,10 @@ def test_the_least_recently_used_value_goes_first(use):
 
 
 def test_a_value_larger_than_the_cache_is_given_and_drops_no_other():
-    cache = BoundedCache(25)
+    cache = in_memory(25)
     cache.put("a", Data(10))
     make = Maker()
-    small = BoundedCache(9)
+    small = in_memory(9)
     assert small.get("key", make) == small.get("key", make) == bytes(10)
     assert (make.calls, len(small), small.nbytes) == (2, 0, 0)
     cache.put("b", Data(26))
@@ -83,7 +95,7 @@ def test_a_value_larger_than_the_cache_is_given_and_drops_no_other():
 
 
 def test_a_smaller_bound_holds_from_the_next_value_on():
-    cache = BoundedCache(100)
+    cache = in_memory(100)
     for key in "abcde":
         cache.put(key, Data(10))
     cache.max_bytes = 20
@@ -93,7 +105,7 @@ def test_a_smaller_bound_holds_from_the_next_value_on():
 
 
 def test_a_stream_that_is_not_to_be_kept_drops_nothing():
-    cache, make = BoundedCache(20), Maker()
+    cache, make = in_memory(20), Maker()
     cache.put("held", Data(b"held"))
     for key in range(5):
         assert cache.get(key, make, keep=False) == bytes(10)
@@ -103,7 +115,7 @@ def test_a_stream_that_is_not_to_be_kept_drops_nothing():
 
 
 def test_clear_forgets():
-    cache = BoundedCache(100)
+    cache = in_memory(100)
     cache.put("key", Data(b"value"))
     cache.clear()
     assert (len(cache), cache.nbytes, cache.peek("key")) == (0, 0, None)
@@ -111,7 +123,7 @@ def test_clear_forgets():
 
 
 def test_a_pickled_cache_comes_back_empty_with_its_bound():
-    cache = BoundedCache(12345)
+    cache = in_memory(12345)
     cache.put("key", Data(10_000))
     assert len(pickle.dumps(cache)) < 200
     again = pickle.loads(pickle.dumps(cache))
@@ -120,7 +132,7 @@ def test_a_pickled_cache_comes_back_empty_with_its_bound():
 
 
 def test_threads_that_ask_at_once_share_one_making():
-    cache, barrier = BoundedCache(1000), Barrier(8)
+    cache, barrier = in_memory(1000), Barrier(8)
     makers = [Maker() for _ in range(20)]
 
     def ask(_):
@@ -163,7 +175,7 @@ def ask_twice(cache, gate, first, second):
 
 
 def test_an_error_reaches_all_who_wait_and_nothing_is_kept():
-    cache, error = BoundedCache(100), ValueError("cannot be made")
+    cache, error = in_memory(100), ValueError("cannot be made")
     for future in ask_twice(cache, Gate(error), True, True):
         assert future.exception() is error
     assert (len(cache), cache.nbytes) == (0, 0)
@@ -171,7 +183,7 @@ def test_an_error_reaches_all_who_wait_and_nothing_is_kept():
 
 
 def test_a_value_that_does_not_tell_its_size_is_an_error_and_nobody_waits_for_ever():
-    cache = BoundedCache(100)
+    cache = in_memory(100)
     for _ in range(2):
         with pytest.raises(AttributeError, match="nbytes"):
             cache.get("key", lambda: "text")
@@ -181,14 +193,14 @@ def test_a_value_that_does_not_tell_its_size_is_an_error_and_nobody_waits_for_ev
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("second", [True, False])
 def test_a_value_is_kept_if_one_of_those_who_asked_wants_it(first, second):
-    cache = BoundedCache(100)
+    cache = in_memory(100)
     one, two = ask_twice(cache, Gate(Data(b"value")), first, second)
     assert one.result() is two.result()
     assert len(cache) == (first or second)
 
 
 def test_making_may_use_the_cache_itself():
-    cache = BoundedCache(100)
+    cache = in_memory(100)
 
     def outer():
         cache.put("third", Data(b"3"))
@@ -201,7 +213,7 @@ def test_making_may_use_the_cache_itself():
 
 
 def test_many_threads_never_hold_more_than_the_bound_nor_give_another_value():
-    cache = BoundedCache(50)
+    cache = in_memory(50)
 
     def ask(seed):
         keys = np.random.default_rng(seed).integers(0, 12, 500).tolist()
@@ -213,3 +225,89 @@ def test_many_threads_never_hold_more_than_the_bound_nor_give_another_value():
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(ask, range(4)))
     assert cache.nbytes == 10 * len(cache) <= 50
+
+
+# On disk
+
+
+def halves(value):
+    return value / 2
+
+
+def doubles(array):
+    return None if array.ndim == 2 else array * 2
+
+
+def on_disk(version=1, name="numbers"):
+    """A cache as another process would have it."""
+    return Cache(name, version, 1000, str.lower, halves, doubles)
+
+
+VALUE = np.arange(3.0)
+
+
+def test_a_value_on_disk_is_found_by_other_caches(tmp_path):
+    on_disk().put("Key", VALUE, tmp_path)
+    for find in (
+        lambda cache: cache.find(["KEY"], tmp_path)["KEY"],
+        lambda cache: cache.get("KEY", refuse, tmp_path),
+    ):
+        cache = on_disk()
+        assert cache.peek("KEY") is None
+        value = find(cache)
+        assert (value == VALUE).all()
+        assert cache.peek("KEY") is value
+    assert on_disk().find(["KEY"]) == {}
+    assert on_disk().find(["other"], tmp_path) == {}
+    assert [path.parent.name for path in tmp_path.rglob("*.array")] == ["numbers"]
+
+
+def test_another_version_or_name_is_told_apart(tmp_path):
+    on_disk().put("key", VALUE, tmp_path)
+    assert on_disk(version=2).find(["key"], tmp_path) == {}
+    assert on_disk(name="others").find(["key"], tmp_path) == {}
+
+
+def test_what_is_made_is_kept_on_disk_also_where_it_is_not_held(tmp_path):
+    cache = on_disk()
+    cache.get("key", lambda: VALUE, tmp_path, keep=False)
+    assert len(cache) == 0
+    assert (cache.get("key", refuse, tmp_path, keep=False) == VALUE).all()
+
+
+def test_a_value_whose_key_tells_something_else_by_now_is_given_and_kept_nowhere(tmp_path):
+    cache, asked = on_disk(), []
+
+    def lasts():
+        asked.append(len(cache))
+        return False
+
+    assert cache.get("key", lambda: VALUE, tmp_path, lasts=lasts) is VALUE
+    assert asked == [0]
+    assert (len(cache), list(tmp_path.iterdir())) == (0, [])
+
+
+@pytest.mark.parametrize("array", [np.zeros((2, 2)), np.zeros(5)])
+def test_an_entry_that_makes_no_value_or_an_unfit_one_is_made_anew_and_mended(tmp_path, array):
+    store = store_beneath(tmp_path, "numbers")
+    store.save(on_disk().stored_key("key"), array)
+    cache = on_disk()
+    value = cache.get("key", lambda: VALUE, tmp_path, fits=lambda value: value.shape == (3,))
+    assert value is cache.peek("key") is VALUE
+    assert (store.load(cache.stored_key("key")) == VALUE / 2).all()
+
+
+def test_a_folder_that_may_not_be_written_to_costs_a_warning(tmp_path):
+    (tmp_path / "skedema").write_text("in the way")
+    cache = on_disk(name="in-the-way")
+    with pytest.warns(UserWarning, match="nothing can be"):
+        assert cache.get("key", lambda: VALUE, tmp_path) is VALUE
+    assert cache.peek("key") is VALUE
+
+
+def test_a_pickled_cache_still_finds_what_is_on_disk(tmp_path):
+    cache = on_disk()
+    cache.put("key", VALUE, tmp_path)
+    again = pickle.loads(pickle.dumps(cache))
+    assert len(again) == 0
+    assert (again.find(["key"], tmp_path)["key"] == VALUE).all()
