@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from skedema.scans import ScanError
-from skedema.scans.dicom import dicom_key, load_dicom
+from skedema.scans.dicom._load import dicom_key, load_dicom
 from skedema.scans.grid import resample
 
 pydicom = pytest.importorskip("pydicom")
