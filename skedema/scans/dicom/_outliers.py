@@ -20,7 +20,7 @@ _HEAD, _TELLING = -300.0, 20
 _SMALL = 2.0
 
 #: A slice is unlike its neighbours where these differ so much less from each other than it does
-#: from either. In 83 real exams (tests/scans/dicom/test_faults.py) the least quotient is 1.19.
+#: from either. In 83 real exams (tests/scans/dicom/test_outliers.py) the least quotient is 1.19.
 _UNLIKE = 0.85
 
 #: Mean difference (HU) of whole slices below which they are alike: a hair clip in air, say.
