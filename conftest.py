@@ -22,7 +22,13 @@ torch.set_num_threads(1)
 # Scripts that tests run: to look for examples in them would be to run them.
 collect_ignore_glob = ["tests/data/*", "tests/*/_*.py"]
 # What an example needs besides the plain install, by a word of its code.
-_EXTRAS = {"MonaiEncoder(": "monai", "monai:": "monai", ".show(": "matplotlib", "polars": "polars"}
+_EXTRAS = {
+    "MonaiEncoder(": "monai",
+    "monai:": "monai",
+    ".show(": "matplotlib",
+    "pydicom": "pydicom",
+    "polars": "polars",
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

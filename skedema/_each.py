@@ -53,15 +53,15 @@ def each(
         The results in the order of the tasks, each as soon as it is there.
     """
     results: Iterator[Result]
-    apart = delayed(partial(_with_plugins, registered(), function))
     n_workers = n_processes(n_jobs, len(tasks))
     if n_workers == 1:
         results = (function(*task) for task in tasks)
     elif in_waves:
-        results = _waves(apart, tasks, n_workers)
+        results = _waves(_apart(function), tasks, n_workers)
     else:
         with parallel_config(backend="loky", inner_max_num_threads=1):
             parallel = Parallel(n_jobs=n_workers, return_as="generator")
+        apart = _apart(function)
         results = parallel(apart(*task) for task in tasks)
     return results if progress is None else _shown(results, progress)
 
@@ -72,6 +72,11 @@ def _waves(
     for start in range(0, len(tasks), n_workers):
         wave = tasks[start : start + n_workers]
         yield from Parallel(n_jobs=n_workers)(apart(*task) for task in wave)
+
+
+def _apart(function: Callable[..., Result]) -> Callable[..., Any]:
+    """Give what calls it in another process, where the same plug-ins are registered first."""
+    return delayed(partial(_with_plugins, registered(), function))  # type: ignore[no-any-return]
 
 
 def _with_plugins(

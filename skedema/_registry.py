@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import difflib
+import pickle
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from joblib import wrap_non_picklable_objects
+
 _LISTED = 20
 
-# A registration: the group of the registry, the name, and what makes the plug-in.
-Registration = tuple[str, str, Callable[[], Any]]
+# A registration: the group of the registry, the name, and what makes the plug-in, pickled.
+Registration = tuple[str, str, bytes]
 
 _registries: dict[str, Registry] = {}
 
@@ -107,19 +112,26 @@ class Registry:
 
 def registered() -> list[Registration]:
     """Give what was registered from outside of the package, to take it to another process."""
-    return [
-        (group, name, factory)
-        for group, registry in _registries.items()
-        for name, factory in registry._factories.items()
-        if not _home(factory)[0].startswith("skedema.")
-    ]
+    found = []
+    for group, registry in _registries.items():
+        for name, factory in registry._factories.items():
+            if not _home(factory)[0].startswith("skedema."):
+                with suppress(Exception):  # what cannot go along is missed where it is asked for
+                    whole = wrap_non_picklable_objects([factory], keep_wrapper=False)
+                    found.append((group, name, pickle.dumps(whole)))
+    return found
 
 
 def register_again(registrations: Iterable[Registration]) -> None:
-    """Register what was `registered` in another process, as far as its registries are there."""
-    for group, name, factory in registrations:
-        if group in _registries:
-            _registries[group].register(name, factory)
+    """Register what was `registered` in another process, as far as it can be found here."""
+    for each in registrations:
+        with suppress(Exception):
+            _register_again(*each)
+
+
+@cache  # once, not for each task
+def _register_again(group: str, name: str, factory: bytes) -> None:
+    _registries[group].register(name, *pickle.loads(factory))
 
 
 def _describe(point: EntryPoint) -> str:

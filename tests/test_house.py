@@ -64,8 +64,6 @@ WITHOUT_EXAMPLE = {
     "skedema.evaluation.statistics.delong_test",
     "skedema.evaluation.statistics.patient_weights",
     "skedema.evaluation.statistics.percentile_interval",
-    "skedema.scans.dicom.dicom_key",
-    "skedema.scans.dicom.load_dicom",
 }
 
 

@@ -145,10 +145,14 @@ def test_one_class_under_one_name_in_two_ways_is_no_clash(registry, install):
 
 def test_what_others_registered_is_taken_to_another_process(registry, monkeypatch):
     registry.register("inside", Registry)  # a class of the package is there in any case
+    registry.register("local", lambda: registry._factories)  # and what holds modules stays here
+    monkeypatch.setattr(registry, "kind", sys.stdout)
     found = [each for each in _registry.registered() if each[0] == GROUP]
-    assert found == [(GROUP, "plain", Plain)]
+    assert [name for _, name, _ in found] == ["plain"]
     monkeypatch.setattr(_registry, "_registries", {})
     there = Registry("encoder", GROUP)
-    _registry.register_again([*found, ("a group that is not there", "plain", Plain)])
+    lost = (GROUP, "lost", b"cunknown\nThing\n."), ("a group that is not there", *found[0][1:])
+    for _ in range(2):
+        _registry.register_again([*lost, *found])
     assert isinstance(there.make("plain"), Plain)
-    assert there.version == 1
+    assert (there.names(), there.version) == (["plain"], 1)

@@ -31,25 +31,9 @@ def checked_max_bytes(max_bytes: Any) -> int:
 def check_budget(
     shape: tuple[int, ...], held: np.dtype[Any], name: str, max_bytes: int, more: int = 0
 ) -> None:
-    """Refuse a scan that would take more memory than is allowed.
+    """Refuse a scan of so many voxels, held so, and of so many bytes more, that is too large.
 
-    Parameters
-    ----------
-    shape : tuple of int
-        As the header states it.
-    held : dtype
-        Of the array that reading gives.
-    name : str
-        What messages call the scan.
-    max_bytes : int
-        The most bytes of that array.
-    more : int, default=0
-        Bytes that have to be held besides.
-
-    Raises
-    ------
-    ScanError
-        If it is too large; the message says by how much, and how to allow it.
+    The message says by how much, and how to allow it.
     """
     n_voxels = math.prod(shape)
     n_bytes = n_voxels * held.itemsize + more

@@ -12,10 +12,12 @@ from skedema._caching.digest import digest, file_digest
 from skedema._each import bar, each
 from skedema.scans._budget import DEFAULT_MAX_BYTES, checked_max_bytes
 from skedema.scans._findings import degrees, duplicates, odd_geometry, odd_values, outliers
-from skedema.scans._prepare import look, prepare
+from skedema.scans._intensity import look
+from skedema.scans._settings import ReaderSettings
 from skedema.scans.errors import ScanError
 from skedema.scans.files import checked_acquisition, is_missing_scan, load_scan, scan_name
-from skedema.scans.reader import ReaderSettings, VolumeReader, scan_cells
+from skedema.scans.head.prepare import prepare
+from skedema.scans.reader import VolumeReader, scan_cells
 from skedema.scans.scan import Scan
 
 if TYPE_CHECKING:
@@ -188,13 +190,14 @@ def _look(
 
 def _remarks(scan: Scan, settings: ReaderSettings | None) -> list[str]:
     """Say what a reader would remark or refuse."""
-    if settings is None:
-        return list(map(str, look(scan)))
-    options = settings.head_margin, settings.skull_strip, settings.align
-    try:
-        return [str(remark) for remark in prepare(scan, *options).remarks]
-    except ScanError as error:
-        return [*map(str, look(scan)), str(error)]
+    found = [str(remark) for remark in look(scan)]
+    if settings is not None:
+        options = settings.head_margin, settings.skull_strip, settings.align
+        try:
+            found += [str(remark) for remark in prepare(scan, *options).remarks]
+        except ScanError as error:
+            found.append(str(error))
+    return found
 
 
 def _other_checksum(row: dict[str, Any], expected: str) -> list[str]:

@@ -12,6 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from skedema.scans._remarks import Remark
+from skedema.scans.scan import Scan
+
 Floats = NDArray[np.float32]
 
 _SAMPLE = 20_000  # voxels that are looked at
@@ -40,29 +43,23 @@ class _Peak(NamedTuple):
     share: float
 
 
+def look(scan: Scan) -> tuple[Remark, ...]:
+    """Say what is odd about a scan however it is read."""
+    odd = odd_intensity(scan.voxels)
+    return () if odd is None else (Remark("intensity", odd),)
+
+
 def odd_intensity(voxels: NDArray[Any]) -> str | None:
-    """Say whether the voxels of a CT scan look like something else than HU.
+    """Say whether the voxels of a CT scan look like something else than HU, with the remedy.
 
-    Soft tissue is taken to be the uppermost narrow peak of the histogram that has bone above it,
-    or the uppermost one where bone is clipped. In HU it lies between -150 (fat) and 150 (organs
-    full of contrast medium), whatever part of the body it is. Air then has a peak near -1000, or
-    none. A peak of one number is padding or a clipped range and counts for nothing.
+    Soft tissue is taken to be the uppermost narrow peak of the histogram that has bone above it, or
+    the uppermost one where bone is clipped. In HU it lies between -150 (fat) and 150 (organs full
+    of contrast medium), whatever part of the body it is. Air then has a peak near -1000, or none. A
+    peak of one number is padding or a clipped range and counts for nothing.
 
-    Parameters
-    ----------
-    voxels : ndarray of shape (X, Y, Z)
-        Of a CT scan.
-
-    Returns
-    -------
-    str or None
-        What is odd, with the remedy; None where nothing is, or nothing can be told: among fewer
-        than 10,000 voxels, or without a peak.
-
-    Notes
-    -----
-    A slope that is wrong is found by the air alone, so not where that is clipped. Stored values
-    that were clipped to a window of HU are lost, and look like one colour: see `odd_values`.
+    None where nothing is odd, or nothing can be told: among fewer than 10,000 voxels, or without a
+    peak. A slope that is wrong is found by the air alone, so not where that is clipped. Stored
+    values that were clipped to a window of HU are lost, and look like one colour: see `odd_values`.
 
     Examples
     --------

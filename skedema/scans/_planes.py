@@ -24,21 +24,9 @@ _PLANES = {"axial": ("x", "y"), "coronal": ("x", "z"), "sagittal": ("y", "z")}
 def voxel_size(
     scan: Scan, spacing: Sequence[float] | None, shape: Sequence[int]
 ) -> NDArray[np.float64]:
-    """Give the size of the grid's voxels on a scan.
+    """Give the size of the grid's voxels on a scan, in mm, or in voxels of one without geometry.
 
-    Parameters
-    ----------
-    scan : Scan
-        The scan.
-    spacing : sequence of 3 floats or None
-        Of the grid in mm; None where the grid is stretched over the field of view.
-    shape : sequence of 3 ints
-        Number of the grid's voxels.
-
-    Returns
-    -------
-    ndarray of shape (3,)
-        In mm, or in voxels of the scan where that has no geometry.
+    `spacing` and `shape` are those of the grid; with None it is stretched over the field of view.
     """
     extent = np.array(scan.voxels.shape, dtype=np.float64)
     if scan.depths is not None and len(scan.depths) > 1:
@@ -60,32 +48,10 @@ def draw_planes(
     limits: tuple[float, float],
     title: str,
 ) -> Figure:
-    """Draw the central axial, coronal and sagittal plane of each channel.
+    """Draw the central axial, coronal and sagittal plane of each channel of a RAS volume.
 
-    Parameters
-    ----------
-    volume : ndarray of shape (channels, X, Y, Z)
-        Axes pointing right, anterior and superior.
-    size : sequence of 3 floats
-        Of a voxel.
-    unit : str
-        Of the sizes.
-    names : sequence of str
-        One a channel.
-    limits : (black, white)
-        Values of the volume that are drawn black and white.
-    title : str
-        Above all.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        One row a channel; axes are in `unit` from the centre of the grid.
-
-    Raises
-    ------
-    ImportError
-        If matplotlib is not installed.
+    `size` is that of a voxel in `unit`, `names` are those of the channels, `limits` the values
+    drawn black and white. The axes of the figure count from the centre of the grid.
     """
     try:
         from matplotlib import pyplot as plt

@@ -18,17 +18,10 @@ from skedema.scans.formats.base import Format, format_of
 def same_scans(cells: Sequence[Any]) -> list[list[int]]:
     """Find the cells that are the same scan: one file, links to it, or copies.
 
-    Parameters
-    ----------
-    cells : sequence of n scans
-        As `load_scan` takes them. What is missing is the same as nothing.
-
-    Returns
-    -------
-    list of list of int
-        Positions of cells that are the same, two or more each, in order. Files are compared by
-        where they lie, whatever the path says, and those of equal size by what is in them; folders
-        by their files. Nothing is read of what has a size of its own.
+    Gives the positions of cells that are the same, two or more each, in order. What is missing is
+    the same as nothing. Files are compared by where they lie, whatever the path says, and those of
+    equal size by what is in them; folders by their files. Nothing is read of what has a size of its
+    own.
     """
     identities = [_where(cell) for cell in cells]
     sizes = {known: _sizes(known) for known in set(identities) if isinstance(known, _Place)}

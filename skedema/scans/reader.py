@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from skedema._each import bar, each
-from skedema.scans._budget import DEFAULT_MAX_BYTES, checked_max_bytes
+from skedema.scans._budget import DEFAULT_MAX_BYTES
+from skedema.scans._intensity import look
 from skedema.scans._planes import draw_planes, voxel_size
-from skedema.scans._prepare import Prepared, prepare
 from skedema.scans._remarks import Told, gathered, tell
+from skedema.scans._settings import ReaderSettings, reader_settings
 from skedema.scans.errors import ScanError
-from skedema.scans.files import checked_acquisition, load_scan, scan_name
+from skedema.scans.files import load_scan, scan_name
 from skedema.scans.grid import resample
+from skedema.scans.head.prepare import Prepared, prepare
 from skedema.scans.scan import AIR
 from skedema.scans.windows import Window, range_name, resolve_windows, to_channels
 
@@ -27,18 +28,6 @@ if TYPE_CHECKING:
 
 # A volume, and what is odd about its scan.
 _Read = tuple[NDArray[np.float32], list[Told]]
-
-
-class ReaderSettings(NamedTuple):
-    """The parameters of a `VolumeReader` in one spelling, validated: equal means equal volumes."""
-
-    spacing: tuple[float, float, float] | None
-    shape: tuple[int, int, int]
-    ranges: tuple[tuple[float, float], ...]
-    head_margin: float | None
-    skull_strip: bool
-    align: bool
-    acquisition: int | None
 
 
 class VolumeReader(TransformerMixin, BaseEstimator):
@@ -146,26 +135,7 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         TypeError, ValueError
             If a parameter is not usable; the message names it and the remedy.
         """
-        spacing = None if self.spacing is None else _triple("spacing", self.spacing, Real)
-        shape = _triple("shape", self.shape, Integral)
-        margin = self.head_margin
-        if margin is not None:
-            if not isinstance(margin, Real) or isinstance(margin, bool | np.bool_):
-                raise TypeError(f"head_margin={margin!r}: give mm around the head, or None")
-            margin = float(margin)
-            if not 0 <= margin < np.inf:
-                raise ValueError(f"head_margin={margin!r}: give 0 mm or more, or None")
-        for name in ("skull_strip", "align"):
-            if not isinstance(getattr(self, name), bool | np.bool_):
-                raise TypeError(f"{name}={getattr(self, name)!r}: give True or False")
-        if self.align and spacing is None:
-            raise ValueError("align=True needs a spacing in mm, not spacing=None")
-        checked_max_bytes(self.max_bytes)
-        acquisition = checked_acquisition(self.acquisition)
-        windows = resolve_windows(self.windows)
-        return ReaderSettings(
-            spacing, shape, windows, margin, bool(self.skull_strip), bool(self.align), acquisition
-        )
+        return reader_settings(self)
 
     def fit(self, X: object, y: object = None) -> Self:
         """Validate the parameters; no scan is read.
@@ -340,7 +310,8 @@ def _prepared(cell: object, settings: ReaderSettings, max_bytes: float) -> Prepa
         prepared = prepare(scan, settings.head_margin, settings.skull_strip, settings.align)
     except ScanError as error:
         raise ScanError(f"{scan_name(cell)}: {error}") from error
-    tell([Told("", repr(scan_name(cell)), remark) for remark in prepared.remarks], 1)
+    remarks = *look(scan), *prepared.remarks
+    tell([Told("", repr(scan_name(cell)), remark) for remark in remarks], 1)
     return prepared
 
 
@@ -368,20 +339,6 @@ def _read_row(reader: VolumeReader, row: int, cell: object) -> _Read:
 
 def _times(numbers: Iterable[float]) -> str:
     return " x ".join(f"{number:g}" for number in numbers)
-
-
-def _triple(name: str, value: Any, kind: type) -> tuple[Any, Any, Any]:
-    """One number for all three axes, or three: positive and finite."""
-    many = isinstance(value, Iterable) and not isinstance(value, str)
-    values = tuple(value) if many else (value,) * 3
-    unit, convert = ("a number of mm", float) if kind is Real else ("a whole number", int)
-    remedy = f"give {unit} above 0, or three of them (x, y, z)"
-    if not all(isinstance(v, kind) and not isinstance(v, bool | np.bool_) for v in values):
-        raise TypeError(f"{name}={value!r}: {remedy}")
-    if len(values) != 3 or not all(np.isfinite(v) and v > 0 for v in values):
-        raise ValueError(f"{name}={value!r}: {remedy}")
-    first, second, third = (convert(v) for v in values)
-    return first, second, third
 
 
 def scan_cells(scans: Any) -> list[Any]:

@@ -64,17 +64,7 @@ def resolve_windows(windows: Window | Sequence[Window] | None) -> tuple[tuple[fl
 
 
 def range_name(lower: float, upper: float) -> str:
-    """Name a range for people.
-
-    Parameters
-    ----------
-    lower, upper : float
-        In HU.
-
-    Returns
-    -------
-    str
-        With the name of the window, where it has one.
+    """Name a range of HU for people, by its window where it has one.
 
     Examples
     --------
@@ -91,20 +81,7 @@ def range_name(lower: float, upper: float) -> str:
 def to_channels(
     hu: NDArray[np.float32], ranges: Sequence[tuple[float, float]]
 ) -> NDArray[np.float32]:
-    """Map each range linearly to 0 to 1, clipped, as a channel.
-
-    Parameters
-    ----------
-    hu : ndarray of shape (X, Y, Z), float32
-        Voxels in HU.
-    ranges : sequence of (lower, upper)
-        In HU, as `resolve_windows` gives them. Empty: one channel, the voxels as they are.
-
-    Returns
-    -------
-    ndarray of shape (channels, X, Y, Z), float32
-        The channels.
-    """
+    """Map HU to 0 to 1 in each range, clipped; without ranges, one channel as it is."""
     if not ranges:
         return hu[None]
     channels = np.empty((len(ranges), *hu.shape), dtype=np.float32)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from skedema.scans.dicom._load import dicom_key, load_dicom
+from skedema.scans.dicom._load import load_dicom
 
-__all__ = ["dicom_key", "load_dicom"]
+__all__ = ["load_dicom"]

@@ -31,22 +31,8 @@ _UIDS: tuple[tuple[str, Callable[[Slice], str]], ...] = (
 def check_alike(slices: Sequence[Slice], listed: bool) -> list[str]:
     """Check that slices are of one patient, study, frame of reference, matrix and orientation.
 
-    Parameters
-    ----------
-    slices : sequence of Slice
-        Of one series.
-    listed : bool
-        Whether the user gave the list of files: then identifiers may differ.
-
-    Returns
-    -------
-    list of str
-        Warnings.
-
-    Raises
-    ------
-    ScanError
-        If they do not go together; it names the slices that differ from most.
+    An error names the slices that differ from most. Where the user listed the files, identifiers
+    may differ, with a warning.
     """
     for what, of, tolerance in _NUMBERS:
         usual = _usual([tuple(np.round(of(one), 3)) for one in slices], slices)

@@ -39,26 +39,10 @@ class DicomFile(NamedTuple):
 def dicom_files(
     cell: object, name: str, max_bytes: int = DEFAULT_MAX_BYTES
 ) -> Iterator[list[DicomFile]]:
-    """List the files of a cell, for as long as they are read.
+    """List the files of a cell in the order of their paths, for as long as they are read.
 
-    Parameters
-    ----------
-    cell : str, path, or list or tuple of these
-        A folder (searched with the folders in it), a zip, a file, or several files.
-    name : str
-        What messages call the cell.
-    max_bytes : int, default=2**31
-        The most bytes of a file, of all files of a zip together, and of memory for their headers.
-
-    Yields
-    ------
-    list of DicomFile
-        In the order of their paths.
-
-    Raises
-    ------
-    ScanError
-        If there is no such file, or too many or too large ones.
+    A cell is a folder (searched with the folders in it), a zip, a file, or several files.
+    `max_bytes` bounds each file, all files of a zip together, and the memory for their headers.
     """
     paths = file_paths(cell)
     headers = Allowance(
@@ -85,18 +69,7 @@ def dicom_files(
 
 
 def is_zip(cell: object) -> bool:
-    """Say whether a cell is a zip, by its name.
-
-    Parameters
-    ----------
-    cell : object
-        As in `dicom_files`.
-
-    Returns
-    -------
-    bool
-        True for a path that ends in .zip and is no folder.
-    """
+    """Say whether a cell is a zip, by its name."""
     if not isinstance(cell, str | os.PathLike):
         return False
     path = _path(cell)
@@ -104,23 +77,7 @@ def is_zip(cell: object) -> bool:
 
 
 def file_paths(cell: object) -> list[str]:
-    """List the paths of a cell's files; a zip is one.
-
-    Parameters
-    ----------
-    cell : str, path, or list or tuple of these
-        As in `dicom_files`.
-
-    Returns
-    -------
-    list of str
-        Regular files, sorted in a folder, in the order given in a list.
-
-    Raises
-    ------
-    ScanError
-        If there is no such file, or too many.
-    """
+    """List the regular files of a cell: sorted in a folder, as given in a list; a zip is one."""
     if isinstance(cell, list | tuple):
         if not cell:
             raise ScanError("an empty list of files; give the paths of the slices of one series")

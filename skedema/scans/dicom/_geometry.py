@@ -31,25 +31,10 @@ LONGEST_USUAL = 10.0
 
 
 def unit_axes(orientation: NDArray[np.float64], label: str) -> NDArray[np.float64]:
-    """Give the directions of a slice: along its rows, along its columns, and their normal.
+    """Give the directions along a slice's rows, along its columns, and their normal, one a row.
 
-    Parameters
-    ----------
-    orientation : ndarray of shape (6,)
-        ImageOrientationPatient: direction cosines of the rows and of the columns (PS3.3,
-        C.7.6.2.1.1).
-    label : str
-        What messages call the slice.
-
-    Returns
-    -------
-    ndarray of shape (3, 3), float64
-        One direction a row, orthonormal.
-
-    Raises
-    ------
-    ScanError
-        If they are not of length 1 and at right angles, by more than rounding.
+    They come from ImageOrientationPatient (PS3.3, C.7.6.2.1.1), shape (6,), which must be of two
+    unit vectors at right angles up to rounding.
     """
     row, column = orientation.reshape(2, 3)
     lengths = np.linalg.norm([row, column], axis=1)
@@ -70,35 +55,16 @@ def stack(
     spacing: NDArray[np.float64],
     labels: Sequence[str],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-    """Put slices together.
+    """Put slices together: their affine, and depths where they are not evenly spaced.
 
-    Voxel (i, j, k) is column i, row j of slice k. Where the gantry was tilted, slices slide
-    sideways as they go on: the third column of the affine is their mean step, as their positions
-    say, whatever the tag of the tilt says.
+    The affine leads from voxels to RAS in mm, depths are those of `Scan`. Voxel (i, j, k) is column
+    i, row j of slice k. Where the gantry was tilted, slices slide sideways as they go on: the third
+    column of the affine is their mean step, as their positions say, whatever the tag of the tilt
+    says.
 
-    Parameters
-    ----------
-    positions : ndarray of shape (n, 3)
-        ImagePositionPatient of each slice (centre of its first voxel, mm, LPS), sorted along the
-        normal, no two at one place, n >= 2.
-    axes : ndarray of shape (3, 3)
-        As `unit_axes` gives them.
-    spacing : ndarray of shape (2,)
-        PixelSpacing: between rows, between columns (mm).
-    labels : sequence of str
-        What messages call the slices.
-
-    Returns
-    -------
-    affine : ndarray of shape (4, 4), float64
-        Voxel index to RAS in mm.
-    depths : ndarray of shape (n,), float64, or None
-        As `Scan.depths`: None for even steps.
-
-    Raises
-    ------
-    ScanError
-        If slices are not stacked along a straight line.
+    `positions` (n, 3) are those of ImagePositionPatient (centre of the first voxel, mm, LPS),
+    sorted along the normal, no two at one place, n >= 2; `axes` those of `unit_axes`; `spacing` is
+    PixelSpacing, between rows, then between columns (mm).
     """
     heights = positions @ axes[2]
     middle, centred = positions.mean(axis=0), heights - heights.mean()
@@ -130,17 +96,9 @@ def stack(
 
 
 def find_gaps(heights: NDArray[np.float64]) -> list[tuple[int, float]]:
-    """Find where slices are missing, by the steps between the others.
+    """Find where slices are missing, by the steps between the others (rising heights in mm).
 
-    Parameters
-    ----------
-    heights : ndarray of shape (n,)
-        Places of the slices along their normal, in mm, rising.
-
-    Returns
-    -------
-    list of (int, float)
-        Slice below each gap, and the usual step there in mm.
+    Gives the slice below each gap, and the usual step there in mm.
     """
     steps = np.diff(heights)
     gaps = []

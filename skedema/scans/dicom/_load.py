@@ -77,6 +77,19 @@ def load_dicom(
         left out that may be a slice; if numbers or a stated count say that slices are missing, or
         a gap of up to 7.5 mm was bridged; if all slices are derived ones; if identifiers differ
         in a list of files; if tags of a slice contradict each other, or one at an end is blank.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pydicom.examples import ct
+    >>> from skedema.scans.dicom import load_dicom
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for k in range(3):
+    ...         ct.InstanceNumber, ct.ImagePositionPatient[2] = k, 5.0 * k
+    ...         ct.save_as(f"{folder}/{k}.dcm")
+    ...     scan = load_dicom(folder, "exam")
+    >>> scan.voxels.shape, scan.spacing.round(2).tolist()
+    ((128, 128, 3), [0.66, 0.66, 5.0])
     """
     try:
         import pydicom  # noqa: F401
@@ -97,25 +110,7 @@ def load_dicom(
 
 
 def dicom_key(cell: object, name: str) -> tuple[Any, ...]:
-    """Identify the content of a series without opening its files.
-
-    Parameters
-    ----------
-    cell : str, path, or list or tuple of these
-        As in `load_dicom`.
-    name : str
-        What messages call the scan.
-
-    Returns
-    -------
-    tuple
-        Hashable: path, identity and size (bytes) of each file.
-
-    Raises
-    ------
-    ScanError
-        If there are no such files, or too many.
-    """
+    """Identify a series by path, identity and size of each file, none opened."""
     try:
         return ("dicom", *map(file_key, file_paths(cell)))
     except ScanError as error:

@@ -20,7 +20,7 @@ _HEAD, _TELLING = -300.0, 20
 _SMALL = 2.0
 
 #: A slice is unlike its neighbours where these differ so much less from each other than it does
-#: from either. In 83 real exams (tests/scans/test_dicom_faults.py) the least quotient is 1.19.
+#: from either. In 83 real exams (tests/scans/dicom/test_outliers.py) the least quotient is 1.19.
 _UNLIKE = 0.85
 
 #: Mean difference (HU) of whole slices below which they are alike: a hair clip in air, say.
@@ -37,28 +37,11 @@ def check_values(
 ) -> list[str]:
     """Check slices stored in another way than most, blank ones, and those out of place.
 
-    A few may lawfully have another slope, intercept, padding or number of bits. Their HU then are
-    those of the slices beside them. Where they are rather so when read in the way of the others,
-    their own tags are wrong.
-
-    Parameters
-    ----------
-    voxels : ndarray of shape (n, rows, columns)
-        HU.
-    slices : sequence of n Slice
-        From bottom to top.
-    read : callable
-        Gives the HU of a slice, as its tags say.
-
-    Returns
-    -------
-    list of str
-        Warnings.
-
-    Raises
-    ------
-    ScanError
-        If tags of a slice are wrong, or one between others is blank.
+    `voxels` (n, rows, columns) are HU, `slices` run from bottom to top, `read` gives the HU of a
+    slice as its tags say. A few may lawfully have another slope, intercept, padding or number of
+    bits. Their HU then are those of the slices beside them. Where they are rather so when read in
+    the way of the others, their own tags are wrong, which is an error; so is a blank slice between
+    others. Gives warnings of what is in doubt.
     """
     ways = [(one.slope, one.intercept, one.padding, one.coding) for one in slices]
     usual, count = Counter(ways).most_common(1)[0]

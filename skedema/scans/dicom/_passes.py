@@ -30,26 +30,9 @@ def one_pass(
 ) -> list[Slice]:
     """Give the slices of one pass, where a series holds several over the same place.
 
-    Acquisitions one above the other (step and shoot) are one pass.
-
-    Parameters
-    ----------
-    slices : sequence of Slice
-        Of one series.
-    normal : ndarray of shape (3,)
-        Of the slices.
-    acquisition : int or None
-        AcquisitionNumber of the pass that is wanted; of no effect where there is only one.
-
-    Returns
-    -------
-    list of Slice
-        In the order of `slices`.
-
-    Raises
-    ------
-    ScanError
-        If there are several and none was chosen, or one that is not there; it lists them.
+    Acquisitions one above the other (step and shoot) are one pass. `acquisition` is the
+    AcquisitionNumber of the pass that is wanted, of no effect where there is only one. Where there
+    are several and none was chosen, an error lists them.
     """
     heights = {id(one): float(one.position @ normal) for one in slices}
     passes = _joined(_units(slices, heights), heights)

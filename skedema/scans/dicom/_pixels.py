@@ -21,24 +21,10 @@ _PADDING = 64
 
 
 def slice_hu(dataset: Dataset, slice_: Slice) -> NDArray[np.float32]:
-    """Decode a slice.
+    """Decode a slice: stored value x slope + intercept, as float32 (rows, columns).
 
-    Parameters
-    ----------
-    dataset : pydicom.Dataset
-        As `read_pixels` gives it.
-    slice_ : Slice
-        The slice. Its slope, intercept and coding hold, whatever the data set says.
-
-    Returns
-    -------
-    ndarray of shape (rows, columns), float32
-        Stored value x slope + intercept. Padding, and what is below -1024 HU, is -1024.
-
-    Raises
-    ------
-    ScanError
-        If the pixel data cannot be decoded, or are not what the tags say.
+    Its slope, intercept and coding hold, whatever the data set says. Padding, and what is below
+    -1024 HU, is -1024.
     """
     for keyword, value in zip(CODING, slice_.coding, strict=True):
         if value and str(dataset.get(keyword)) != value:

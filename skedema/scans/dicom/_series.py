@@ -40,27 +40,12 @@ class Series(NamedTuple):
 
 
 def find_series(files: Sequence[DicomFile], listed: bool) -> Series:
-    """Find the one series among files, and read the tags of its slices.
+    """Find the one series among the files of an exam, and read the tags of its slices.
 
     Localizers and everything that is no CT image are left out; derived secondary images
-    (screenshots, reformats) beside original ones; series of a single image beside others.
-
-    Parameters
-    ----------
-    files : sequence of DicomFile
-        All files of an exam.
-    listed : bool
-        Whether the user gave the list of files, and so his word that they belong together.
-
-    Returns
-    -------
-    Series
-        Its slices, in the order of the files.
-
-    Raises
-    ------
-    ScanError
-        If there is no series, or several, or a tag that is missing or senseless.
+    (screenshots, reformats) beside original ones; series of a single image beside others. `listed`
+    says that the user gave the list of files, and so the word that they belong together. No series,
+    or several, are an error.
     """
     images: list[File] = []
     derived: list[File] = []

@@ -63,20 +63,7 @@ class Slice:
 
 
 def frames_of(file: DicomFile, header: Dataset) -> Iterator[Tags]:
-    """Give the tags of each frame of a file.
-
-    Parameters
-    ----------
-    file : DicomFile
-        The file.
-    header : pydicom.Dataset
-        Its tags.
-
-    Yields
-    ------
-    Tags
-        Looked up in the frame's own functional groups, the shared ones, then in the file.
-    """
+    """Give the tags of each frame: of its own functional groups, the shared ones, then the file."""
     frames = header.get("PerFrameFunctionalGroupsSequence")
     if not frames:
         yield Tags([header], file.label)
@@ -92,25 +79,7 @@ def _inner(group: Dataset) -> list[Dataset]:
 
 
 def slices_of(file: DicomFile, header: Dataset) -> Iterator[Slice]:
-    """Read the tags of the slices of a file.
-
-    Parameters
-    ----------
-    file : DicomFile
-        The file.
-    header : pydicom.Dataset
-        Its tags.
-
-    Yields
-    ------
-    Slice
-        One a frame.
-
-    Raises
-    ------
-    ScanError
-        If a tag is missing or senseless, or the pixels are no HU.
-    """
+    """Read the tags of the slices of a file, one a frame; what is no HU is refused."""
     stated = Tags([header], file.label)
     every = list(frames_of(file, header))
     count = 1

@@ -40,18 +40,10 @@ _OTHERS = (
 
 
 def starts_dicom(head: bytes) -> bool:
-    """Say whether a file is DICOM.
+    """Say whether a file is DICOM by its first `HEAD` bytes.
 
-    Parameters
-    ----------
-    head : bytes
-        Its first `HEAD` bytes.
-
-    Returns
-    -------
-    bool
-        True with DICM at byte 128 (PS3.10, 7.1), or where a data set begins at once, without
-        preamble: with the length of group 2, or an element of group 8 of a plausible length.
+    DICM stands at byte 128 (PS3.10, 7.1), or a data set begins at once, without preamble: with the
+    length of group 2, or an element of group 8 of a plausible length.
     """
     if head[128:132] == b"DICM":
         return True
@@ -65,17 +57,7 @@ def starts_dicom(head: bytes) -> bool:
 def is_other_kind(name: str, head: bytes) -> bool:
     """Say whether a file that is no DICOM is plainly something else, not a damaged slice.
 
-    Parameters
-    ----------
-    name : str
-        Its path.
-    head : bytes
-        Its first `HEAD` bytes.
-
-    Returns
-    -------
-    bool
-        True for text, for hidden files, and for files of a few well-known formats.
+    So are text, hidden files, and files of a few well-known formats.
     """
     if os.path.basename(name).startswith(".") or name.lower().endswith((".nii.gz", ".tar.gz")):
         return True

@@ -85,20 +85,8 @@ UNKNOWN = "unknown or damaged files"
 def read_header(file: DicomFile) -> Dataset | str:
     """Read the tags of a file that a series is put together by.
 
-    Parameters
-    ----------
-    file : DicomFile
-        Any file.
-
-    Returns
-    -------
-    pydicom.Dataset or str
-        `OTHER_KIND` for what is no DICOM or a DICOMDIR, `UNKNOWN` for what may be a damaged slice.
-
-    Raises
-    ------
-    ScanError
-        If it begins as DICOM and cannot be read.
+    `OTHER_KIND` for what is no DICOM or a DICOMDIR, `UNKNOWN` for what may be a damaged slice. What
+    begins as DICOM and cannot be read is an error.
     """
     from pydicom import dcmread
 
@@ -125,24 +113,9 @@ def read_header(file: DicomFile) -> Dataset | str:
 
 
 def read_pixels(file: DicomFile, n_pixels: int) -> Dataset:
-    """Read the pixel data of a file, still encoded, and the tags that decode it.
+    """Read the pixel data of a file of so many pixels, still encoded, and the tags that decode it.
 
-    Parameters
-    ----------
-    file : DicomFile
-        One for which `read_header` gave a data set.
-    n_pixels : int
-        How many pixels its frames have.
-
-    Returns
-    -------
-    pydicom.Dataset
-        With its PixelData.
-
-    Raises
-    ------
-    ScanError
-        If there are none, or more than the pixels can take.
+    More than these can take is refused.
     """
     from pydicom import dcmread
 
@@ -174,12 +147,7 @@ def read_pixels(file: DicomFile, n_pixels: int) -> Dataset:
 class Tags:
     """The tags of one slice, in its file or in the functional groups of its frame.
 
-    Parameters
-    ----------
-    layers : sequence of pydicom.Dataset
-        Looked through in this order.
-    label : str
-        What messages call the slice.
+    The `layers` are looked through in order; `label` is what messages call the slice.
     """
 
     def __init__(self, layers: Sequence[Dataset], label: str) -> None:
@@ -187,23 +155,7 @@ class Tags:
         self.label = label
 
     def get(self, keyword: str) -> Any:
-        """Give the value of a tag.
-
-        Parameters
-        ----------
-        keyword : str
-            As in the DICOM dictionary.
-
-        Returns
-        -------
-        object
-            None where it is absent or empty.
-
-        Raises
-        ------
-        ScanError
-            If the value is not of the tag's kind.
-        """
+        """Give the value of a tag; None where it is absent or empty."""
         try:
             values = (layer.get(keyword) for layer in self.layers)
             return next((value for value in values if value not in (None, "")), None)
@@ -211,18 +163,7 @@ class Tags:
             raise self.error(f"{keyword} is not readable ({error})") from error
 
     def text(self, keyword: str) -> str:
-        """Give a value as text, several joined by a backslash.
-
-        Parameters
-        ----------
-        keyword : str
-            As in the DICOM dictionary.
-
-        Returns
-        -------
-        str
-            Empty where the tag is absent.
-        """
+        """Give a value as text, several joined by a backslash; empty where the tag is absent."""
         value = self.get(keyword)
         if value is None:
             return ""
@@ -230,76 +171,23 @@ class Tags:
         return "\\".join(map(str, value)).strip() if many else str(value).strip()
 
     def every(self, keyword: str) -> list[Any]:
-        """Give the items of a sequence, of all layers.
-
-        Parameters
-        ----------
-        keyword : str
-            As in the DICOM dictionary.
-
-        Returns
-        -------
-        list of pydicom.Dataset
-            Empty where the tag is absent.
-        """
+        """Give the items of a sequence, of all layers."""
         return [item for layer in self.layers for item in layer.get(keyword) or []]
 
     def number(self, keyword: str) -> float | None:
-        """Give the number of a tag that may be absent.
-
-        Parameters
-        ----------
-        keyword : str
-            As in the DICOM dictionary.
-
-        Returns
-        -------
-        float or None
-            None where it is absent or no number.
-        """
+        """Give the number of a tag; None where it is absent or no number."""
         try:
             return float(self.numbers(keyword, 1, -1e9, 1e9)[0])
         except ScanError:
             return None
 
     def whole(self, keyword: str) -> int | None:
-        """Give the whole number of a tag that may be absent; as `number`.
-
-        Parameters
-        ----------
-        keyword : str
-            As in the DICOM dictionary.
-
-        Returns
-        -------
-        int or None
-            None where it is absent or no whole number.
-        """
+        """Give the whole number of a tag; None where it is absent or no whole number."""
         value = self.number(keyword)
         return int(value) if value is not None and value == int(value) else None
 
     def numbers(self, keyword: str, count: int, low: float, high: float) -> NDArray[np.float64]:
-        """Give the numbers of a tag that must be there.
-
-        Parameters
-        ----------
-        keyword : str
-            As in the DICOM dictionary.
-        count : int
-            How many numbers it has.
-        low, high : float
-            Bounds that any plausible number keeps.
-
-        Returns
-        -------
-        ndarray of shape (count,), float64
-            Finite, within the bounds.
-
-        Raises
-        ------
-        ScanError
-            If the tag is missing or holds something else.
-        """
+        """Give the so many numbers of a tag that must be there, within plausible bounds."""
         value = self.get(keyword)
         if value is None:
             raise self.error(f"{keyword} is missing")
@@ -316,18 +204,5 @@ class Tags:
     def error(
         self, what: str, remedy: str = "export the exam again with all its tags"
     ) -> ScanError:
-        """Say what is wrong with the slice.
-
-        Parameters
-        ----------
-        what : str
-            The matter.
-        remedy : str, default="export the exam again with all its tags"
-            What to do.
-
-        Returns
-        -------
-        ScanError
-            To be raised.
-        """
+        """Say what is wrong with the slice."""
         return ScanError(f"{self.label}: {what}; {remedy}")

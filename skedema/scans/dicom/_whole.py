@@ -35,31 +35,12 @@ def check_whole(
 ) -> list[str]:
     """Check that no slice of a series is missing.
 
+    `slices` run from bottom to top, no two at one place, `heights` are their places along their
+    normal in mm; `left_out` are DICOM files that were left out, `others` slices of another pass or
+    at the place of one of these.
+
     A gap between slices is an error, unless it is at most `BRIDGED` mm and either the numbers of
-    the slices run on or the user gave the list of files. All else is a warning.
-
-    Parameters
-    ----------
-    slices : sequence of Slice
-        From bottom to top, no two at one place.
-    heights : ndarray of shape (n,)
-        Their places along their normal, in mm.
-    left_out : sequence of (DicomFile, Dataset)
-        DICOM files that were left out.
-    others : sequence of Slice
-        Other slices of the series: of another pass, or at the place of one of these.
-    listed : bool
-        Whether the user gave the list of files.
-
-    Returns
-    -------
-    list of str
-        Warnings.
-
-    Raises
-    ------
-    ScanError
-        If there is a gap.
+    the slices run on or the user listed the files. All else is a warning.
     """
     beside = [t.whole("InstanceNumber") for t in _of_series(left_out, slices[0].series)]
     taken = [*beside, *(one.number for one in others)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from skedema.scans.dicom import dicom_key, load_dicom
+from skedema.scans.dicom._load import dicom_key, load_dicom
 from skedema.scans.dicom._sniff import HEAD, starts_dicom
 from skedema.scans.formats.base import Format
 from skedema.scans.scan import Scan

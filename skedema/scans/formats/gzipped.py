@@ -42,33 +42,12 @@ def decompress(
 
     libdeflate (package ``deflate``), else ISA-L (package ``isal``), else zlib: all give the same
     bytes and refuse the same files. The checksum (CRC-32) and the length in the trailer are
-    verified. Several members in a row are joined, as RFC 1952 says; zeros after the last one
-    are let pass, as gzip itself does (tapes pad with them); anything else there is refused.
+    verified. Several members in a row are joined, as RFC 1952 says; zeros after the last one are
+    let pass, as gzip itself does (tapes pad with them); anything else there is refused.
 
-    Parameters
-    ----------
-    path : str
-        The file.
-    name : str
-        What messages call it.
-    max_bytes : int
-        The most bytes it may unpack to. No more than these are ever allocated for them.
-    least : int or None, default=None
-        How many bytes are expected, `max_bytes` by default: a file that is too small to hold
-        them, or suspiciously small, is refused before anything is allocated.
-    held : int, default=0
-        As in `check_ratio`.
-
-    Returns
-    -------
-    ndarray of shape (n,), uint8
-        The bytes, n up to `max_bytes`.
-
-    Raises
-    ------
-    ScanError
-        If the file is no gzip file, damaged, cut off, followed by something else, or unpacks to
-        more than `max_bytes`.
+    What unpacks to more than `max_bytes` is refused, and no more is ever allocated. `least` is how
+    many bytes are expected (`max_bytes` by default): a file that is too small to hold them, or
+    suspiciously small, is refused before anything is allocated; for `held` see `check_ratio`.
     """
     try:
         with open(path, "rb") as file:
@@ -82,7 +61,7 @@ def decompress(
 
 
 def decompress_bytes(data: bytes, name: str, max_bytes: int) -> NDArray[np.uint8]:
-    """Unpack the content of a gzip file; parameters and errors as those of `decompress`."""
+    """Unpack the content of a gzip file, as `decompress` does."""
     _check_start(data[:4], 0, len(data), name)
     try:
         return _library()(data, name, max_bytes)
@@ -93,28 +72,9 @@ def decompress_bytes(data: bytes, name: str, max_bytes: int) -> NDArray[np.uint8
 def unpacked(
     path: str, name: str, max_bytes: int, least: int | None = None, held: int = 0
 ) -> Iterator[bytes]:
-    """Unpack a gzip file in pieces, as thoroughly as `decompress` does, with little in memory.
+    """Unpack as thoroughly as `decompress` does, in pieces up to 1 MiB, with little in memory.
 
-    Parameters
-    ----------
-    path : str
-        The file.
-    name : str
-        What messages call it.
-    max_bytes : int
-        The most bytes it may unpack to.
-    least, held
-        As in `decompress`.
-
-    Yields
-    ------
-    bytes
-        Up to 1 MiB. All is verified once the last piece is taken.
-
-    Raises
-    ------
-    ScanError
-        As `decompress`.
+    All is verified once the last piece is taken.
     """
     try:
         with open(path, "rb") as file:
@@ -127,32 +87,12 @@ def unpacked(
 
 
 def unpacked_from(file: IO[bytes], name: str, max_bytes: int) -> Iterator[bytes]:
-    """Unpack what is left of an open file; parameters, pieces and errors as those of `unpacked`."""
+    """Unpack what is left of an open file, as `unpacked` does."""
     return _members(_streaming(), file, name, max_bytes)
 
 
 def peek(path: str, name: str, n_bytes: int) -> bytes:
-    """Unpack the start of a gzip file; nothing is verified.
-
-    Parameters
-    ----------
-    path : str
-        The file.
-    name : str
-        What messages call it.
-    n_bytes : int
-        How many bytes to give.
-
-    Returns
-    -------
-    bytes
-        The first `n_bytes`, or fewer where the first member holds no more.
-
-    Raises
-    ------
-    ScanError
-        If the file is no gzip file, its start is damaged, or what is in it is gzip again.
-    """
+    """Unpack the first bytes, fewer where the first member holds no more; nothing is verified."""
     found = b""
     unpack = zlib.decompressobj(wbits=31)
     try:
@@ -185,22 +125,9 @@ def check_once(found: bytes, path: str, name: str) -> None:
 def check_ratio(n_packed: int, name: str, n_bytes: int, held: int = 0) -> None:
     """Refuse, before anything is allocated, what packed bytes cannot hold or no scan shrinks to.
 
-    Parameters
-    ----------
-    n_packed : int
-        Bytes of deflate, zlib or gzip.
-    name : str
-        What messages call the file.
-    n_bytes : int
-        Bytes they are said to unpack to.
-    held : int, default=0
-        Bytes of the array that is made of these, where that takes more.
-
-    Raises
-    ------
-    ScanError
-        If these are more than deflate can make of them; or far fewer than the packed ones; or 100
-        times as many, and in memory above 0.5 GB.
+    `n_packed` bytes of deflate are said to unpack to `n_bytes`, of which an array of `held` bytes
+    is made. These must not be more than deflate can make of them; nor far fewer than the packed
+    ones; nor 100 times as many, and in memory above 0.5 GB.
     """
     if n_packed > 1.01 * n_bytes + 2**20:  # deflate adds 5 bytes a 64 KiB at most
         raise broken(
@@ -236,22 +163,9 @@ def _library() -> Unpack:
 
 
 def library_named(library: str) -> Unpack:
-    """Give the unpacking by one library.
+    """Give the unpacking by "deflate", "isal" or "zlib", if that is installed.
 
-    Parameters
-    ----------
-    library : {"deflate", "isal", "zlib"}
-        The library.
-
-    Returns
-    -------
-    callable
-        Takes the packed bytes, the name for messages and the most bytes to unpack to.
-
-    Raises
-    ------
-    ImportError
-        If it is not installed.
+    It takes the packed bytes, the name for messages and the most bytes to unpack to.
     """
     if library == "deflate":
         deflate = import_module("deflate")

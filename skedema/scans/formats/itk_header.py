@@ -59,27 +59,7 @@ class ItkHeader(NamedTuple):
 
 
 def read_meta(start: bytes, name: str) -> tuple[ItkHeader, int]:
-    """Read the header of a MetaImage file.
-
-    Parameters
-    ----------
-    start : bytes
-        The start of the file.
-    name : str
-        What messages call it.
-
-    Returns
-    -------
-    header : ItkHeader
-        What it says.
-    n_bytes : int
-        How long it is.
-
-    Raises
-    ------
-    ScanError, ValueError
-        If it is not understood.
-    """
+    """Read the header of a MetaImage file from its start; gives it and its length in bytes."""
     end = start.find(b"\n", start.find(b"ElementDataFile"))
     if b"ElementDataFile" not in start or end < 0:
         raise broken(name, "it is no MetaImage, it states no ElementDataFile", CONVERT)
@@ -122,27 +102,7 @@ def read_meta(start: bytes, name: str) -> tuple[ItkHeader, int]:
 
 
 def read_nrrd(start: bytes, name: str) -> tuple[ItkHeader, int]:
-    """Read the header of a NRRD file; parameters and results as those of `read_meta`.
-
-    Parameters
-    ----------
-    start : bytes
-        The start of the file.
-    name : str
-        What messages call it.
-
-    Returns
-    -------
-    header : ItkHeader
-        What it says.
-    n_bytes : int
-        How long it is.
-
-    Raises
-    ------
-    ScanError, ValueError
-        If it is not understood.
-    """
+    """Read the header of a NRRD file, as `read_meta` does."""
     ends = [start.find(blank) + len(blank) for blank in (b"\n\n", b"\r\n\r\n") if blank in start]
     if not start.startswith(b"NRRD000") or not ends:
         raise broken(name, "it is no NRRD file with its voxels inside", CONVERT)

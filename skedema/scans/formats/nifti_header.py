@@ -51,27 +51,7 @@ class NiftiHeader(NamedTuple):
 
 
 def read_header(path: str, name: str, pair: bool = False) -> NiftiHeader:
-    """Read and check the header of a NIfTI file.
-
-    Parameters
-    ----------
-    path : str
-        The file of the header.
-    name : str
-        What messages call it.
-    pair : bool, default=False
-        Whether the voxels are in another file.
-
-    Returns
-    -------
-    NiftiHeader
-        What it says. The geometry is not looked at yet, but for the pixdim.
-
-    Raises
-    ------
-    ScanError
-        If it contradicts itself or is not that of a scan.
-    """
+    """Read and check a header, of a pair or of one file; the geometry only by its pixdim."""
     import nibabel
 
     start = _start(path, name, pair)

@@ -17,29 +17,14 @@ _BAND = 8  # rows of weights that share their columns
 def products(
     hu: NDArray[Any], tables: list[Table], fill: float, limits: Limits, uneven: int | None
 ) -> NDArray[np.float32]:
-    """Multiply each axis of a scan by its weights, plane by plane.
+    """Multiply each axis of a scan by its weights, plane by plane, clipped to `limits` first.
 
     Weights are zero but in a band, so that a few columns serve many rows, and a plane is converted,
     clipped and reduced while it is in the cache: nothing as large as the scan is made.
 
-    Parameters
-    ----------
-    hu : ndarray of shape (A, B, C)
-        Voxels of any real type; views that are flipped or permuted are welcome.
-    tables : list of 3 (weights, outside)
-        An axis each: weights of shape (n_out, n_in), None to leave it as it is; which of the
-        results lie outside.
-    fill : float
-        Value of those.
-    limits : tuple of (low, high) or None
-        What voxels are clipped to first.
-    uneven : int or None
-        The axis whose weights have no symmetry.
-
-    Returns
-    -------
-    ndarray of float32
-        A new, C-contiguous array.
+    `hu` is of any real type; views that are flipped or permuted are welcome. `tables` are weights
+    (n_out, n_in) an axis, None to leave it as it is, and which of the results lie outside and
+    become `fill`. `uneven` is the axis whose weights have no symmetry.
     """
     # The weights are symmetric, so a flipped view is worked on as it lies in memory and the small
     # result is flipped; likewise for permuted axes. Neither copies the scan.

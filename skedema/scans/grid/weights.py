@@ -17,28 +17,16 @@ def axis_weights(
 ) -> tuple[NDArray[np.float32] | None, NDArray[np.bool_]]:
     """Antialiased linear weights from one axis to another with the same centre.
 
-    The weight of input voxel i for the output voxel centred at x is a triangle,
-    max(0, 1 - abs(i - x) / s) with s = max(1, ratio), and each row is normalised: linear
-    interpolation when the grid is finer, and when it is coarser the widened triangle that Pillow
-    and ``torch.nn.functional.interpolate(antialias=True)`` use. Sampled at a ratio that is not a
-    whole number, such a triangle is not centred on x (by up to 0.09 input voxels), so that edges
-    would shift; a linear factor puts its centre of mass on x wherever it lies inside the axis.
+    The weight of input voxel i for the output voxel centred at x is a triangle, max(0, 1 - abs(i -
+    x) / s) with s = max(1, ratio), and each row is normalised: linear interpolation when the grid
+    is finer, and when it is coarser the widened triangle that Pillow and
+    ``torch.nn.functional.interpolate(antialias=True)`` use. Sampled at a ratio that is not a whole
+    number, such a triangle is not centred on x (by up to 0.09 input voxels), so that edges would
+    shift; a linear factor puts its centre of mass on x wherever it lies inside the axis.
 
-    Parameters
-    ----------
-    n_in : int
-        Number of input voxels.
-    n_out : int
-        Number of output voxels.
-    ratio : float
-        Output spacing divided by input spacing.
-
-    Returns
-    -------
-    weights : ndarray of shape (n_out, n_in), float32, or None
-        Rows sum to 1, or to 0 where the output voxel is outside. None if nothing changes.
-    outside : ndarray of shape (n_out,), bool
-        Output voxels whose centre is beyond the outer faces of the input.
+    `ratio` is output spacing divided by input spacing. The weights (n_out, n_in) have rows that sum
+    to 1, or to 0 where the centre of the output voxel is beyond the outer faces of the input, which
+    the second array (n_out,) tells. None if nothing changes.
     """
     centre = (n_in - 1) / 2 + (np.arange(n_out) - (n_out - 1) / 2) * ratio
     outside = (centre < -0.5 - 1e-6) | (centre > n_in - 0.5 + 1e-6)
@@ -65,28 +53,15 @@ def slice_weights(
 ) -> NDArray[np.float32]:
     """Antialiased linear weights from unevenly spaced slices to places along their axis.
 
-    The scan is linear from slice to slice, and constant beyond the first and the last. A place
-    takes the mean of that course under a triangle that reaches sqrt(step^2 - d^2) to each side, d
-    being the longer of the steps beside a slice (between two slices, interpolated): linear
-    interpolation alone spreads a slice over d, with a variance of d^2 / 6, and both together have
-    step^2 / 6, the variance of the triangle of `axis_weights`. Where slices are farther apart
-    than `step` nothing is averaged. The triangle never reaches beyond the outer slices. So linear
-    functions are reproduced everywhere between them, and close slices do not count for more than
-    the length that they stand for.
-
-    Parameters
-    ----------
-    depths : ndarray of shape (n_in,)
-        Positions of the slices, strictly rising.
-    centres : ndarray of shape (n_out,)
-        Places to interpolate at, in the same unit.
-    step : float
-        Distance of these places, in the same unit.
-
-    Returns
-    -------
-    ndarray of shape (n_out, n_in), float32
-        None negative; rows sum to 1.
+    The `depths` of the slices rise strictly. The scan is linear from slice to slice, and constant
+    beyond the first and the last. A place takes the mean of that course under a triangle that
+    reaches sqrt(step^2 - d^2) to each side, d being the longer of the steps beside a slice (between
+    two slices, interpolated): linear interpolation alone spreads a slice over d, with a variance of
+    d^2 / 6, and both together have step^2 / 6, the variance of the triangle of `axis_weights`.
+    Where slices are farther apart than `step`, the distance of the places, nothing is averaged. The
+    triangle never reaches beyond the outer slices. So linear functions are reproduced everywhere
+    between them, and close slices do not count for more than the length that they stand for.
+    Weights are (n_out, n_in), none negative.
 
     Examples
     --------

@@ -151,19 +151,8 @@ def _check(pose: Pose, mirror: _Mirror, offset: float, along: Floats) -> None:
 def upright(scan: Scan, pose: Pose) -> tuple[Scan, Floats]:
     """Turn a scan about its head's centre, so that the head's axes are RAS.
 
-    Parameters
-    ----------
-    scan : Scan
-        With geometry; its voxels stay as they are.
-    pose : Pose
-        Of its head.
-
-    Returns
-    -------
-    scan : Scan
-        The same voxels elsewhere: a new affine.
-    centre : ndarray of shape (3,)
-        The head's centre in the new coordinates: where it was.
+    Gives the same voxels with a new affine, and the head's centre in the new coordinates: where it
+    was.
     """
     assert scan.affine is not None
     turned = scan.affine.copy()

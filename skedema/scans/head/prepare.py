@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skedema.scans._intensity import odd_intensity
 from skedema.scans._remarks import Remark
 from skedema.scans.errors import NotBelieved, ScanError
 from skedema.scans.head.brain import brain_mask, check_mask, keep_brain
@@ -23,8 +22,8 @@ class Prepared(NamedTuple):
     """
 
     scan: Scan
-    centre: NDArray[np.float64] | None
-    remarks: tuple[Remark, ...]
+    centre: NDArray[np.float64] | None = None
+    remarks: tuple[Remark, ...] = ()
 
 
 def prepare(scan: Scan, head_margin: float | None, skull_strip: bool, align: bool) -> Prepared:
@@ -33,31 +32,23 @@ def prepare(scan: Scan, head_margin: float | None, skull_strip: bool, align: boo
     A brain mask or a pose that is not believed is left out, and a remark says so: the parameters
     are those of `VolumeReader`.
     """
-    remarks = look(scan)
     if head_margin is not None:
         scan = crop(scan, head_margin)
     if not (skull_strip or align):
-        return Prepared(scan, None, remarks)
+        return Prepared(scan)
     try:
         mask = _brain(scan, "skull_strip" if skull_strip else "align")
     except NotBelieved as error:
-        return Prepared(scan, None, (*remarks, Remark("mask", str(error))))
-    centre = None
-    turned = scan
+        return Prepared(scan, remarks=(Remark("mask", str(error)),))
+    turned, centre, remarks = Prepared(scan)
     if align:
         try:
             turned, centre = upright(scan, head_pose(mask, scan))
         except NotBelieved as error:
-            remarks += (Remark("pose", f"{error}; check its orientation and its brain mask"),)
+            remarks = (Remark("pose", f"{error}; check its orientation and its brain mask"),)
     if skull_strip:
         turned = turned._replace(voxels=keep_brain(scan.voxels, mask))
     return Prepared(turned, centre, remarks)
-
-
-def look(scan: Scan) -> tuple[Remark, ...]:
-    """Say what is odd about a scan however it is read."""
-    odd = odd_intensity(scan.voxels)
-    return () if odd is None else (Remark("intensity", odd),)
 
 
 def _brain(scan: Scan, parameter: str) -> NDArray[np.bool_]:
