@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from skedema._told import tell
 from skedema.clinical.leaks import scan_columns
 from skedema.frames import Column, counted, listing
 from skedema.frames.leniently import read_leniently
@@ -78,11 +78,9 @@ def _warn(sign: str, groups: NDArray[Any] | None, remedy: str = "") -> None:
         if groups is None
         else "give them one value in groups=."
     )
-    warnings.warn(
+    tell(
         f"{sign} If rows share a patient, a model would be tested on those that it was trained "
-        f"on, and every figure be too good: {give}{remedy}",
-        UserWarning,
-        stacklevel=4,
+        f"on, and every figure be too good: {give}{remedy}"
     )
 
 
