@@ -54,16 +54,6 @@ def own_members(cls: type) -> Iterator[tuple[str, object]]:
 
 # Names whose example is still to be written.
 WITHOUT_EXAMPLE = {
-    "skedema.evaluation.Evaluation",
-    "skedema.evaluation.metrics.calibration_intercept",
-    "skedema.evaluation.metrics.calibration_slope",
-    "skedema.evaluation.metrics.net_benefit",
-    "skedema.evaluation.metrics.sensitivity_at_specificity",
-    "skedema.evaluation.statistics.PairedTest",
-    "skedema.evaluation.statistics.corrected_resampled_t",
-    "skedema.evaluation.statistics.delong_test",
-    "skedema.evaluation.statistics.patient_weights",
-    "skedema.evaluation.statistics.percentile_interval",
     "skedema.scans.dicom.dicom_key",
     "skedema.scans.dicom.load_dicom",
 }

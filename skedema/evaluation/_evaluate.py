@@ -236,10 +236,10 @@ def _covariates(subgroups: Any, X: Any, n_rows: int) -> pd.DataFrame:
             "subgroups must be names of columns of a table X, or a table or dict of columns, got "
             f"{type(table).__name__}."
         )
-    known = list(native.columns if isinstance(native, nw.DataFrame) else native)
-    for name in known if names is None else names:
-        if name not in known:
-            raise ValueError(f"subgroups names {name!r}, which is no column of X: {known}.")
+    labels = list(native.columns if isinstance(native, nw.DataFrame) else native)
+    for name in labels if names is None else names:
+        if name not in labels:
+            raise ValueError(f"subgroups names {name!r}, which is no column of X: {labels}.")
         column = native[name]
         values = column.to_numpy() if isinstance(column, nw.Series) else np.asarray(column)
         if values.shape != (n_rows,):

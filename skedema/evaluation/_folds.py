@@ -59,26 +59,8 @@ def make_tasks(
 ) -> list[Task]:
     """List what is to be done, estimator by estimator.
 
-    Parameters
-    ----------
-    estimators : dict of str to estimator
-        By name; the name is not part of a key.
-    splits : sequence of Split
-        The folds.
-    X, y : table and labels
-        The rows.
-    kept : bool
-        Whether keys are needed.
-
-    Returns
-    -------
-    list of Task
-        A key holds digests of the estimator, X, y and the rows of the fold.
-
-    Raises
-    ------
-    TypeError
-        When something cannot be digested.
+    A key, where one is `kept`, holds digests of the estimator, X, y and the rows of the fold; the
+    name of the estimator is no part of it.
     """
     if not kept:
         return [Task(n, e, split, None) for n, e in estimators.items() for split in splits]
@@ -86,9 +68,9 @@ def make_tasks(
     rows = [digest((split.train, split.test), "A fold") for split in splits]
     tasks = []
     for name, estimator in estimators.items():
-        known = data | {"estimator": digest(estimator, f"Estimator {name!r}")}
+        described = data | {"estimator": digest(estimator, f"Estimator {name!r}")}
         for split, of_split in zip(splits, rows, strict=True):
-            key = json.dumps(known | {"rows": of_split}, sort_keys=True)
+            key = json.dumps(described | {"rows": of_split}, sort_keys=True)
             tasks.append(Task(name, estimator, split, key))
     return tasks
 
@@ -102,28 +84,7 @@ def outcomes(
     n_jobs: int | None,
     verbose: int,
 ) -> list[Outcome]:
-    """Do the tasks, or take what is kept of them.
-
-    Parameters
-    ----------
-    tasks : sequence of Task
-        In any order.
-    X, y : table and labels
-        The rows.
-    classes : ndarray
-        All labels, in order.
-    store : ArrayStore or None
-        Where outcomes are kept; the process that computes one keeps it at once.
-    n_jobs : int or None
-        Tasks at the same time, in processes.
-    verbose : int
-        Above 0 a bar is shown on standard error.
-
-    Returns
-    -------
-    list of Outcome
-        One a task, in their order.
-    """
+    """Do the tasks, or take what is kept of them; the process that does one keeps it at once."""
     found: list[Outcome | None] = [_load(store, task, len(classes)) for task in tasks]
     due = [number for number, outcome in enumerate(found) if outcome is None]
     arguments = [(tasks[number], X, y, classes, store) for number in due]

@@ -117,9 +117,8 @@ def missing_curve(
     Warns
     -----
     UserWarning
-        As `evaluate` when a patient seems to be in several rows, or when all rows that are tested
-        are of one class. Once, of all columns of X
-        that may tell the answer.
+        As `evaluate` when a patient seems to be in several rows, or when a class is nowhere tested.
+        Once, of all columns of X that may tell the answer.
 
     See Also
     --------
@@ -186,16 +185,16 @@ def _curve(
         fitted = clone(model).fit(seen, _safe_indexing(y, split.train))
         labels = np.searchsorted(classes, np.asarray(y))
         there = present(unseen, plan.columns)
-        known: dict[bytes, dict[str, float]] = {}
+        computed: dict[bytes, dict[str, float]] = {}
         rows = []
         importance = _Importance(fitted, seen, labels[split.train], classes, fold, plan)
         for pattern, share, repeat, gone in _gaps(plan, fold, there, importance):
             key = gone.tobytes()
-            if key not in known:
+            if key not in computed:
                 probability = probabilities(fitted, without(unseen, plan.columns, gone), classes)
-                known[key] = _figures(labels[split.test], probability, _FIGURES)
+                computed[key] = _figures(labels[split.test], probability, _FIGURES)
             place = {"estimator": name, "pattern": pattern, "share": share, "repeat": repeat}
-            rows.append(place | {"fold": fold, "removed": int(gone.sum())} | known[key])
+            rows.append(place | {"fold": fold, "removed": int(gone.sum())} | computed[key])
     except Exception as error:
         error.add_note(f"This was estimator {name!r} on {split.name}.")
         raise
@@ -263,15 +262,15 @@ def _figures(
     return {each.name: measured(each, rows, weight, {}) for each in find_metrics(names)}
 
 
-def _positions(known: list[Any], columns: Iterable[Any] | None, keep: Iterable[Any]) -> list[int]:
+def _positions(labels: list[Any], columns: Iterable[Any] | None, keep: Iterable[Any]) -> list[int]:
     keep = [keep] if isinstance(keep, str) else list(keep)
-    chosen = known if columns is None else [columns] if isinstance(columns, str) else list(columns)
+    chosen = labels if columns is None else [columns] if isinstance(columns, str) else list(columns)
     for name in (*chosen, *keep):
-        if name not in known:
+        if name not in labels:
             raise ValueError(
-                f"X has no column {name!r}. {nearest_name(str(name), map(str, known))}"
+                f"X has no column {name!r}. {nearest_name(str(name), map(str, labels))}"
             )
-    positions = sorted({known.index(name) for name in chosen if name not in keep})
+    positions = sorted({labels.index(name) for name in chosen if name not in keep})
     if not positions:
         raise ValueError("There is no column that may go missing: keep= names them all.")
     return positions

@@ -101,7 +101,15 @@ class Evaluation:
     >>> result
     <Evaluation of 1 estimator: 150 rows of 150 patients, 1 x 5 folds, 3 classes>
     >>> result.confusion_matrix()
-    >>> result.table(["roc_auc", "f1"], n_resamples=200)
+                        0     1     2
+    estimator label
+    logistic  0      50.0   0.0   0.0
+              1       0.0  46.0   4.0
+              2       0.0   3.0  47.0
+    >>> result.table(["accuracy"], digits=2, n_resamples=200)
+                         accuracy
+    estimator
+    logistic  0.95 (0.91 to 0.99)
     """
 
     predictions: pd.DataFrame

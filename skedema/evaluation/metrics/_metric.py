@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -82,7 +82,7 @@ class Metric:
 
     name: str
     compute: Callable[..., Any]
-    defined: Callable[..., Any] = always
+    defined: Callable[..., Any] = field(default_factory=lambda: always)
     greater_is_better: bool | None = True
     macro: bool = True
     share: bool = False
