@@ -52,21 +52,6 @@ def own_members(cls: type) -> Iterator[tuple[str, object]]:
             yield key, plain
 
 
-# Names whose example is still to be written.
-WITHOUT_EXAMPLE = {
-    "skedema.evaluation.Evaluation",
-    "skedema.evaluation.metrics.calibration_intercept",
-    "skedema.evaluation.metrics.calibration_slope",
-    "skedema.evaluation.metrics.net_benefit",
-    "skedema.evaluation.metrics.sensitivity_at_specificity",
-    "skedema.evaluation.statistics.PairedTest",
-    "skedema.evaluation.statistics.corrected_resampled_t",
-    "skedema.evaluation.statistics.delong_test",
-    "skedema.evaluation.statistics.patient_weights",
-    "skedema.evaluation.statistics.percentile_interval",
-}
-
-
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:docutils")
 def test_public_names_have_valid_numpydoc():
     from numpydoc.validate import validate
@@ -77,7 +62,7 @@ def test_public_names_have_valid_numpydoc():
     for name, thing in public_objects():
         is_method = "." in thing.__qualname__ if inspect.isfunction(thing) else not callable(thing)
         excepted = set(exceptions)
-        if not is_method and name not in WITHOUT_EXAMPLE:
+        if not is_method:
             excepted.remove("EX01")
         found = validate(name)["errors"]
         errors += [f"{name} {code}: {text}" for code, text in found if code not in excepted]

@@ -1,15 +1,16 @@
 """Evaluation: several classifiers on the same folds, with intervals and tests.
 
 `evaluate` gives an `Evaluation`: predictions out of fold, figures with intervals over patients,
-paired comparisons, and tables of subgroups. What they are computed by is in
-`skedema.evaluation.metrics` and `skedema.evaluation.statistics`. `missing_curve` takes values away
-from those who are tested.
+paired comparisons, and tables of classes and subgroups. What they are computed by is in
+`skedema.evaluation.metrics` and `skedema.evaluation.statistics`; `register_metric` adds a figure.
+`missing_curve` takes values away from those who are tested.
 """
 
 from __future__ import annotations
 
 from skedema.evaluation._evaluate import evaluate
 from skedema.evaluation._gaps import missing_curve
+from skedema.evaluation.metrics import Metric, register_metric
 from skedema.evaluation.result import Evaluation
 
-__all__ = ["Evaluation", "evaluate", "missing_curve"]
+__all__ = ["Evaluation", "Metric", "evaluate", "missing_curve", "register_metric"]

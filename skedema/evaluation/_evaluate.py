@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,15 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import clone
-from sklearn.utils import check_random_state, indexable
 
 from skedema._caching.store import ArrayStore
+from skedema._told import tell
+from skedema.evaluation._cohort import Cohort, check_estimators, cohort_of
 from skedema.evaluation._folds import Outcome, Task, make_tasks, outcomes
-from skedema.evaluation._leaks import look_for_leaks
-from skedema.evaluation._patients import warn_of_repeated_patients
-from skedema.evaluation._splits import Split, draw_splits, same_splits, warn_of_one_class
+from skedema.evaluation._predictions import positive_class, probability_columns
+from skedema.evaluation._splits import draw_splits, same_splits
+from skedema.evaluation.metrics._registry import METRICS, find_metrics, try_metrics
 from skedema.evaluation.result import Evaluation
-from skedema.frames import check_same_rows, counted
 
 _FEW = 10
 
@@ -34,6 +32,8 @@ def evaluate(
     *,
     cv: Any = None,
     groups: Any = None,
+    metrics: Iterable[str] = METRICS,
+    pos_label: Any = None,
     n_jobs: int | None = None,
     storage: str | os.PathLike[str] | None = None,
     subgroups: Any = None,
@@ -55,14 +55,22 @@ def evaluate(
     X : table or array-like of shape (n, n_features)
         One row a patient or scan.
     y : array-like of shape (n,)
-        Two classes. The positive one is the second in order, as elsewhere in scikit-learn: 1 of 0
-        and 1, True of False and True.
+        Two classes or more.
     cv : int, splitter, iterable or None, default=None
         Any splitter of scikit-learn, or (train, test) positions; drawn once. An int or None
         (5) is shuffled, stratified folds, which keep groups whole where there are `groups`.
     groups : array-like of shape (n,) or None, default=None
         The patient of each row. No fold may split one, whatever `cv` is, and the bootstrap draws
         whole ones. None: each row is a patient of its own.
+    metrics : iterable of str, default=METRICS
+        What the tables hold unless they are asked for others: names of
+        `skedema.evaluation.metrics.METRICS`, of `register_metric`, or of scikit-learn's scorers,
+        which are greater for better. Those take about a millisecond a resample and fold.
+    pos_label : object, default=None
+        The label of the positive class of two, whose probability, recall, precision and so on the
+        figures are. None is the second in order, as elsewhere in scikit-learn: 1 of 0 and 1, True
+        of False and True; of texts the second by alphabet, "none" of "edema" and "none". The
+        ``repr`` and each table say which it is.
     n_jobs : int or None, default=None
         Fits at the same time, in processes with one thread each.
     storage : path or None, default=None
@@ -89,7 +97,8 @@ def evaluate(
     Raises
     ------
     ValueError
-        When there are other than two classes; y, `groups` or `subgroups` belong to other rows of a
+        When there are fewer than two classes, or `pos_label` is none of two; a metric is unknown or
+        cannot be computed of so many classes; y, `groups` or `subgroups` belong to other rows of a
         pandas table, or stand in another order; a group is split; a fold cannot be used; with
         `storage`, when a later session would draw other folds.
     TypeError
@@ -102,13 +111,13 @@ def evaluate(
         When a patient seems to be in several rows that are not of one group: the same scan, also by
         another path, through a link or as a copy; rows that agree in all clinical values, three or
         more of them numbers that no other row has; or, without `groups`, a repeated label of an
-        index that is not a count. When all rows that are tested are of one class. When there are
+        index that is not a count. When a class is nowhere tested. When there are
         fewer than ten groups: drawing so few gives no interval worth the name. Once, of all columns
         of X that may tell the answer.
 
     Notes
     -----
-    **Several classes** are refused. Evaluate one against the rest: ``y == "c"``.
+    **More than two classes**: see the notes of `Evaluation`. Each has to be in each training part.
 
     **Held-out sites** with a row a patient: ``cv=LeaveOneGroupOut(), groups=sites`` would draw
     whole sites in the bootstrap. ``cv=list(LeaveOneGroupOut().split(X, y, sites))``, with
@@ -133,105 +142,80 @@ def evaluate(
     >>> models = {"tree": DecisionTreeClassifier(max_depth=3), "prevalence": DummyClassifier()}
     >>> result = evaluate(models, X, y, random_state=0)
     >>> result
-    <Evaluation of 2 estimators: 569 rows of 569 patients, 1 x 5 folds>
+    <Evaluation of 2 estimators: 569 rows of 569 patients, 1 x 5 folds, positive class 1>
     >>> table = result.summary(["roc_auc"], n_resamples=200)
     >>> bool(table["pooled"][0] > 0.9)
     True
     """
-    models = _check_estimators(estimators)
-    X, y, groups = indexable(X, y, groups)
-    check_same_rows(X, y=y, groups=groups, subgroups=subgroups)
-    classes, label = _check_labels(y)
-    patients = np.arange(len(label)) if groups is None else _check_groups(groups)
-    by_group = None if groups is None else patients
-    warn_of_repeated_patients(X, by_group)
-    leaks = look_for_leaks(X, np.asarray(y), trusted_columns)
-    covariates = _covariates(subgroups, X, len(label))
-    given = isinstance(random_state, Integral)
-    seed = int(random_state) if given else int(check_random_state(random_state).randint(2**31))
-    splits = draw_splits(X, label, by_group, cv, seed)
-    warn_of_one_class(splits, label, classes)
+    models = check_estimators(estimators)
+    chosen = find_metrics(metrics)
+    cohort = cohort_of(X, y, groups, cv, trusted_columns, random_state, subgroups=subgroups)
+    n_rows = len(cohort.label)
+    order = _order(cohort.classes, pos_label)
+    try_metrics(chosen, len(order))
+    covariates = _covariates(subgroups, cohort.X, n_rows)
+    if cohort.groups is not None:
+        _warn_of_few(cohort.groups)
     store = None
     if storage is not None:
-        own = cv is None or isinstance(cv, Integral)
-        again = splits if _is_list(cv) else draw_splits(X, label, by_group, cv, seed)
-        if (own and not given) or not same_splits(splits, again):
-            raise ValueError(
-                "With storage, folds must be the same in a later session: give random_state= an "
-                "int, here where cv is an int or None, and to the splitter otherwise."
-            )
+        _check_same_folds(cohort, cv, isinstance(random_state, Integral))
         Path(storage).mkdir(parents=True, exist_ok=True)
         store = ArrayStore(os.path.abspath(storage))
-    tasks = make_tasks(models, splits, X, y, kept=store is not None)
-    found = outcomes(tasks, X, y, classes[1], store, n_jobs, verbose)
+    tasks = make_tasks(models, cohort.splits, cohort.X, cohort.y, kept=store is not None)
+    found = outcomes(tasks, cohort.X, cohort.y, cohort.classes, store, n_jobs, verbose)
     return Evaluation(
-        predictions=_predictions(tasks, found, np.asarray(y), classes),
+        predictions=_predictions(tasks, found, cohort, order),
         folds=_folds(tasks, found),
-        groups=patients,
-        classes=(classes[0], classes[1]),
+        groups=np.arange(n_rows) if cohort.groups is None else cohort.groups,
+        classes=tuple(cohort.classes[order].tolist()),
         covariates=covariates,
-        random_state=seed,
-        index=X.index if isinstance(X, pd.DataFrame) else None,
-        leaks=leaks,
+        random_state=cohort.seed,
+        metrics=tuple(metric.name for metric in chosen),
+        index=cohort.X.index if isinstance(cohort.X, pd.DataFrame) else None,
+        leaks=cohort.leaks,
     )
 
 
-def _check_estimators(estimators: Any) -> dict[str, Any]:
-    if not isinstance(estimators, Mapping) or not estimators:
-        raise TypeError("estimators must be a dict of classifiers by name, such as {'mine': clf}.")
-    for name, estimator in estimators.items():
-        if not isinstance(name, str):
-            raise TypeError(f"Names of estimators must be text, got {name!r}.")
-        clone(estimator)  # says itself what is no estimator
-        if not hasattr(estimator, "predict_proba"):
-            raise TypeError(
-                f"Estimator {name!r} ({type(estimator).__name__}) has no predict_proba. "
-                "sklearn.calibration.CalibratedClassifierCV gives a classifier one."
-            )
-    return dict(estimators)
-
-
-def _check_labels(y: Any) -> tuple[list[Any], NDArray[np.bool_]]:
-    values = np.asarray(y)
-    if values.ndim != 1:
-        raise ValueError(f"y must have one label a row, got shape {values.shape}.")
-    missing = np.asarray(pd.isna(values))
-    if missing.any():
+def _order(classes: NDArray[Any], pos_label: Any) -> NDArray[np.intp]:
+    """Give the order in which classes are told: of two, the positive one last."""
+    order = np.arange(len(classes))
+    if pos_label is None:
+        return order
+    if len(classes) > 2:
         raise ValueError(
-            f"{counted(int(missing.sum()), 'row has', 'rows have')} no label, "
-            f"the first at position {int(np.flatnonzero(missing)[0])}. "
-            "Leave out rows whose label is not known."
+            f"pos_label={pos_label!r} names the positive class of two, but y has {len(classes)}: "
+            "leave it out, and see per_class() of the result for each class against the rest; or "
+            "evaluate y == the class."
         )
-    classes = np.unique(values)
-    if len(classes) != 2:
-        raise ValueError(
-            f"Two classes can be evaluated, y has {len(classes)}: {classes[:5].tolist()}. With "
-            "more, evaluate one against the rest: y == the class."
-        )
-    return classes.tolist(), values == classes[1]
+    if pos_label not in classes.tolist():
+        raise ValueError(f"pos_label={pos_label!r} is none of the classes {classes.tolist()}.")
+    return order if classes[1] == pos_label else order[::-1]
 
 
-def _check_groups(groups: Any) -> NDArray[Any]:
-    values = np.asarray(groups)
-    if values.ndim != 1:
-        raise ValueError(f"groups must have one value a row, got shape {values.shape}.")
-    missing = np.asarray(pd.isna(values))
-    if missing.any():
+def _check_same_folds(cohort: Cohort, cv: Any, seed_given: bool) -> None:
+    own = cv is None or isinstance(cv, Integral)
+    listed = not own and not hasattr(cv, "split")
+    again = (
+        cohort.splits
+        if listed
+        else draw_splits(cohort.X, cohort.label, cohort.groups, cv, cohort.seed)
+    )
+    if (own and not seed_given) or not same_splits(cohort.splits, again):
         raise ValueError(
-            f"{counted(int(missing.sum()), 'row has', 'rows have')} no group, "
-            f"the first at position {int(np.flatnonzero(missing)[0])}. Give each patient a value."
+            "With storage, folds must be the same in a later session: give random_state= an "
+            "int, here where cv is an int or None, and to the splitter otherwise."
         )
-    n_groups = len(set(values.tolist()))
+
+
+def _warn_of_few(groups: NDArray[Any]) -> None:
+    n_groups = len(set(groups.tolist()))
     if n_groups < _FEW:
-        warnings.warn(
+        tell(
             f"There are {n_groups} groups, and the bootstrap draws whole ones: intervals and "
             "DeLong's test need more. If groups are sites with many patients each, give "
             "cv=list(splitter.split(X, y, sites)) and groups= the patients, or None where each "
-            "row is one.",
-            UserWarning,
-            stacklevel=3,
+            "row is one."
         )
-    return values
 
 
 def _covariates(subgroups: Any, X: Any, n_rows: int) -> pd.DataFrame:
@@ -252,10 +236,10 @@ def _covariates(subgroups: Any, X: Any, n_rows: int) -> pd.DataFrame:
             "subgroups must be names of columns of a table X, or a table or dict of columns, got "
             f"{type(table).__name__}."
         )
-    known = list(native.columns if isinstance(native, nw.DataFrame) else native)
-    for name in known if names is None else names:
-        if name not in known:
-            raise ValueError(f"subgroups names {name!r}, which is no column of X: {known}.")
+    labels = list(native.columns if isinstance(native, nw.DataFrame) else native)
+    for name in labels if names is None else names:
+        if name not in labels:
+            raise ValueError(f"subgroups names {name!r}, which is no column of X: {labels}.")
         column = native[name]
         values = column.to_numpy() if isinstance(column, nw.Series) else np.asarray(column)
         if values.shape != (n_rows,):
@@ -266,14 +250,12 @@ def _covariates(subgroups: Any, X: Any, n_rows: int) -> pd.DataFrame:
     return pd.DataFrame(columns, index=pd.RangeIndex(n_rows))
 
 
-def _is_list(cv: Any) -> bool:
-    return cv is not None and not hasattr(cv, "split") and not isinstance(cv, Integral)
-
-
 def _predictions(
-    tasks: list[Task], found: list[Outcome], y: NDArray[Any], classes: list[Any]
+    tasks: list[Task], found: list[Outcome], cohort: Cohort, order: NDArray[np.intp]
 ) -> pd.DataFrame:
-    names = np.array(classes, dtype=y.dtype)
+    classes, y = cohort.classes, np.asarray(cohort.y)
+    names = classes[order].tolist()
+    columns = probability_columns(names)
     parts = [
         pd.DataFrame(
             {
@@ -282,18 +264,18 @@ def _predictions(
                 "fold": task.split.fold,
                 "row": task.split.test,
                 "label": y[task.split.test],
-                "probability": outcome.probability,
-                "predicted": names[outcome.predicted.astype(int)],
+                **dict(zip(columns, outcome.probability[:, order[-len(columns) :]].T, strict=True)),
+                "predicted": classes[outcome.predicted],
             }
         )
         for task, outcome in zip(tasks, found, strict=True)
     ]
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts, ignore_index=True).rename_axis(columns=positive_class(names))
 
 
 def _folds(tasks: list[Task], found: list[Outcome]) -> pd.DataFrame:
     def row(task: Task, outcome: Outcome) -> dict[str, Any]:
-        split: Split = task.split
+        split = task.split
         return {
             "estimator": task.name,
             "repeat": split.repeat,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
 
 from skedema._caching.meaning import digest
 from skedema._caching.store import ArrayStore
@@ -20,7 +21,7 @@ from skedema._folds import each_fold
 from skedema.evaluation._splits import Split
 
 # Raise this when what is kept of a fold changes: it is then computed anew.
-_LAYOUT = 1
+_LAYOUT = 2
 
 
 @dataclass(frozen=True)
@@ -29,16 +30,16 @@ class Outcome:
 
     Attributes
     ----------
-    probability : ndarray of float of shape (n_test,)
-        Of the positive class.
-    predicted : ndarray of bool of shape (n_test,)
-        Whether the estimator's own ``predict`` says the positive class.
+    probability : ndarray of float of shape (n_test, n_classes)
+        Of the classes, in order.
+    predicted : ndarray of int of shape (n_test,)
+        Which class the estimator's own ``predict`` says.
     fit_seconds, predict_seconds : float
         How long it took.
     """
 
     probability: NDArray[np.float64]
-    predicted: NDArray[np.bool_]
+    predicted: NDArray[np.intp]
     fit_seconds: float
     predict_seconds: float
 
@@ -58,26 +59,8 @@ def make_tasks(
 ) -> list[Task]:
     """List what is to be done, estimator by estimator.
 
-    Parameters
-    ----------
-    estimators : dict of str to estimator
-        By name; the name is not part of a key.
-    splits : sequence of Split
-        The folds.
-    X, y : table and labels
-        The rows.
-    kept : bool
-        Whether keys are needed.
-
-    Returns
-    -------
-    list of Task
-        A key holds digests of the estimator, X, y and the rows of the fold.
-
-    Raises
-    ------
-    TypeError
-        When something cannot be digested.
+    A key, where one is `kept`, holds digests of the estimator, X, y and the rows of the fold; the
+    name of the estimator is no part of it.
     """
     if not kept:
         return [Task(n, e, split, None) for n, e in estimators.items() for split in splits]
@@ -85,9 +68,9 @@ def make_tasks(
     rows = [digest((split.train, split.test), "A fold") for split in splits]
     tasks = []
     for name, estimator in estimators.items():
-        known = data | {"estimator": digest(estimator, f"Estimator {name!r}")}
+        described = data | {"estimator": digest(estimator, f"Estimator {name!r}")}
         for split, of_split in zip(splits, rows, strict=True):
-            key = json.dumps(known | {"rows": of_split}, sort_keys=True)
+            key = json.dumps(described | {"rows": of_split}, sort_keys=True)
             tasks.append(Task(name, estimator, split, key))
     return tasks
 
@@ -96,36 +79,15 @@ def outcomes(
     tasks: Sequence[Task],
     X: Any,
     y: Any,
-    positive: Any,
+    classes: NDArray[Any],
     store: ArrayStore | None,
     n_jobs: int | None,
     verbose: int,
 ) -> list[Outcome]:
-    """Do the tasks, or take what is kept of them.
-
-    Parameters
-    ----------
-    tasks : sequence of Task
-        In any order.
-    X, y : table and labels
-        The rows.
-    positive : object
-        The label of the positive class.
-    store : ArrayStore or None
-        Where outcomes are kept; the process that computes one keeps it at once.
-    n_jobs : int or None
-        Tasks at the same time, in processes.
-    verbose : int
-        Above 0 a bar is shown on standard error.
-
-    Returns
-    -------
-    list of Outcome
-        One a task, in their order.
-    """
-    found: list[Outcome | None] = [_load(store, task) for task in tasks]
+    """Do the tasks, or take what is kept of them; the process that does one keeps it at once."""
+    found: list[Outcome | None] = [_load(store, task, len(classes)) for task in tasks]
     due = [number for number, outcome in enumerate(found) if outcome is None]
-    arguments = [(tasks[number], X, y, positive, store) for number in due]
+    arguments = [(tasks[number], X, y, classes, store) for number in due]
     progress = bar("evaluate", "fit", len(tasks), done=len(tasks) - len(due), shown=verbose)
     for number, outcome in zip(due, each_fold(_do, arguments, n_jobs, progress), strict=True):
         found[number] = outcome
@@ -133,45 +95,56 @@ def outcomes(
     return [outcome for outcome in found if outcome is not None]
 
 
-def _do(task: Task, X: Any, y: Any, positive: Any, store: ArrayStore | None) -> Outcome:
+def _do(task: Task, X: Any, y: Any, classes: NDArray[Any], store: ArrayStore | None) -> Outcome:
     try:
-        outcome = _fit_and_ask(task, X, y, positive)
+        outcome = _fit_and_ask(task, X, y, classes)
     except Exception as error:
         error.add_note(f"This was estimator {task.name!r} on {task.split.name}.")
         raise
     if store is not None and task.key is not None:
-        seconds = (outcome.fit_seconds, outcome.predict_seconds)
-        rows = np.column_stack([outcome.probability, outcome.predicted])
-        store.save(task.key, np.vstack([seconds, rows]).astype(np.float64))
+        rows = np.column_stack([outcome.predicted, outcome.probability]).astype(np.float64)
+        seconds = np.zeros_like(rows[:1])
+        seconds[0, :2] = outcome.fit_seconds, outcome.predict_seconds
+        store.save(task.key, np.vstack([seconds, rows]))
     return outcome
 
 
-def _load(store: ArrayStore | None, task: Task) -> Outcome | None:
+def _load(store: ArrayStore | None, task: Task, n_classes: int) -> Outcome | None:
     if store is None or task.key is None:
         return None
     array = store.load(task.key)
-    if array is None or array.shape != (len(task.split.test) + 1, 2):
+    if array is None or array.shape != (len(task.split.test) + 1, 1 + n_classes):
         return None
-    return Outcome(array[1:, 0], array[1:, 1] == 1, float(array[0, 0]), float(array[0, 1]))
+    (fit_seconds, predict_seconds), rows = array[0, :2].tolist(), array[1:]
+    return Outcome(rows[:, 1:], rows[:, 0].astype(np.intp), fit_seconds, predict_seconds)
 
 
-def _fit_and_ask(task: Task, X: Any, y: Any, positive: Any) -> Outcome:
+def _fit_and_ask(task: Task, X: Any, y: Any, classes: NDArray[Any]) -> Outcome:
     train, test = task.split.train, task.split.test
     started = time.perf_counter()
     fitted = clone(task.estimator)
     fitted.fit(_safe_indexing(X, train), _safe_indexing(y, train))
     trained = time.perf_counter()
     unseen = _safe_indexing(X, test)
-    probabilities = np.asarray(fitted.predict_proba(unseen), dtype=np.float64)
-    predicted = np.asarray(fitted.predict(unseen)) == positive
+    probability = probabilities(fitted, unseen, classes)
+    said = np.asarray(fitted.predict(unseen))
     asked = time.perf_counter()
-    column = np.flatnonzero(np.asarray(fitted.classes_) == positive)
-    if probabilities.shape != (len(test), 2) or len(column) != 1:
+    is_class = said[:, None] == classes
+    if not is_class.any(axis=1).all():
+        raise ValueError(f"predict gave labels other than the classes {classes.tolist()}.")
+    return Outcome(probability, is_class.argmax(axis=1), trained - started, asked - trained)
+
+
+def probabilities(fitted: Any, X: Any, classes: NDArray[Any]) -> NDArray[np.float64]:
+    """Ask a classifier for probabilities, a column a class in the order of these."""
+    found = np.asarray(fitted.predict_proba(X), dtype=np.float64)
+    wanted = (_num_samples(X), len(classes))
+    is_class = np.asarray(fitted.classes_)[:, None] == classes
+    if found.shape != wanted or is_class.shape[0] != len(classes) or not is_class.any(axis=0).all():
         raise ValueError(
-            f"predict_proba gave shape {probabilities.shape} for classes {fitted.classes_}; "
-            f"({len(test)}, 2) and the class {positive!r} among them are needed."
+            f"predict_proba gave shape {found.shape} for classes {fitted.classes_}; {wanted} and a "
+            f"column each for {classes.tolist()} are needed."
         )
-    probability = probabilities[:, column[0]]
-    if not ((probability >= 0) & (probability <= 1)).all():
+    if not ((found >= 0) & (found <= 1)).all():
         raise ValueError("predict_proba gave something else than numbers between 0 and 1.")
-    return Outcome(probability, predicted, trained - started, asked - trained)
+    return found[:, is_class.argmax(axis=0)]

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.utils import _safe_indexing, check_random_state, indexable
+from sklearn.utils import _safe_indexing
 
 from skedema._folds import each_fold
 from skedema._registry import nearest_name
 from skedema.evaluation._cells import Bools, labels_of, present, shuffled, without
-from skedema.evaluation._evaluate import _check_estimators, _check_labels
-from skedema.evaluation._leaks import look_for_leaks
-from skedema.evaluation._patients import warn_of_repeated_patients
-from skedema.evaluation._splits import Split, draw_splits, warn_of_one_class
-from skedema.evaluation.metrics import figures
-from skedema.frames import check_same_rows
+from skedema.evaluation._cohort import check_estimators, cohort_of
+from skedema.evaluation._folds import probabilities
+from skedema.evaluation._predictions import Predictions
+from skedema.evaluation._splits import Split
+from skedema.evaluation.metrics._metric import measured
+from skedema.evaluation.metrics._registry import find_metrics
 
 PATTERNS = (
     "random values",
@@ -72,7 +71,7 @@ def missing_curve(
     X : DataFrame (pandas, polars) or ndarray of shape (n, n_features)
         One row a patient or scan.
     y : array-like of shape (n,)
-        Two classes; the positive one is the second in order.
+        Two classes or more.
     columns : iterable of names or positions, or None, default=None
         What may go missing: names of a DataFrame, positions of an array. None is every column.
     keep : iterable of names or positions, default=()
@@ -104,12 +103,13 @@ def missing_curve(
         ``share``, ``repeat`` (the draw, from 0; the other patterns have one only), ``fold``
         (counted on over the repeats of a splitter), ``removed`` (values that were there and
         are gone), ``roc_auc`` and ``log_loss`` of the fold's test part, NaN where one is not
-        defined.
+        defined. Of two classes both are the same whichever is the positive one; of more the AUC is
+        the mean of each class's against the rest.
 
     Raises
     ------
     ValueError
-        When there are other than two classes; y or `groups` belong to other rows of a pandas table,
+        When there is one class; y or `groups` belong to other rows of a pandas table,
         or stand in another order; a column, pattern or share is none; a fold cannot be used.
     TypeError
         When estimators are not given by name or have no ``predict_proba``, or X is no table.
@@ -117,9 +117,8 @@ def missing_curve(
     Warns
     -----
     UserWarning
-        As `evaluate` when a patient seems to be in several rows, or when all rows that are tested
-        are of one class. Once, of all columns of X
-        that may tell the answer.
+        As `evaluate` when a patient seems to be in several rows, or when a class is nowhere tested.
+        Once, of all columns of X that may tell the answer.
 
     See Also
     --------
@@ -153,49 +152,49 @@ def missing_curve(
     >>> bool(aucs[0.0] > aucs[0.5])
     True
     """
-    models = _check_estimators(estimators)
+    models = check_estimators(estimators)
     positions = _positions(labels_of(X), columns, keep)
-    X, y, groups = indexable(X, y, groups)
-    check_same_rows(X, y=y, groups=groups)
-    classes, label = _check_labels(y)
-    by_group = None if groups is None else np.asarray(groups)
-    warn_of_repeated_patients(X, by_group)
-    look_for_leaks(X, np.asarray(y), trusted_columns)
-    given = isinstance(random_state, Integral)
-    seed = int(random_state) if given else int(check_random_state(random_state).randint(2**31))
-    splits = draw_splits(X, label, by_group, cv, seed)
-    warn_of_one_class(splits, label, classes)
-    plan = _Plan(positions, _check_shares(shares), _check_patterns(patterns), n_repeats, seed)
+    cohort = cohort_of(X, y, groups, cv, trusted_columns, random_state)
+    plan = _Plan(
+        positions, _check_shares(shares), _check_patterns(patterns), n_repeats, cohort.seed
+    )
     if n_repeats < 1:
         raise ValueError(f"n_repeats must be at least 1, got {n_repeats!r}.")
     arguments = [
-        (name, model, fold, split, X, y, classes[1], plan)
+        (name, model, fold, split, cohort.X, cohort.y, cohort.classes, plan)
         for name, model in models.items()
-        for fold, split in enumerate(splits)
+        for fold, split in enumerate(cohort.splits)
     ]
     parts = each_fold(_curve, arguments, n_jobs)
     return pd.concat(parts, ignore_index=True)
 
 
 def _curve(
-    name: str, model: Any, fold: int, split: Split, X: Any, y: Any, positive: Any, plan: _Plan
+    name: str,
+    model: Any,
+    fold: int,
+    split: Split,
+    X: Any,
+    y: Any,
+    classes: NDArray[Any],
+    plan: _Plan,
 ) -> pd.DataFrame:
     """Fit a classifier on a fold, and follow it."""
     try:
         seen, unseen = _safe_indexing(X, split.train), _safe_indexing(X, split.test)
         fitted = clone(model).fit(seen, _safe_indexing(y, split.train))
-        labels = np.asarray(y) == positive
+        labels = np.searchsorted(classes, np.asarray(y))
         there = present(unseen, plan.columns)
-        known: dict[bytes, dict[str, float]] = {}
+        computed: dict[bytes, dict[str, float]] = {}
         rows = []
-        importance = _Importance(fitted, seen, labels[split.train], positive, fold, plan)
+        importance = _Importance(fitted, seen, labels[split.train], classes, fold, plan)
         for pattern, share, repeat, gone in _gaps(plan, fold, there, importance):
             key = gone.tobytes()
-            if key not in known:
-                probability = _ask(fitted, without(unseen, plan.columns, gone), positive)
-                known[key] = figures(labels[split.test], probability, names=_FIGURES)
+            if key not in computed:
+                probability = probabilities(fitted, without(unseen, plan.columns, gone), classes)
+                computed[key] = _figures(labels[split.test], probability, _FIGURES)
             place = {"estimator": name, "pattern": pattern, "share": share, "repeat": repeat}
-            rows.append(place | {"fold": fold, "removed": int(gone.sum())} | known[key])
+            rows.append(place | {"fold": fold, "removed": int(gone.sum())} | computed[key])
     except Exception as error:
         error.add_note(f"This was estimator {name!r} on {split.name}.")
         raise
@@ -231,10 +230,10 @@ class _Importance:
     """By how much the log loss on the training part grows as a variable is shuffled."""
 
     def __init__(
-        self, fitted: Any, X: Any, label: Bools, positive: Any, fold: int, plan: _Plan
+        self, fitted: Any, X: Any, label: Any, classes: Any, fold: int, plan: _Plan
     ) -> None:
         self.fitted, self.X, self.label = fitted, X, label
-        self.positive, self.fold, self.plan = positive, fold, plan
+        self.classes, self.fold, self.plan = classes, fold, plan
         self.found: NDArray[np.float64] | None = None
 
     def __call__(self) -> NDArray[np.float64]:
@@ -251,27 +250,27 @@ class _Importance:
         return float(np.mean(losses))  # that of the whole is the same for all
 
     def _loss(self, X: Any) -> float:
-        probability = _ask(self.fitted, X, self.positive)
-        return figures(self.label, probability, names=["log_loss"])["log_loss"]
+        probability = probabilities(self.fitted, X, self.classes)
+        return _figures(self.label, probability, ["log_loss"])["log_loss"]
 
 
-def _ask(fitted: Any, X: Any, positive: Any) -> NDArray[np.float64]:
-    column = np.flatnonzero(np.asarray(fitted.classes_) == positive)
-    found = np.asarray(fitted.predict_proba(X), dtype=np.float64)[:, column[0]]
-    if not ((found >= 0) & (found <= 1)).all():
-        raise ValueError("predict_proba gave something else than numbers between 0 and 1.")
-    return found
+def _figures(
+    label: NDArray[np.intp], probability: NDArray[np.float64], names: Sequence[str]
+) -> dict[str, float]:
+    rows = Predictions(np.arange(len(label)), label, probability, probability.argmax(axis=1))
+    weight = np.ones(len(label))
+    return {each.name: measured(each, rows, weight, {}) for each in find_metrics(names)}
 
 
-def _positions(known: list[Any], columns: Iterable[Any] | None, keep: Iterable[Any]) -> list[int]:
+def _positions(labels: list[Any], columns: Iterable[Any] | None, keep: Iterable[Any]) -> list[int]:
     keep = [keep] if isinstance(keep, str) else list(keep)
-    chosen = known if columns is None else [columns] if isinstance(columns, str) else list(columns)
+    chosen = labels if columns is None else [columns] if isinstance(columns, str) else list(columns)
     for name in (*chosen, *keep):
-        if name not in known:
+        if name not in labels:
             raise ValueError(
-                f"X has no column {name!r}. {nearest_name(str(name), map(str, known))}"
+                f"X has no column {name!r}. {nearest_name(str(name), map(str, labels))}"
             )
-    positions = sorted({known.index(name) for name in chosen if name not in keep})
+    positions = sorted({labels.index(name) for name in chosen if name not in keep})
     if not positions:
         raise ValueError("There is no column that may go missing: keep= names them all.")
     return positions

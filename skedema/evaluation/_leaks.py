@@ -10,31 +10,9 @@ from skedema.frames.reading import tell_of_words
 
 
 def look_for_leaks(X: Any, y: Any, trusted_columns: Any) -> tuple[Leak, ...]:
-    """Warn of columns that may tell the answer.
+    """Warn once of all columns that may tell the answer.
 
-    Parameters
-    ----------
-    X : object
-        The rows; where it is no table of columns, whatever estimators take, nothing is looked for.
-    y : array-like of shape (n,)
-        The labels, none missing.
-    trusted_columns : sequence of str or int, or None
-        Columns that are known not to leak.
-
-    Returns
-    -------
-    tuple of Leak
-        What was found.
-
-    Raises
-    ------
-    ValueError, TypeError
-        When `trusted_columns` is no list of columns of X.
-
-    Warns
-    -----
-    UserWarning
-        Once, of all that was found.
+    Where X is no table of columns, whatever estimators take, nothing is looked for.
     """
     try:
         table, wrong = read_leniently(X)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from skedema._told import tell
 from skedema.clinical.leaks import scan_columns
 from skedema.frames import Column, counted, listing
 from skedema.frames.leniently import read_leniently
@@ -22,19 +22,10 @@ _SHARED_VALUES = 3
 def warn_of_repeated_patients(X: Any, groups: NDArray[Any] | None = None) -> None:
     """Warn where rows seem to share a patient, though they are not of one group.
 
-    Parameters
-    ----------
-    X : table or array-like
-        The rows. What is no table of columns is not looked at.
-    groups : ndarray of shape (n,) or None, default=None
-        The patient of each row; None: each row is a patient of its own.
-
-    Warns
-    -----
-    UserWarning
-        When a scan is in several rows, be it by another path, through a link or as a copy; when
-        rows agree in all clinical values, three or more of them numbers that no other row has; and
-        without `groups`, when labels of an index, other than a count of rows, are repeated.
+    That is when a scan is in several rows, be it by another path, through a link or as a copy; when
+    rows agree in all clinical values, three or more of them numbers that no other row has; and
+    without `groups`, when labels of an index, other than a count of rows, are repeated. What is no
+    table of columns is not looked at.
     """
     if groups is None and isinstance(X, pd.DataFrame) and not isinstance(X.index, pd.RangeIndex):
         repeated = X.index[X.index.duplicated()]
@@ -78,11 +69,9 @@ def _warn(sign: str, groups: NDArray[Any] | None, remedy: str = "") -> None:
         if groups is None
         else "give them one value in groups=."
     )
-    warnings.warn(
+    tell(
         f"{sign} If rows share a patient, a model would be tested on those that it was trained "
-        f"on, and every figure be too good: {give}{remedy}",
-        UserWarning,
-        stacklevel=4,
+        f"on, and every figure be too good: {give}{remedy}"
     )
 
 

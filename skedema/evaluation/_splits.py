@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
 
+from skedema._told import tell
 from skedema.frames import counted
 
 
@@ -39,32 +40,11 @@ class Split:
 
 
 def draw_splits(
-    X: Any, label: NDArray[np.bool_], groups: Any, cv: Any, random_state: int
+    X: Any, label: NDArray[Any], groups: Any, cv: Any, random_state: int
 ) -> list[Split]:
-    """Draw the folds.
+    """Draw the folds, and refuse those that train and test on a row or a group.
 
-    Parameters
-    ----------
-    X : table or array-like
-        The rows.
-    label : ndarray of bool
-        Of the rows, for stratification.
-    groups : array-like or None
-        The patient of each row.
-    cv : int, splitter, iterable or None
-        An int or None is shuffled stratified folds, of whole groups where there are groups.
-    random_state : int
-        For these.
-
-    Returns
-    -------
-    list of Split
-        All checked.
-
-    Raises
-    ------
-    ValueError
-        When a group or row is both trained and tested on, or a fold cannot be used.
+    An int or None for `cv` is shuffled stratified folds, of whole groups where there are groups.
     """
     if cv is None or (isinstance(cv, Integral) and not isinstance(cv, bool)):
         kind = StratifiedKFold if groups is None else StratifiedGroupKFold
@@ -89,60 +69,56 @@ def draw_splits(
     if not splits:
         raise ValueError(f"cv={cv!r} gives no folds.")
     for split in splits:
-        _check(split, label, groups)
+        _check(split, groups)
     return splits
 
 
 def same_splits(first: Sequence[Split], second: Sequence[Split]) -> bool:
-    """Tell whether folds are the same, row for row.
-
-    Parameters
-    ----------
-    first, second : sequence of Split
-        From two drawings.
-
-    Returns
-    -------
-    bool
-        Whether a later session would draw them again.
-    """
+    """Tell whether folds are the same, row for row."""
     return len(first) == len(second) and all(
         np.array_equal(a.train, b.train) and np.array_equal(a.test, b.test)
         for a, b in zip(first, second, strict=True)
     )
 
 
-def warn_of_one_class(
-    splits: Sequence[Split], label: NDArray[np.bool_], classes: Sequence[Any]
-) -> None:
-    """Warn where what is tested, all folds of a repeat together, is of one class.
+def check_classes(splits: Sequence[Split], label: NDArray[np.intp], classes: NDArray[Any]) -> None:
+    """Refuse a training part without a class, and warn once where one is nowhere tested.
 
-    Parameters
-    ----------
-    splits : sequence of Split
-        The folds.
-    label : ndarray of bool
-        Of the rows.
-    classes : sequence of two
-        What the labels False and True stand for.
-
-    Warns
-    -----
-    UserWarning
-        Once; one fold of one class, as of a single patient, is nothing unusual.
+    What is tested are all folds of a repeat together; one fold of one class, as of a single
+    patient, is nothing unusual.
     """
+    everyone = range(len(classes))
+    for split in splits:
+        missing = np.setdiff1d(everyone, label[split.train])
+        if len(missing) == len(classes) - 1:
+            holds = "holds one class only"
+        elif len(missing):
+            holds = f"holds no row of class {classes[missing[0]].item()!r}"
+        else:
+            continue
+        raise ValueError(
+            f"The training part of {split.name} {holds}. Use stratified folds, or fewer."
+        )
     for repeat in sorted({split.repeat for split in splits}):
         tested = np.concatenate([label[split.test] for split in splits if split.repeat == repeat])
-        if tested.all() or not tested.any():
-            warnings.warn(
+        found, missing = np.unique(tested), np.setdiff1d(everyone, tested)
+        if not len(missing):
+            continue
+        if len(found) == 1:
+            said = (
                 f"All {len(tested)} rows that are tested in repeat {repeat} are of class "
-                f"{classes[int(tested[0])]!r}. Figures that need both classes, such as AUC and "
+                f"{classes[found[0]].item()!r}. Figures that need both classes, such as AUC and "
                 "calibration, are not defined (NaN), and accuracy is that of one class. Give cv= "
-                "test parts of both.",
-                UserWarning,
-                stacklevel=3,
+                "test parts of both."
             )
-            return
+        else:
+            said = (
+                f"None of the {len(tested)} rows that are tested in repeat {repeat} is of class "
+                f"{classes[missing[0]].item()!r}. Its figures, and those that are means over all "
+                "classes, are not defined (NaN). Give cv= test parts of all."
+            )
+        tell(said)
+        return
 
 
 def _positions(part: Any) -> NDArray[np.intp]:
@@ -150,7 +126,7 @@ def _positions(part: Any) -> NDArray[np.intp]:
     return np.flatnonzero(part) if part.dtype == bool else part.astype(np.intp)
 
 
-def _check(split: Split, label: NDArray[np.bool_], groups: Any) -> None:
+def _check(split: Split, groups: Any) -> None:
     if not len(split.test):
         raise ValueError(f"Nothing is tested in {split.name}. Give cv= fewer folds.")
     both = np.intersect1d(split.train, split.test)
@@ -171,9 +147,3 @@ def _check(split: Split, label: NDArray[np.bool_], groups: Any) -> None:
                 "patient. Use a splitter of groups, such as StratifiedGroupKFold, GroupKFold or "
                 "LeaveOneGroupOut, or leave cv to be an int."
             )
-    found = label[split.train]
-    if found.all() or not found.any():
-        raise ValueError(
-            f"The training part of {split.name} holds one class only. Use stratified folds, or "
-            "fewer."
-        )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skedema.evaluation import _weighted
-from skedema.evaluation.metrics import figures
+from skedema.evaluation._predictions import Predictions, predictions_of
+from skedema.evaluation.metrics._metric import Metric, measured
+from skedema.evaluation.metrics.utility import net_benefit
 from skedema.evaluation.statistics import (
     PairedTest,
     corrected_resampled_t,
@@ -21,142 +22,214 @@ from skedema.evaluation.statistics import (
     percentile_interval,
 )
 
-if TYPE_CHECKING:
-    from skedema.evaluation.result import Evaluation
-
 Floats = NDArray[np.float64]
-
-# Figures that are shares of patients, or of pairs of them.
-_SHARES = {
-    *("roc_auc", "average_precision", "accuracy", "balanced_accuracy", "precision", "recall"),
-    *("specificity", "f1", "sensitivity_at_specificity"),
-}
+Repeats = Sequence[Predictions]
 
 
 @dataclass(frozen=True)
-class Repeat:
-    """What an estimator predicts out of fold in a repeat, rows in order."""
+class Bootstrap:
+    """How figures are computed, and which patients they are drawn from."""
 
-    rows: NDArray[np.intp]
-    label: NDArray[np.bool_]
-    probability: Floats
-    predicted: NDArray[np.bool_]
+    groups: NDArray[Any]
+    random_state: int
+    settings: Mapping[str, float]
+    n_resamples: int
+    confidence: float
 
-    def at(self, chosen: NDArray[np.bool_]) -> Repeat:
-        """Keep the rows that are chosen, among all rows of X."""
-        kept = chosen[self.rows]
-        return Repeat(
-            self.rows[kept], self.label[kept], self.probability[kept], self.predicted[kept]
-        )
+    def rows(
+        self, repeats: Repeats, metrics: Sequence[Metric], against_rest: int | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Give each figure with its interval."""
+        draws = self.draws(repeats, metrics, against_rest)
+        for metric in metrics:
+            point = self.pooled(repeats, metric, against_rest)
+            low, high = self._interval(metric, point, draws[metric.name])
+            yield {"metric": metric.name, "pooled": point, "low": low, "high": high}
+
+    def pooled(self, repeats: Repeats, metric: Metric, against_rest: int | None = None) -> float:
+        """Give the figure of all rows together, the mean over repeats."""
+        found = [
+            measured(metric, each, np.ones(len(each.rows)), self.settings, against_rest)
+            for each in repeats
+        ]
+        return float(np.mean(found))
+
+    def draws(
+        self, repeats: Repeats, metrics: Sequence[Metric], against_rest: int | None = None
+    ) -> dict[str, Floats]:
+        """Give the same in resamples of patients, who bring their rows of all repeats.
+
+        Estimators on the same rows get the same resamples.
+        """
+        rows = np.unique(np.concatenate([each.rows for each in repeats]))
+        codes = pd.factorize(self.groups[rows])[0]
+        found: dict[str, list[Floats]] = {metric.name: [] for metric in metrics}
+        for weight in patient_weights(codes, self.n_resamples, self.random_state):
+            of_repeat = [weight[:, np.searchsorted(rows, each.rows)] for each in repeats]
+            for metric in metrics:
+                values = [
+                    measured(metric, each, drawn, self.settings, against_rest)
+                    for each, drawn in zip(repeats, of_repeat, strict=True)
+                ]
+                found[metric.name].append(np.mean(values, axis=0))
+        return {name: np.concatenate(values) for name, values in found.items()}
+
+    def _interval(self, metric: Metric, point: float, draws: Floats) -> tuple[float, float]:
+        """Give the interval of a figure; NaN where it is not defined, or where no patient differs.
+
+        Where all patients are right, or all wrong, so they are in each resample. That all others
+        would be, too, is more than a few patients tell.
+        """
+        all_alike = metric.share and point in (0, 1) and (draws == point).all()
+        if np.isnan(point) or all_alike:
+            return np.nan, np.nan
+        return percentile_interval(draws, self.confidence)
 
 
-def repeats_of(evaluation: Evaluation, name: str) -> list[Repeat]:
-    """List the repeats of an estimator."""
-    table = evaluation.predictions
-    positive = evaluation.classes[1]
-    table = table[table["estimator"] == name].sort_values(["repeat", "row"])
-    return [
-        Repeat(
-            part["row"].to_numpy(),
-            (part["label"] == positive).to_numpy(dtype=bool),
-            part["probability"].to_numpy(),
-            (part["predicted"] == positive).to_numpy(dtype=bool),
-        )
-        for _, part in table.groupby("repeat")
-    ]
+def repeats_by_estimator(
+    table: pd.DataFrame, names: Sequence[str], classes: Sequence[Any]
+) -> dict[str, Repeats]:
+    """Split predictions by estimator and repeat, rows in order."""
+    parts = table.sort_values(["repeat", "row"]).groupby("estimator")
+    return {
+        name: [predictions_of(part, classes) for _, part in parts.get_group(name).groupby("repeat")]
+        for name in names
+    }
 
 
-def pooled(
-    evaluation: Evaluation, repeats: Sequence[Repeat], names: Sequence[str]
-) -> dict[str, float]:
-    """Give figures of all rows together, the mean over repeats."""
-    found = [
-        figures(each.label, each.probability, each.predicted, names=names, **evaluation.settings)
-        for each in repeats
-    ]
-    return {name: float(np.mean([each[name] for each in found])) for name in names}
+def n_rows_of(repeats: Repeats, k: int) -> int:
+    """Count the rows of a class."""
+    return len(np.unique(np.concatenate([each.rows[each.label == k] for each in repeats])))
 
 
-def resampled(
-    evaluation: Evaluation, repeats: Sequence[Repeat], names: Sequence[str], n_resamples: int
-) -> dict[str, Floats]:
-    """Give the same in bootstrap resamples of patients, who bring their rows of all repeats.
-
-    Estimators on the same rows get the same resamples.
-    """
-    rows = np.unique(np.concatenate([each.rows for each in repeats]))
-    codes = pd.factorize(evaluation.groups[rows])[0]
-    found: dict[str, list[Floats]] = {name: [] for name in names}
-    for weight in patient_weights(codes, n_resamples, evaluation.random_state):
-        for name in names:
-            values = [
-                _weighted.figure(
-                    name,
-                    each.label,
-                    each.probability,
-                    each.predicted,
-                    weight[:, np.searchsorted(rows, each.rows)],
-                    **evaluation.settings,
-                )
-                for each in repeats
-            ]
-            found[name].append(np.mean(values, axis=0))
-    return {name: np.concatenate(values) for name, values in found.items()}
+def fold_table(
+    folds: pd.DataFrame,
+    table: pd.DataFrame,
+    classes: Sequence[Any],
+    metrics: Sequence[Metric],
+    settings: Mapping[str, float],
+) -> pd.DataFrame:
+    """Add the figures of each fold to a table of folds."""
+    keys = ["estimator", "repeat", "fold"]
+    parts = dict(iter(table.groupby(keys)))
+    rows = []
+    for key in folds[keys].itertuples(index=False, name=None):
+        part = predictions_of(parts[key], classes)
+        weight = np.ones(len(part.rows))
+        rows.append({m.name: measured(m, part, weight, settings) for m in metrics})
+    return pd.concat([folds, pd.DataFrame(rows, index=folds.index)], axis=1)
 
 
 def summary_table(
-    evaluation: Evaluation, names: Sequence[str], n_resamples: int, confidence: float
+    everything: Mapping[str, Repeats],
+    per_fold: pd.DataFrame,
+    metrics: Sequence[Metric],
+    bootstrap: Bootstrap,
 ) -> pd.DataFrame:
     """Tabulate each figure of each estimator."""
     rows: list[dict[str, Any]] = []
-    for estimator in evaluation.names:
-        repeats = repeats_of(evaluation, estimator)
-        points = pooled(evaluation, repeats, names)
-        draws = resampled(evaluation, repeats, names, n_resamples)
-        for name in names:
-            folds = fold_values(evaluation, estimator, name)
+    for estimator, repeats in everything.items():
+        for row in bootstrap.rows(repeats, metrics):
+            folds = _fold_values(per_fold, estimator, row["metric"])
             defined = folds[~np.isnan(folds)]
-            low, high = _interval(name, points[name], draws[name], confidence)
-            rows.append(
-                {
-                    "estimator": estimator,
-                    "metric": name,
-                    "pooled": points[name],
-                    "low": low,
-                    "high": high,
-                    "fold_mean": defined.mean() if len(defined) else np.nan,
-                    "fold_sd": defined.std(ddof=1) if len(defined) > 1 else np.nan,
-                    "n_folds": len(defined),
-                }
-            )
+            over_folds = {
+                "fold_mean": defined.mean() if len(defined) else np.nan,
+                "fold_sd": defined.std(ddof=1) if len(defined) > 1 else np.nan,
+                "n_folds": len(defined),
+            }
+            rows.append({"estimator": estimator, **row, **over_folds})
     return pd.DataFrame(rows)
 
 
+def class_table(
+    everything: Mapping[str, Repeats],
+    classes: Sequence[Any],
+    metrics: Sequence[Metric],
+    bootstrap: Bootstrap,
+) -> pd.DataFrame:
+    """Tabulate each figure of each estimator, of each class against the rest."""
+    rows = [
+        {"estimator": estimator, "class": name, "n_rows": n_rows_of(repeats, k), **row}
+        for estimator, repeats in everything.items()
+        for k, name in enumerate(classes)
+        for row in bootstrap.rows(repeats, metrics, against_rest=k)
+    ]
+    return pd.DataFrame(rows)
+
+
+def confusion_table(everything: Mapping[str, Repeats], classes: Sequence[Any]) -> pd.DataFrame:
+    """Count rows by label and prediction, the mean over repeats."""
+    n_classes = len(classes)
+    tables = []
+    for repeats in everything.values():
+        pairs = np.concatenate([each.label * n_classes + each.predicted for each in repeats])
+        counts = np.bincount(pairs, minlength=n_classes**2).reshape(n_classes, n_classes)
+        tables.append(counts / len(repeats))
+    index = pd.MultiIndex.from_product([everything, classes], names=["estimator", "label"])
+    return pd.DataFrame(np.concatenate(tables), index, pd.Index(classes))
+
+
+def written_table(summary: pd.DataFrame, digits: int) -> pd.DataFrame:
+    """Write a summary as text: a row an estimator, a column a metric."""
+
+    def cell(row: Any) -> str:
+        if np.isnan(row.pooled):
+            return ""
+        point, low, high = (f"{each:.{digits}f}" for each in (row.pooled, row.low, row.high))
+        return point if np.isnan(row.low) else f"{point} ({low} to {high})"
+
+    cells = [cell(row) for row in summary.itertuples()]
+    index, columns = summary["estimator"].unique(), summary["metric"].unique()
+    rows = np.array(cells, dtype=object).reshape(len(index), len(columns))
+    return pd.DataFrame(rows, pd.Index(index, name="estimator"), columns)
+
+
+def decision_table(
+    everything: Mapping[str, Repeats], k: int, thresholds: Iterable[float]
+) -> pd.DataFrame:
+    """Tabulate the net benefit of treating a class over thresholds."""
+    at = [float(each) for each in thresholds]
+    benefits: dict[str, list[list[float]]] = {}
+    for name, repeats in everything.items():
+        arrays = [each.against_rest(k) for each in repeats]
+        benefits[name] = [[net_benefit(label, p, t) for label, p, _ in arrays] for t in at]
+    benefits["treat all"] = [
+        [net_benefit(label, np.ones(len(label)), t) for label, _, _ in arrays] for t in at
+    ]
+    columns = {name: np.array(found).mean(axis=1) for name, found in benefits.items()}
+    columns["treat none"] = np.zeros(len(at))
+    return pd.DataFrame(columns, index=pd.Index(at, name="threshold"))
+
+
 def comparison_table(
-    evaluation: Evaluation, reference: str, metric: str, n_resamples: int, confidence: float
+    everything: Mapping[str, Repeats],
+    per_fold: pd.DataFrame,
+    reference: str,
+    metric: Metric,
+    bootstrap: Bootstrap,
 ) -> pd.DataFrame:
     """Tabulate each other estimator against the reference."""
-    base = repeats_of(evaluation, reference)
-    base_point = pooled(evaluation, base, [metric])[metric]
-    base_draws = resampled(evaluation, base, [metric], n_resamples)[metric]
-    base_folds = fold_values(evaluation, reference, metric)
-    folds = evaluation.folds[evaluation.folds["estimator"] == reference]
+    base = everything[reference]
+    base_point = bootstrap.pooled(base, metric)
+    base_draws = bootstrap.draws(base, [metric])[metric.name]
+    base_folds = _fold_values(per_fold, reference, metric.name)
+    folds = per_fold[per_fold["estimator"] == reference]
     ratio = float(folds["n_test"].sum() / folds["n_train"].sum())
-    others = [name for name in evaluation.names if name != reference]
+    others = [name for name in everything if name != reference]
     rows: list[dict[str, Any]] = []
     for other in others:
-        repeats = repeats_of(evaluation, other)
-        draws = resampled(evaluation, repeats, [metric], n_resamples)[metric] - base_draws
-        low, high = percentile_interval(draws, confidence)
-        differences = fold_values(evaluation, other, metric) - base_folds
+        repeats = everything[other]
+        draws = bootstrap.draws(repeats, [metric])[metric.name] - base_draws
+        low, high = percentile_interval(draws, bootstrap.confidence)
+        differences = _fold_values(per_fold, other, metric.name) - base_folds
         over_folds = corrected_resampled_t(differences, ratio)
-        tested = _delong(evaluation, repeats, base) if metric == "roc_auc" else None
+        tested = _delong(repeats, base, bootstrap.groups) if metric.name == "roc_auc" else None
         rows.append(
             {
                 "estimator": other,
                 "reference": reference,
-                "metric": metric,
-                "difference": pooled(evaluation, repeats, [metric])[metric] - base_point,
+                "metric": metric.name,
+                "difference": bootstrap.pooled(repeats, metric) - base_point,
                 "low": low,
                 "high": high,
                 "delong_p": tested.p_value if tested else np.nan,
@@ -166,6 +239,7 @@ def comparison_table(
                 "fold_p_holm": np.nan,
                 "n_folds": int((~np.isnan(differences)).sum()),
                 "n_comparisons": len(others),
+                "greater_is_better": metric.greater_is_better,
             }
         )
     table = pd.DataFrame(rows)
@@ -174,106 +248,23 @@ def comparison_table(
     return table
 
 
-def subgroup_table(
-    evaluation: Evaluation,
-    parts: Sequence[tuple[Any, NDArray[np.bool_]]],
-    names: Sequence[str],
-    min_patients: int,
-    n_resamples: int,
-    confidence: float,
-) -> pd.DataFrame:
-    """Tabulate each figure of each estimator in each part of the rows."""
-    rows: list[dict[str, Any]] = []
-    for estimator in evaluation.names:
-        everything = repeats_of(evaluation, estimator)
-        for value, chosen in parts:
-            repeats = [part for part in (r.at(chosen) for r in everything) if len(part.rows)]
-            sizes = _sizes(evaluation, repeats)
-            note = ""
-            if sizes["n_patients"] < min_patients:
-                note = f"fewer than {min_patients} patients: no figures"
-            elif sizes["n_positive"] in (0, sizes["n_rows"]):
-                note = "one class only: some figures are not defined"
-            if note.startswith("fewer"):
-                points = dict.fromkeys(names, np.nan)
-                intervals = dict.fromkeys(names, (np.nan, np.nan))
-            else:
-                points = pooled(evaluation, repeats, names)
-                draws = resampled(evaluation, repeats, names, n_resamples)
-                intervals = {n: _interval(n, points[n], draws[n], confidence) for n in names}
-            rows += [
-                {
-                    "estimator": estimator,
-                    "subgroup": value,
-                    **sizes,
-                    "metric": name,
-                    "pooled": points[name],
-                    "low": intervals[name][0],
-                    "high": intervals[name][1],
-                    "note": note,
-                }
-                for name in names
-            ]
-    return pd.DataFrame(rows)
-
-
-def fold_values(evaluation: Evaluation, estimator: str, metric: str) -> Floats:
-    """Give a figure of an estimator in each fold, in order."""
-    table = evaluation.per_fold
-    values: Floats = table.loc[table["estimator"] == estimator, metric].to_numpy(dtype=np.float64)
+def _fold_values(per_fold: pd.DataFrame, estimator: str, metric: str) -> Floats:
+    chosen = per_fold["estimator"] == estimator
+    values: Floats = per_fold.loc[chosen, metric].to_numpy(dtype=np.float64)
     return values
 
 
-def fold_figures(evaluation: Evaluation, names: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Give the figures of each fold of each estimator, in the order of `folds`."""
-    positive = evaluation.classes[1]
-    keys = ["estimator", "repeat", "fold"]
-    parts = dict(iter(evaluation.predictions.groupby(keys)))
-    for key in evaluation.folds[keys].itertuples(index=False, name=None):
-        part = parts[key]
-        yield figures(
-            part["label"] == positive,
-            part["probability"],
-            part["predicted"] == positive,
-            names=names,
-            **evaluation.settings,
-        )
-
-
-def _interval(name: str, point: float, draws: Floats, confidence: float) -> tuple[float, float]:
-    """Give the interval of a figure; NaN where it is not defined, or where no patient differs.
-
-    Where all patients are right, or all wrong, so they are in each resample. That all others would
-    be, too, is more than a few patients tell.
-    """
-    all_alike = name in _SHARES and point in (0, 1) and (draws == point).all()
-    if np.isnan(point) or all_alike:
-        return np.nan, np.nan
-    return percentile_interval(draws, confidence)
-
-
-def _sizes(evaluation: Evaluation, repeats: Sequence[Repeat]) -> dict[str, int]:
-    if not repeats:
-        return {"n_rows": 0, "n_patients": 0, "n_positive": 0}
-    rows, first = np.unique(np.concatenate([r.rows for r in repeats]), return_index=True)
-    label = np.concatenate([r.label for r in repeats])[first]
-    patients = len(set(evaluation.groups[rows].tolist()))
-    return {"n_rows": len(rows), "n_patients": patients, "n_positive": int(label.sum())}
-
-
-def _delong(
-    evaluation: Evaluation, first: Sequence[Repeat], second: Sequence[Repeat]
-) -> PairedTest | None:
+def _delong(first: Repeats, second: Repeats, groups: NDArray[Any]) -> PairedTest | None:
     rows = first[0].rows
-    if any(not np.array_equal(rows, each.rows) for each in first):
+    if first[0].n_classes > 2 or any(not np.array_equal(rows, each.rows) for each in first):
         return None  # repeats that test different patients have no components to average
-    codes = pd.factorize(evaluation.groups[rows])[0]
-    label = first[0].label
+    codes = pd.factorize(groups[rows])[0]
+    label = first[0].label == 1
     if min(len(set(codes[label])), len(set(codes[~label]))) < 2:
         return None
     return delong_test(
         label,
-        np.stack([each.probability for each in first]),
-        np.stack([each.probability for each in second]),
+        np.stack([each.probability[:, 1] for each in first]),
+        np.stack([each.probability[:, 1] for each in second]),
         groups=codes,
     )

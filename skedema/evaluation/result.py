@@ -5,23 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from skedema._registry import nearest_name
 from skedema.clinical.leaks import Leak
+from skedema.evaluation._predictions import positive_class
+from skedema.evaluation._subgroups import parts_of, subgroup_table, values_of
 from skedema.evaluation._tables import (
+    Bootstrap,
+    Repeats,
+    class_table,
     comparison_table,
-    fold_figures,
-    repeats_of,
-    subgroup_table,
+    confusion_table,
+    decision_table,
+    fold_table,
+    repeats_by_estimator,
     summary_table,
+    written_table,
 )
-from skedema.evaluation.metrics import METRICS, check_names, net_benefit
+from skedema.evaluation.metrics._metric import Metric
+from skedema.evaluation.metrics._registry import METRICS, SETTINGS, find_metrics
 from skedema.frames import check_same_rows, counted
 
 __all__ = ["Evaluation"]
@@ -45,17 +51,20 @@ class Evaluation:
     ----------
     predictions : DataFrame
         One row a prediction: estimator, repeat, fold, row (position in X), label, probability (of
-        the positive class), predicted (what the estimator's own ``predict`` says).
+        the positive class; of more than two, ``probability_<class>`` of each), predicted (what the
+        estimator's own ``predict`` says).
     folds : DataFrame
         One row a fit: estimator, repeat, fold, n_train, n_test, fit_seconds, predict_seconds.
     groups : ndarray of shape (n,)
         The patient of each row of X.
-    classes : tuple of two
-        The negative and the positive class.
+    classes : tuple
+        The negative and the positive class, or all of more, in order.
     covariates : DataFrame
         Columns that `subgroups` may be asked for, one row a row of X.
     random_state : int
         Of the bootstrap.
+    metrics : tuple of str, default=METRICS
+        What `per_fold`, `summary`, `table` and `per_class` hold unless they are asked for others.
     specificity : float, default=0.9
         Of `sensitivity_at_specificity`; ``dataclasses.replace(result, specificity=0.95)`` gives
         the same evaluation at another one.
@@ -75,16 +84,43 @@ class Evaluation:
     Accuracy, balanced accuracy, precision, recall, specificity and F1 count what the estimator's
     own ``predict`` says. That is a probability of at least 0.5 for most, and the tuned threshold
     of one that tunes it, such as `TunedThresholdClassifierCV`, which it does on its training part.
+
+    The positive class of two stands in the ``repr`` and above the columns of each table
+    (``table.columns.name``). Of more than two classes a figure is the mean of those of each class
+    against the rest, all classes counting the same (as scikit-learn's ``average="macro"``, of the
+    AUC with ``multi_class="ovr"``), but for accuracy, balanced accuracy, Brier score and log loss,
+    which are scikit-learn's of all classes. `per_class` has each class by itself.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skedema.evaluation import evaluate
+    >>> X, y = load_iris(return_X_y=True)
+    >>> result = evaluate({"logistic": LogisticRegression(C=0.1)}, X, y, random_state=0)
+    >>> result
+    <Evaluation of 1 estimator: 150 rows of 150 patients, 1 x 5 folds, 3 classes>
+    >>> result.confusion_matrix()
+                        0     1     2
+    estimator label
+    logistic  0      50.0   0.0   0.0
+              1       0.0  46.0   4.0
+              2       0.0   3.0  47.0
+    >>> result.table(["accuracy"], digits=2, n_resamples=200)
+                         accuracy
+    estimator
+    logistic  0.95 (0.91 to 0.99)
     """
 
     predictions: pd.DataFrame
     folds: pd.DataFrame
     groups: NDArray[Any]
-    classes: tuple[Any, Any]
+    classes: tuple[Any, ...]
     covariates: pd.DataFrame
     random_state: int
-    specificity: float = 0.9
-    threshold: float = 0.5
+    metrics: tuple[str, ...] = METRICS
+    specificity: float = SETTINGS["specificity"]
+    threshold: float = SETTINGS["threshold"]
     index: pd.Index | None = None
     leaks: tuple[Leak, ...] = ()
 
@@ -101,12 +137,11 @@ class Evaluation:
     @cached_property
     def per_fold(self) -> pd.DataFrame:
         """One row a fit: the columns of `folds`, and a column a metric; NaN where not defined."""
-        found = pd.DataFrame(list(fold_figures(self, METRICS)), index=self.folds.index)
-        return pd.concat([self.folds, found], axis=1)
+        return self._said(self._per_fold(find_metrics(self.metrics)))
 
     def summary(
         self,
-        metrics: Iterable[str] = METRICS,
+        metrics: Iterable[str] | None = None,
         *,
         n_resamples: int = 2000,
         confidence: float = 0.95,
@@ -115,8 +150,9 @@ class Evaluation:
 
         Parameters
         ----------
-        metrics : iterable of str, default=METRICS
-            Which; see `skedema.evaluation.metrics.METRICS`.
+        metrics : iterable of str or None, default=None
+            Names of `skedema.evaluation.metrics.METRICS`, of `register_metric` or of scikit-learn's
+            scorers. None: those that `evaluate` was given.
         n_resamples : int, default=2000
             Of the bootstrap.
         confidence : float, default=0.95
@@ -130,7 +166,78 @@ class Evaluation:
             figure is undefined in more than 5 % of the resamples, and where it is the same in all,
             as the accuracy is where every patient is predicted right, or every one wrong.
         """
-        return summary_table(self, check_names(metrics), n_resamples, confidence)
+        chosen = find_metrics(self.metrics if metrics is None else metrics)
+        bootstrap = self._bootstrap(n_resamples, confidence)
+        table = summary_table(self._repeats, self._per_fold(chosen), chosen, bootstrap)
+        return self._said(table)
+
+    def table(
+        self,
+        metrics: Iterable[str] | None = None,
+        *,
+        digits: int = 3,
+        n_resamples: int = 2000,
+        confidence: float = 0.95,
+    ) -> pd.DataFrame:
+        """Write the summary as papers do: estimators by metrics.
+
+        Parameters
+        ----------
+        metrics : iterable of str or None, default=None
+            As in `summary`.
+        digits : int, default=3
+            After the point.
+        n_resamples : int, default=2000
+            Of the bootstrap.
+        confidence : float, default=0.95
+            Of the interval.
+
+        Returns
+        -------
+        DataFrame
+            A row an estimator, a column a metric; a cell is text, such as "0.812 (0.741 to
+            0.874)": pooled and interval, without one where it is not defined.
+        """
+        found = self.summary(metrics, n_resamples=n_resamples, confidence=confidence)
+        return self._said(written_table(found, digits))
+
+    def per_class(
+        self,
+        metrics: Iterable[str] | None = None,
+        *,
+        n_resamples: int = 2000,
+        confidence: float = 0.95,
+    ) -> pd.DataFrame:
+        """Tabulate figures of each class against the rest.
+
+        Parameters
+        ----------
+        metrics : iterable of str or None, default=None
+            As in `summary`; scorers are of the two classes "this one" and "another".
+        n_resamples : int, default=2000
+            Of the bootstrap.
+        confidence : float, default=0.95
+            Of the interval.
+
+        Returns
+        -------
+        DataFrame
+            One row an estimator, class and metric: estimator, class, n_rows (of that class),
+            metric, pooled, low, high. Here each class in turn is the positive one.
+        """
+        chosen = find_metrics(self.metrics if metrics is None else metrics)
+        bootstrap = self._bootstrap(n_resamples, confidence)
+        return class_table(self._repeats, self.classes, chosen, bootstrap)
+
+    def confusion_matrix(self) -> pd.DataFrame:
+        """Count rows by what they are and what they are predicted to be.
+
+        Returns
+        -------
+        DataFrame
+            Index estimator and label; a column a predicted class. Of several repeats the mean.
+        """
+        return self._said(confusion_table(self._repeats, self.classes))
 
     def compare(
         self,
@@ -147,7 +254,7 @@ class Evaluation:
         reference : str
             Its name.
         metric : str, default="roc_auc"
-            Which figure. Of Brier score and log loss, lower is better.
+            Which figure.
         n_resamples : int, default=2000
             Of the bootstrap.
         confidence : float, default=0.95
@@ -159,10 +266,12 @@ class Evaluation:
             One row an estimator. ``difference`` is its pooled figure less that of the reference,
             with ``low`` and ``high`` from a bootstrap in which both have the same patients;
             ``delong_p`` of DeLong's test of pooled AUCs (else NaN, and where repeats do not test
-            the same rows); ``fold_difference`` and ``fold_p`` of the corrected resampled t test
-            over folds. ``delong_p_holm`` and ``fold_p_holm`` are adjusted by Holm's method for the
-            ``n_comparisons`` of this table; intervals are not adjusted, and neither is anything
-            for the further tables that you look at.
+            the same rows, or where there are more than two classes); ``fold_difference`` and
+            ``fold_p`` of the corrected resampled t test over folds. ``delong_p_holm`` and
+            ``fold_p_holm`` are adjusted by Holm's method for the ``n_comparisons`` of this table;
+            intervals are not adjusted, and neither is anything for the further tables that you
+            look at. ``greater_is_better`` says which sign is that of the better one; None is a
+            figure that is best somewhere between.
 
         Raises
         ------
@@ -175,8 +284,10 @@ class Evaluation:
             )
         if len(self.names) < 2:
             raise ValueError("There is one estimator only, and nothing to compare it with.")
-        (metric,) = check_names([metric])
-        return comparison_table(self, reference, metric, n_resamples, confidence)
+        (chosen,) = find_metrics([metric])
+        bootstrap = self._bootstrap(n_resamples, confidence)
+        per_fold = self._per_fold([chosen])
+        return self._said(comparison_table(self._repeats, per_fold, reference, chosen, bootstrap))
 
     def subgroups(
         self,
@@ -210,8 +321,8 @@ class Evaluation:
         -------
         DataFrame
             One row an estimator, subgroup and metric: estimator, subgroup, n_rows, n_patients,
-            n_positive (rows), metric, pooled, low, high, and note, which says why there is no
-            figure. Rows without a value are the subgroup "missing".
+            n_positive (rows; of two classes), metric, pooled, low, high, and note, which says why
+            there is no figure. Rows without a value are the subgroup "missing".
 
         Raises
         ------
@@ -219,57 +330,57 @@ class Evaluation:
             When there is no such name, values belong to other rows of a pandas table or stand in
             another order, or lie outside of the bins.
         """
-        parts = _parts(self._values(by), bins)
-        return subgroup_table(
-            self, parts, check_names(metrics), min_patients, n_resamples, confidence
+        check_same_rows(self, by=by)
+        parts = parts_of(values_of(by, self.covariates), bins)
+        bootstrap = self._bootstrap(n_resamples, confidence)
+        return self._said(
+            subgroup_table(self._repeats, parts, find_metrics(metrics), min_patients, bootstrap)
         )
 
-    def decision_curve(self, thresholds: Iterable[float]) -> pd.DataFrame:
+    def decision_curve(self, thresholds: Iterable[float], *, pos_label: Any = None) -> pd.DataFrame:
         """Tabulate the net benefit over thresholds, beside treating all and treating none.
 
         Parameters
         ----------
         thresholds : iterable of float
             Probabilities from which on one would treat, below 1.
+        pos_label : object, default=None
+            The class that would be treated. None is the positive one; of more than two classes it
+            has to be named.
 
         Returns
         -------
         DataFrame
             Index threshold; a column an estimator (pooled, the mean over repeats), and the columns
             "treat all" and "treat none". See `skedema.evaluation.metrics.net_benefit`.
-        """
-        at = [float(each) for each in thresholds]
-        columns: dict[str, list[float]] = {}
-        for name in self.names:
-            repeats = repeats_of(self, name)
-            columns[name] = [
-                float(np.mean([net_benefit(r.label, r.probability, t) for r in repeats]))
-                for t in at
-            ]
-        repeats = repeats_of(self, self.names[0])
-        columns["treat all"] = [
-            float(np.mean([net_benefit(r.label, np.ones(len(r.label)), t) for r in repeats]))
-            for t in at
-        ]
-        columns["treat none"] = [0.0] * len(at)
-        return pd.DataFrame(columns, index=pd.Index(at, name="threshold"))
 
-    def _values(self, by: Any) -> NDArray[Any]:
-        if isinstance(by, str):
-            if by not in self.covariates.columns:
-                known = nearest_name(by, self.covariates.columns)
-                raise ValueError(
-                    f"evaluate was given no subgroup {by!r}. {known} Or give a value for each row."
-                )
-            return np.asarray(self.covariates[by])
-        check_same_rows(self, by=by)
-        values = np.asarray(by)
-        if values.shape != self.groups.shape:
+        Raises
+        ------
+        ValueError
+            When there is no such class, or it has to be named.
+        """
+        if pos_label is None and len(self.classes) == 2:
+            pos_label = self.classes[1]
+        if pos_label not in self.classes:
             raise ValueError(
-                f"by has shape {values.shape}, but there are {len(self.groups)} rows: give one "
-                "value a row."
+                f"pos_label must be the class that would be treated, one of {self.classes}, got "
+                f"{pos_label!r}."
             )
-        return values
+        table = decision_table(self._repeats, self.classes.index(pos_label), thresholds)
+        return table.rename_axis(columns=f"positive class {pos_label!r}")
+
+    @cached_property
+    def _repeats(self) -> dict[str, Repeats]:
+        return repeats_by_estimator(self.predictions, self.names, self.classes)
+
+    def _per_fold(self, metrics: Sequence[Metric]) -> pd.DataFrame:
+        return fold_table(self.folds, self.predictions, self.classes, metrics, self.settings)
+
+    def _bootstrap(self, n_resamples: int, confidence: float) -> Bootstrap:
+        return Bootstrap(self.groups, self.random_state, self.settings, n_resamples, confidence)
+
+    def _said(self, table: pd.DataFrame) -> pd.DataFrame:
+        return table.rename_axis(columns=positive_class(self.classes))
 
     def __repr__(self) -> str:
         folds = self.folds[self.folds["estimator"] == self.names[0]]
@@ -277,39 +388,7 @@ class Evaluation:
         of_repeat = folds.groupby("repeat").size().unique()
         shape = f"{n_repeats} x {of_repeat[0]}" if len(of_repeat) == 1 else f"{len(folds)}"
         return (
-            f"<Evaluation of {len(self.names)} estimators: {len(self.groups)} rows of "
-            f"{len(set(self.groups.tolist()))} patients, {shape} folds>"
+            f"<Evaluation of {counted(len(self.names), 'estimator', 'estimators')}: "
+            f"{len(self.groups)} rows of {len(set(self.groups.tolist()))} patients, "
+            f"{shape} folds, {positive_class(self.classes) or f'{len(self.classes)} classes'}>"
         )
-
-
-def _parts(
-    values: NDArray[Any], bins: Sequence[float] | None
-) -> list[tuple[Any, NDArray[np.bool_]]]:
-    """List the subgroups in order, with the rows of each."""
-    missing = np.asarray(pd.isna(values), dtype=bool)
-    parts: list[tuple[Any, NDArray[np.bool_]]]
-    if bins is None:
-        kept = pd.unique(pd.Series(values[~missing])).tolist()
-        try:
-            kept = sorted(kept)
-        except TypeError:
-            kept = sorted(kept, key=repr)
-        parts = [(value, np.asarray(values == value, dtype=bool)) for value in kept]
-    else:
-        edges = np.asarray(bins, dtype=np.float64)
-        if len(edges) < 2 or not (np.diff(edges) > 0).all():
-            raise ValueError(f"bins must be two or more edges that increase, got {bins!r}.")
-        numbers = np.where(missing, np.nan, values).astype(np.float64)
-        outside = ~missing & ~((numbers >= edges[0]) & (numbers < edges[-1]))
-        if outside.any():
-            raise ValueError(
-                f"{counted(int(outside.sum()), 'value lies', 'values lie')} outside of the bins, "
-                f"such as {numbers[outside][0]:g}. Let bins begin at -np.inf or end at np.inf."
-            )
-        parts = [
-            (f"[{low:g}, {high:g})", (numbers >= low) & (numbers < high))
-            for low, high in pairwise(edges)
-        ]
-    if missing.any():
-        parts.append(("missing", missing))
-    return parts

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, rankdata, t
 
+from skedema.evaluation._labels import positives
+
 __all__ = [
     "PairedTest",
     "corrected_resampled_t",
@@ -41,6 +43,13 @@ class PairedTest:
         Difference by standard error: a z or a t.
     p_value : float
         Two-sided.
+
+    Examples
+    --------
+    >>> from skedema.evaluation.statistics import corrected_resampled_t
+    >>> test = corrected_resampled_t([0.04, 0.01, 0.03, 0.02, 0.05], test_to_train=1 / 4)
+    >>> round(test.difference, 3), round(test.p_value, 3)
+    (0.03, 0.047)
     """
 
     difference: float
@@ -49,19 +58,23 @@ class PairedTest:
     p_value: float
 
 
-def delong_covariance(label: Any, scores: Any, *, groups: Any = None) -> tuple[Floats, Floats]:
+def delong_covariance(
+    label: Any, scores: Any, *, groups: Any = None, pos_label: Any = None
+) -> tuple[Floats, Floats]:
     """Give AUCs and their covariance by DeLong's method, in the time of sorting.
 
     Parameters
     ----------
     label : array-like of shape (n,)
-        1 or True for the positive class; both occur.
+        1 or True for the positive class, or any labels of two classes with `pos_label`; both occur.
     scores : array-like of shape (k, n) or (k, r, n)
         Scores of k models, the greater the more likely positive. With r repeats, such as those of
         a repeated cross-validation, each model's AUC is the mean over its repeats, and so are
         the components of a patient: repeats are not taken for further patients.
     groups : array-like of shape (n,) or None, default=None
         The patient of each row; None: each row is another one.
+    pos_label : object, default=None
+        The label of the positive class. None: 1 or True.
 
     Returns
     -------
@@ -102,7 +115,7 @@ def delong_covariance(label: Any, scores: Any, *, groups: Any = None) -> tuple[F
     >>> float(auc[0]), float(covariance[0, 0])
     (0.75, 0.125)
     """
-    label = np.asarray(label).astype(bool)
+    label = positives(label, pos_label)
     scores = np.asarray(scores, dtype=np.float64)
     scores = scores[:, None, :] if scores.ndim == 2 else scores
     n_rows = len(label)
@@ -133,17 +146,21 @@ def delong_covariance(label: Any, scores: Any, *, groups: Any = None) -> tuple[F
     return auc, covariance + crossed + crossed.T
 
 
-def delong_test(label: Any, first: Any, second: Any, *, groups: Any = None) -> PairedTest:
+def delong_test(
+    label: Any, first: Any, second: Any, *, groups: Any = None, pos_label: Any = None
+) -> PairedTest:
     """Test whether two AUCs on the same patients are equal.
 
     Parameters
     ----------
     label : array-like of shape (n,)
-        1 or True for the positive class.
+        1 or True for the positive class, or any labels of two classes with `pos_label`.
     first, second : array-like of shape (n,) or (r, n)
         Scores of the two models; with repeats as in `delong_covariance`.
     groups : array-like of shape (n,) or None, default=None
         The patient of each row.
+    pos_label : object, default=None
+        The label of the positive class. None: 1 or True.
 
     Returns
     -------
@@ -154,8 +171,18 @@ def delong_test(label: Any, first: Any, second: Any, *, groups: Any = None) -> P
     See Also
     --------
     delong_covariance : The method and its sources.
+
+    Examples
+    --------
+    >>> from skedema.evaluation.statistics import delong_test
+    >>> label = [0, 0, 0, 1, 1, 1]
+    >>> good, poor = [0.1, 0.2, 0.6, 0.4, 0.8, 0.9], [0.3, 0.7, 0.4, 0.2, 0.6, 0.5]
+    >>> test = delong_test(label, good, poor)
+    >>> round(test.difference, 3), round(test.p_value, 3)
+    (0.444, 0.157)
     """
-    auc, covariance = delong_covariance(label, np.stack([first, second]), groups=groups)
+    scores = np.stack([first, second])
+    auc, covariance = delong_covariance(label, scores, groups=groups, pos_label=pos_label)
     contrast = np.array([1.0, -1.0])
     variance = float(contrast @ covariance @ contrast)
     return _two_sided(float(auc[0] - auc[1]), np.sqrt(max(variance, 0.0)), norm)
@@ -187,6 +214,14 @@ def corrected_resampled_t(differences: Any, test_to_train: float) -> PairedTest:
        52, 239-281.
     .. [2] Bouckaert, R. R., Frank, E. (2004). Evaluating the replicability of significance tests
        for comparing learning algorithms. PAKDD 2004, 3-12.
+
+    Examples
+    --------
+    >>> from skedema.evaluation.statistics import corrected_resampled_t
+    >>> aucs, others = np.array([0.81, 0.78, 0.84, 0.80, 0.79]), np.full(5, 0.78)
+    >>> test = corrected_resampled_t(aucs - others, test_to_train=1 / 4)
+    >>> round(test.p_value, 3)
+    0.195
     """
     values = np.asarray(differences, dtype=np.float64)
     values = values[~np.isnan(values)]
@@ -226,8 +261,7 @@ def holm(p_values: Any) -> Floats:
     """
     values = np.asarray(p_values, dtype=np.float64)
     adjusted = values.copy()
-    known = np.flatnonzero(~np.isnan(values))
-    order = known[np.argsort(values[known], kind="stable")]
+    order = np.argsort(values, kind="stable")[: np.count_nonzero(~np.isnan(values))]
     factors = np.arange(len(order), 0, -1)
     adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1)
     return adjusted
@@ -249,6 +283,13 @@ def patient_weights(groups: Any, n_resamples: int, random_state: int) -> Iterato
     ------
     ndarray of shape (b, n)
         How often each row was drawn in each of the next b resamples.
+
+    Examples
+    --------
+    >>> from skedema.evaluation.statistics import patient_weights
+    >>> (weights,) = patient_weights(["P1", "P1", "P2"], n_resamples=4, random_state=0)
+    >>> weights.shape, bool((weights[:, 0] == weights[:, 1]).all())
+    ((4, 3), True)
     """
     codes = np.unique(groups, return_inverse=True)[1]
     size = int(codes.max()) + 1
@@ -275,6 +316,12 @@ def percentile_interval(values: Any, confidence: float = 0.95) -> tuple[float, f
     tuple of two floats
         Low and high. NaN where the figure is undefined in more than 5 % of the resamples: the
         interval would be that of the others.
+
+    Examples
+    --------
+    >>> from skedema.evaluation.statistics import percentile_interval
+    >>> percentile_interval(range(101), confidence=0.5)
+    (25.0, 75.0)
     """
     values = np.asarray(values, dtype=np.float64)
     defined = values[~np.isnan(values)]

@@ -1,0 +1,96 @@
+"""Metrics by name: those of this package, those that others register, scikit-learn's scorers."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import get_scorer_names
+
+from skedema._registry import nearest_name
+from skedema.evaluation._predictions import Predictions
+from skedema.evaluation.metrics import calibration, decisions, probabilities, ranking, utility
+from skedema.evaluation.metrics._metric import Metric, measured
+from skedema.evaluation.metrics._scorers import metric_of_scorer
+
+_FAMILIES = (ranking, decisions, probabilities, calibration, utility)
+_METRICS: dict[str, Metric] = {m.name: m for family in _FAMILIES for m in family.METRICS}
+
+METRICS = tuple(_METRICS)
+SETTINGS = {"specificity": 0.9, "threshold": 0.5}
+
+
+def register_metric(metric: Metric) -> None:
+    """Make a metric known by its name, to `evaluate`, its tables and `figures`.
+
+    Parameters
+    ----------
+    metric : Metric
+        Of this process: whoever wants it in another registers it there.
+
+    Raises
+    ------
+    TypeError
+        When it is no `Metric`.
+    ValueError
+        When another metric has the name.
+
+    Examples
+    --------
+    >>> from skedema.evaluation import Metric, register_metric
+    >>> from skedema.evaluation.metrics import figures
+    >>> def alarms(label, probability, predicted, weight):
+    ...     return weight @ predicted / weight.sum()
+    >>> register_metric(Metric("alarms", alarms, greater_is_better=None))
+    >>> figures([0, 1, 0, 1], [0.1, 0.4, 0.6, 0.9], names=["alarms"])
+    {'alarms': 0.5}
+    """
+    if not isinstance(metric, Metric):
+        raise TypeError(f"register_metric takes a Metric, got {type(metric).__name__}.")
+    there = _METRICS.get(metric.name, metric)
+    # A notebook cell that is run again defines its function anew: the same thing, not a clash.
+    if _home(there) != _home(metric):
+        raise ValueError(
+            f"The metric {metric.name!r} exists already; register yours under another name."
+        )
+    _METRICS[metric.name] = metric
+
+
+def find_metrics(names: Iterable[str]) -> tuple[Metric, ...]:
+    """Look metrics up; a single text is one name."""
+    names = (names,) if isinstance(names, str) else names
+    return tuple(_METRICS.get(name) or _scorer(name) for name in names)
+
+
+def try_metrics(metrics: Iterable[Metric], n_classes: int) -> None:
+    """Compute metrics of a few made-up rows, so that what cannot be is said before any fit."""
+    label = np.tile(np.arange(n_classes), 4)
+    other = np.where(np.arange(len(label)) < n_classes, (label + 1) % n_classes, label)
+    probability = (np.eye(n_classes)[other] + 0.5) / (1 + 0.5 * n_classes)
+    rows = Predictions(np.arange(len(label)), label, probability, other)
+    for metric in metrics:
+        try:
+            measured(metric, rows, np.ones(len(label)), SETTINGS)
+        except Exception as error:
+            raise ValueError(
+                f"Metric {metric.name!r} cannot be computed of {n_classes} classes: {error}"
+            ) from error
+
+
+def _scorer(name: str) -> Metric:
+    scorers = get_scorer_names()
+    if name in scorers:
+        return metric_of_scorer(name)
+    close = difflib.get_close_matches(str(name), scorers, n=3, cutoff=0.5)
+    such = f", such as {', '.join(map(repr, close))}" if close else ""
+    raise ValueError(
+        f"There is no metric {name!r}. {nearest_name(str(name), _METRICS)} The names of "
+        f"scikit-learn's scorers are taken as well{such}; register_metric adds others."
+    )
+
+
+def _home(metric: Metric) -> Any:
+    compute = metric.compute
+    return getattr(compute, "__module__", ""), getattr(compute, "__qualname__", repr(compute))
