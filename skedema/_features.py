@@ -64,7 +64,7 @@ class FeatureCache:
         memory: Path | None = None,
         verbose: int = 0,
     ) -> np.ndarray:
-        """Give the features of scans, computing those that are not known.
+        """Give the features of scans, computing those that are not kept.
 
         Each is kept as soon as it is there, so that an interrupt loses one scan's work.
 
@@ -176,18 +176,7 @@ def recipe_of(
 
 
 def recipe_of_mirrored(recipe: str | None) -> str | None:
-    """Tell what the features of scans that are mirrored left to right depend on.
-
-    Parameters
-    ----------
-    recipe : str or None
-        That of the features of the scans as they are.
-
-    Returns
-    -------
-    str or None
-        Another one; None where there is none.
-    """
+    """Tell what the features of scans that are mirrored left to right depend on."""
     return None if recipe is None else f"{recipe}, mirrored left to right"
 
 

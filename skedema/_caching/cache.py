@@ -81,6 +81,7 @@ class Cache(Generic[T]):
         self._values: OrderedDict[Hashable, T] = OrderedDict()
         self._pending: dict[Hashable, Future[tuple[T, bool]]] = {}
         self._nbytes = 0
+        self._stored: set[tuple[Any, Hashable]] = set()
         self._lock = Lock()
         CACHES.add(self)
 
@@ -95,7 +96,7 @@ class Cache(Generic[T]):
             return self._held(key)
 
     def find(self, keys: Collection[K], memory: Any = None) -> dict[K, T]:
-        """Give the values that are held, or on disk, from where they are held as well."""
+        """Give the values that are held, or on disk, and have them in both places from then on."""
         found = {}
         with self._lock:
             for key in keys:
@@ -103,7 +104,10 @@ class Cache(Generic[T]):
                     self._values.move_to_end(key)
                     found[key] = self._values[key]
         for key in keys if memory is not None else ():
-            if key not in found and (value := self._load(key, memory)) is not None:
+            if key in found:
+                if (memory, key) not in self._stored:  # made where no memory was given
+                    self._save(key, found[key], memory)
+            elif (value := self._load(key, memory)) is not None:
                 self.put(key, value)
                 found[key] = value
         return found
@@ -188,6 +192,7 @@ class Cache(Generic[T]):
         """Forget all values in memory."""
         with self._lock:
             self._values.clear()
+            self._stored.clear()
             self._nbytes = 0
 
     def stored_key(self, key: Hashable) -> str:
@@ -197,12 +202,16 @@ class Cache(Generic[T]):
     def _load(self, key: Hashable, memory: Any) -> T | None:
         store = store_beneath(memory, self.name)
         array = None if store is None else store.load(self.stored_key(key))
-        return None if array is None else self._unpack(array)
+        value = None if array is None else self._unpack(array)
+        if value is not None:
+            self._stored.add((memory, key))
+        return value
 
     def _save(self, key: Hashable, value: T, memory: Any) -> None:
         store = store_beneath(memory, self.name)
         if store is not None:
             store.save(self.stored_key(key), self._pack(value))
+            self._stored.add((memory, key))
 
     def _held(self, key: Hashable) -> T | None:
         if key not in self._values:

@@ -48,28 +48,20 @@ def identity(thing: object) -> str | None:
 
 
 def module_identity(module: nn.Module) -> str | None:
-    """Digest a torch module, again only after its weights have changed.
+    """Digest a torch module as `identity` does, again only after its weights have changed.
 
-    Parameters
-    ----------
-    module : Module
-        In evaluation mode, which counts.
-
-    Returns
-    -------
-    str or None
-        As `identity`. A change of weights is told by torch's own count of changes, which misses
-        those of a fused optimizer, and therefore by the sum of their bits, in large tensors over
-        some thousands of numbers: what goes round the count and changes less is not seen.
+    A change of weights is told by torch's own count of changes, which misses those of a fused
+    optimizer, and therefore by the sum of their bits, in large tensors over some thousands of
+    numbers: what goes round the count and changes less is not seen.
     """
     stamp = (module.training, *((id(t), t._version, _sum_of_bits(t)) for t in _tensors(module)))
-    known = _KNOWN.get(module)
-    if known is None or known[0] != stamp:
-        known = _KNOWN[module] = (stamp, identity(module))
-    return known[1]
+    last = _LAST.get(module)
+    if last is None or last[0] != stamp:
+        last = _LAST[module] = (stamp, identity(module))
+    return last[1]
 
 
-_KNOWN: WeakKeyDictionary[nn.Module, tuple[tuple[Any, ...], str | None]] = WeakKeyDictionary()
+_LAST: WeakKeyDictionary[nn.Module, tuple[tuple[Any, ...], str | None]] = WeakKeyDictionary()
 
 
 def _tensors(module: nn.Module) -> Iterator[Tensor]:
@@ -114,8 +106,8 @@ def _bytes_of(tensor: Tensor) -> np.ndarray:
 def _parts(function: FunctionType) -> tuple[Any, ...]:
     """List what a function computes with."""
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
-    known = function.__globals__ if function.__module__ == "__main__" else {}
-    used = {name: known[name] for name in _names(function.__code__) if name in known}
+    names = function.__globals__ if function.__module__ == "__main__" else {}
+    used = {name: names[name] for name in _names(function.__code__) if name in names}
     return _code(function.__code__), function.__defaults__, function.__kwdefaults__, cells, used
 
 

@@ -50,15 +50,7 @@ def memory_folder(memory: Any) -> Path | None:
 def memory_for_others(folder: Path | None) -> str | None:
     """Give a folder to an estimator that may not do without one it was given.
 
-    Parameters
-    ----------
-    folder : Path or None
-        As `memory_folder` gives it.
-
-    Returns
-    -------
-    str or None
-        As scikit-learn's own ``memory`` takes it. None where nothing can be written there.
+    None where nothing can be written there.
     """
     if folder is None:
         return None

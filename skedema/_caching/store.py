@@ -61,38 +61,14 @@ class ArrayStore:
         self._swept = False
 
     def path(self, key: str) -> Path:
-        """Give the file of an entry.
-
-        Parameters
-        ----------
-        key : str
-            What the array was made of.
-
-        Returns
-        -------
-        Path
-            It need not exist.
-        """
+        """Give the file of an entry, which need not exist."""
         name = json.dumps([_LAYOUT, key]).encode("ascii")
         return self.folder / f"{digest(name)}.array"
 
     def load(self, key: str) -> NDArray[Any] | None:
-        """Give an array that was kept.
+        """Give an array that was kept, new and writable.
 
-        Parameters
-        ----------
-        key : str
-            What the array was made of.
-
-        Returns
-        -------
-        ndarray of float32 or float64, or None
-            As it was kept, new and writable. None where there is none, or none that is whole.
-
-        Warns
-        -----
-        UserWarning
-            If the entry is damaged or something else than an entry; the message names the file.
+        None where there is none. None with a warning where there is none that is whole.
         """
         path = self.path(key)
         try:
@@ -117,27 +93,7 @@ class ArrayStore:
         return array
 
     def save(self, key: str, array: NDArray[Any]) -> None:
-        """Keep an array.
-
-        Parameters
-        ----------
-        key : str
-            What the array was made of.
-        array : ndarray of float32 or float64
-            Of any shape, up to 8 axes.
-
-        Raises
-        ------
-        TypeError
-            If it holds numbers of another type.
-        ValueError
-            If it has more axes.
-
-        Warns
-        -----
-        UserWarning
-            Once, if it cannot be written.
-        """
+        """Keep an array of float32 or float64, of up to 8 axes; others are refused."""
         dtype = array.dtype.newbyteorder("<")
         if dtype.str not in _DTYPES:
             raise TypeError(f"an array of {array.dtype} cannot be kept; give float32 or float64")
@@ -173,24 +129,9 @@ class ArrayStore:
 
 
 def store_beneath(memory: Any, name: str) -> ArrayStore | None:
-    """Give a store in the folder of a memory.
+    """Give the store of this process for ``skedema/<name>`` in the folder of a memory.
 
-    Parameters
-    ----------
-    memory : str, path, joblib.Memory or None
-        Its folder is all that is used of it: arrays lie in ``skedema/<name>`` there.
-    name : str
-        What the store holds, such as "volumes".
-
-    Returns
-    -------
-    ArrayStore or None
-        The one of this process for that folder. None where the memory is None or has no location.
-
-    Raises
-    ------
-    ValueError
-        If the memory does not keep things in a folder.
+    None where `memory_folder` finds none.
     """
     if memory is None:
         return None

@@ -48,23 +48,7 @@ def write_whole(
 
 
 def open_file(path: Path) -> BufferedReader | None:
-    """Open what is to be read, without waiting for anybody.
-
-    Parameters
-    ----------
-    path : Path
-        What may be a file.
-
-    Returns
-    -------
-    BufferedReader or None
-        None for a pipe or a device, which an open would wait for or read without end.
-
-    Raises
-    ------
-    OSError
-        When there is nothing, a folder, or what cannot be opened.
-    """
+    """Open a file to be read; None for a pipe or a device, which might be waited for for ever."""
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     handle = os.open(path, flags)
     try:
@@ -83,14 +67,8 @@ def open_file(path: Path) -> BufferedReader | None:
 def sweep(folder: Path, pattern: str = ".*.partial", *, at_once: bool = False) -> None:
     """Remove what writers that were killed left behind.
 
-    Parameters
-    ----------
-    folder : Path
-        It need not exist, and what cannot be removed stays.
-    pattern : str, default=".*.partial"
-        What their names are like; see `prefix` of `write_whole`.
-    at_once : bool, default=False
-        Whether nobody else writes there now. Otherwise files are left for an hour.
+    Files are left for an hour, for their writers may be at work, unless it is known that nobody
+    else writes there now (`at_once`).
     """
     with suppress(OSError):
         for stray in folder.glob(pattern):
@@ -100,13 +78,7 @@ def sweep(folder: Path, pattern: str = ".*.partial", *, at_once: bool = False) -
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk, where the system can (Windows cannot).
-
-    Parameters
-    ----------
-    folder : Path
-        Where a file got its name.
-    """
+    """Bring the names in a folder to the disk, where the system can (Windows cannot)."""
     if os.name == "nt":
         return
     with suppress(OSError):

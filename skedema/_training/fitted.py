@@ -29,34 +29,14 @@ def fit_once(encoder: Any, scans: Scans, rows: np.ndarray, y: np.ndarray) -> Any
     """Fit a transformer, or give a copy of one that was fitted like it before.
 
     A search over the head fits the same encoder on the same folds for every candidate. What
-    decides is the content: parameters, scans in their order, classes, and a seed that is given.
-
-    Parameters
-    ----------
-    encoder : transformer
-        Not fitted yet.
-    scans : Scans
-        A group of patients.
-    rows : ndarray of int of shape (n,)
-        Those with a scan.
-    y : ndarray of shape (n,)
-        Their classes.
-
-    Returns
-    -------
-    transformer
-        Fitted; nobody else has it.
-
-    Raises
-    ------
-    ScanError
-        When a scan cannot be read.
+    decides is the content: parameters, scans in their order, classes `y` of these rows, and a seed
+    that is given. Nobody else has what is given.
     """
     keys = tuple(scans.key(row) for row in rows)
     key = identity((encoder, keys, y))
-    known = None if key is None else fitted.peek(key)
-    if known is not None:
-        return copy.deepcopy(known.encoder)
+    before = None if key is None else fitted.peek(key)
+    if before is not None:
+        return copy.deepcopy(before.encoder)
     made = encoder.fit(scans.cells[rows], y)
     try:
         # Always a copy, as the next one gets: a copied array may lie otherwise in memory, and that

@@ -262,6 +262,18 @@ def test_a_value_on_disk_is_found_by_other_caches(tmp_path):
     assert [path.parent.name for path in tmp_path.rglob("*.array")] == ["numbers"]
 
 
+def test_a_value_made_without_a_memory_is_brought_to_one_once(tmp_path, monkeypatch):
+    cache = on_disk()
+    cache.put("key", VALUE)
+    assert (cache.find(["key"], tmp_path)["key"] == VALUE).all()
+    assert (on_disk().find(["key"], tmp_path)["key"] == VALUE).all()
+    monkeypatch.setattr(Cache, "_save", lambda *_: refuse())
+    cache.find(["key"], tmp_path)
+    later = on_disk()
+    for _ in range(2):
+        later.find(["key"], tmp_path)
+
+
 def test_another_version_or_name_is_told_apart(tmp_path):
     on_disk().put("key", VALUE, tmp_path)
     assert on_disk(version=2).find(["key"], tmp_path) == {}

@@ -119,6 +119,17 @@ def test_a_cache_keeps_remarks_with_its_volumes(scans, tmp_path, n_jobs):
     assert later.n_reads == 0
 
 
+def test_remarks_on_scans_read_before_there_was_a_memory_are_kept_in_it(scans, tmp_path):
+    cache, memory = VolumeCache(), Memory(tmp_path / "memory", verbose=0)
+    about = cache.about_all(READER, scans)
+    cache.about_all(READER, scans, memory)
+    later = VolumeCache()
+    for one, other in zip(later.about_all(READER, scans, memory), about, strict=True):
+        assert one.remarks == other.remarks
+        assert (one.measures == other.measures).all()
+    assert later.n_reads == 0
+
+
 def test_what_a_cache_does_not_know_it_reads(scans):
     cache = VolumeCache()
     cache.get(READER, scans[1], keep=False)
