@@ -1,3 +1,5 @@
+"""Exams that lie, lack slices or hold several passes."""
+
 from __future__ import annotations
 
 import copy

@@ -1,3 +1,5 @@
+"""A series whose HU are another value at every place."""
+
 from __future__ import annotations
 
 import warnings
