@@ -6,7 +6,6 @@ import io
 import json
 import os
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ import torch
 
 from skedema._caching.digest import DIGEST_SIZE, DigestedWriter, digest, raw_digest
 from skedema._caching.whole_files import open_file, sweep, sync_folder, write_whole
+from skedema._told import tell
 
 _NAME, _PREVIOUS = "vit_autoencoder.ckpt", "vit_autoencoder.previous.ckpt"
 _TEMPORARY = ".vit_autoencoder-"
@@ -75,19 +75,10 @@ class Checkpoints:
                 ) from error
 
     def save_if_due(self, state: Callable[[], dict[str, Any]], *, last: bool = False) -> None:
-        """Write a checkpoint when the last one is old enough.
+        """Write a checkpoint when the last one is old enough, or where the run ends.
 
-        Parameters
-        ----------
-        state : callable
-            Gives what is to be kept: tensors, numbers and text in dicts and lists.
-        last : bool
-            Whether the run ends here: then it is written in any case.
-
-        Warns
-        -----
-        UserWarning
-            Once, when it cannot be written; training must not be lost to that.
+        `state` gives what is to be kept: tensors, numbers and text in dicts and lists. Where it
+        cannot be written, one warning says so: training must not be lost to that.
         """
         if not last and time.monotonic() - self._last < 60 * self.minutes:
             return
@@ -99,18 +90,7 @@ class Checkpoints:
         self._last = time.monotonic()
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write a checkpoint.
-
-        Parameters
-        ----------
-        state : dict
-            What is to be kept.
-
-        Raises
-        ------
-        OSError, RuntimeError
-            When it cannot be written. The one before is then still there.
-        """
+        """Write a checkpoint; where that fails, the one before is still there."""
 
         def write(file: BinaryIO) -> None:
             digested = DigestedWriter(file)
@@ -126,28 +106,16 @@ class Checkpoints:
         sync_folder(self.folder)
 
     def load(self, problem_of: Callable[[Any], str] = lambda state: "") -> dict[str, Any] | None:
-        """Give the newest checkpoint that is whole.
+        """Give the newest checkpoint that is whole; None where there is none.
 
-        Parameters
-        ----------
-        problem_of : callable
-            Says why what was kept cannot be gone on from; empty where it can.
-
-        Returns
-        -------
-        dict or None
-            What was kept; None where there is no checkpoint.
+        A damaged one is told with a warning. `problem_of` says why what was kept cannot be gone on
+        from; empty where it can.
 
         Raises
         ------
         ValueError
             When it belongs to another run (the message says in what), or none is whole. Not in a
             cache.
-
-        Warns
-        -----
-        UserWarning
-            When a checkpoint is damaged and another one, or none, is gone on from.
         """
         damaged: list[str] = []
         for path in (self.folder / _NAME, self.folder / _PREVIOUS):
@@ -163,14 +131,11 @@ class Checkpoints:
                 damaged.append(f"{path} is damaged ({error})")
                 continue
             if damaged:
-                warnings.warn(
-                    f"{damaged[0]}; training goes on from the checkpoint before it, {path}.",
-                    stacklevel=2,
-                )
+                tell(f"{damaged[0]}; training goes on from the checkpoint before it, {path}.")
             state: dict[str, Any] = content["state"]
             return state
         if damaged and self.cache:
-            warnings.warn(f"{' and '.join(damaged)}; training begins anew.", stacklevel=2)
+            tell(f"{' and '.join(damaged)}; training begins anew.")
         elif damaged:
             raise ValueError(
                 f"{' and '.join(damaged)}, and there is no other checkpoint. Remove what is "
@@ -199,29 +164,18 @@ class Checkpoints:
             return
         self._warned = True
         remedy = "memory=" if self.cache else "checkpoint_dir="
-        warnings.warn(
+        tell(
             f"{self.folder}: no checkpoint can be written there ({error}). Training goes on, and "
             "the fitted model is not touched by it; but if it is stopped, it has to begin again "
-            f"from the last checkpoint. Free space there, or give {remedy} another folder.",
-            stacklevel=3,
+            f"from the last checkpoint. Free space there, or give {remedy} another folder."
         )
 
 
 def folder_of_run(folder: Path, fingerprint: Mapping[str, str]) -> Path:
-    """Give the folder for a run's checkpoints, so that runs do not disturb each other.
+    """Give a run's own folder in the one that all runs share, so that none disturbs another.
 
-    Parameters
-    ----------
-    folder : Path
-        What all runs share.
-    fingerprint : mapping of str to str
-        What makes the run what it is.
-
-    Returns
-    -------
-    Path
-        A folder in it, named by a digest; or `folder` itself, where that holds a checkpoint of
-        this very run, as it did before runs had folders of their own.
+    Or that one itself, where it holds a checkpoint of this very run, as it did before runs had
+    folders of their own.
     """
     for name in (_NAME, _PREVIOUS):
         with suppress(OSError, _DamagedError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self, cast
 
@@ -22,6 +21,7 @@ from skedema._pretraining.loop import Stage
 from skedema._pretraining.precision import precision
 from skedema._pretraining.run import first_reader, first_stage
 from skedema._pretraining.source import RowSource, ScanSource, Source, holds_rows, take_every_scan
+from skedema._told import tell
 from skedema._torch_state import own_torch_state
 from skedema.modules.masked_autoencoder import MaskedAutoencoder, Pool
 from skedema.modules.mirror import mirrored
@@ -94,7 +94,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             stage = first_stage(params, first_reader(params))
             report = load_reference_weights(stage.module.eval(), state_dict, strict=strict)
         if not report.fits:
-            warnings.warn(f"Not all reference weights were loaded: {report}.", stacklevel=2)
+            tell(f"Not all reference weights were loaded: {report}.")
         estimator._take(stage)
         estimator.weights_report_ = report
         return estimator

@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import scaled_dot_product_attention
 from torch.testing import assert_close
 
-from skedema.modules.transformer import NORM_EPS, TransformerBlock
+from skedema.modules.transformer import NORM_EPS, TransformerBlock, attend
 
 pytestmark = pytest.mark.numerical
 
@@ -66,3 +67,11 @@ def test_block_drops_hidden_units_in_training_alone():
     block, tokens = TransformerBlock(8, 2, 4.0, dropout=0.5), torch.randn(1, 3, 8)
     assert not torch.equal(block.train()(tokens), block(tokens))
     assert torch.equal(block.eval()(tokens), block(tokens))
+
+
+@pytest.mark.parametrize(("length", "dtype"), [(17, torch.float32), (17, torch.bfloat16)])
+def test_plain_and_fused_attention_agree(length, dtype):
+    query, key, value = torch.randn(3, 2, 4, length, 8, dtype=dtype).unbind(0)
+    fused = scaled_dot_product_attention(query, key, value)
+    tolerance = 1e-5 if dtype == torch.float32 else 2e-2
+    torch.testing.assert_close(attend(query, key, value), fused, rtol=0, atol=tolerance)
