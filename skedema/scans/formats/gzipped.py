@@ -216,7 +216,9 @@ def _in_pieces(library: Any, data: bytes, name: str, max_bytes: int) -> NDArray[
     return found[:written]
 
 
-def _members(library: Any, file: IO[bytes], name: str, max_bytes: int) -> Iterator[bytes]:
+def _members(  # noqa: C901 - one pass over a stream, which can end wrongly in many places
+    library: Any, file: IO[bytes], name: str, max_bytes: int
+) -> Iterator[bytes]:
     """Unpack member after member of an open file."""
     read = file.tell()
     n_packed = file.seek(0, os.SEEK_END)

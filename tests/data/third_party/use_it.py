@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import pickle
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from sklearn.model_selection import GridSearchCV
 
 from skedema import AttentionMixerClassifier, VolumeReader
 from skedema.encoders import list_encoders, make_encoder
+from skedema.evaluation import evaluate
 from skedema.fusion import list_fusions
 from skedema.refiners import list_refiners
 
@@ -65,6 +67,12 @@ assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 nested = clone(classifier).set_params(encoder=make_encoder("third_party_encoder"), max_epochs=2)
 search = GridSearchCV(nested, {"encoder__dim": [2, 3]}, cv=2).fit(X, y)
 assert search.best_estimator_.encoder_.embed.out_features == search.best_params_["encoder__dim"]
+
+importlib.import_module("third_party_plugins.metric")  # registers itself
+models = {"mixer": clone(classifier).set_params(max_epochs=2)}
+evaluation = evaluate(models, X, y, cv=2, metrics=["roc_auc", "third_party_metric"], random_state=0)
+figures = evaluation.summary().set_index("metric")["pooled"]
+assert figures["third_party_metric"] == evaluation.predictions["predicted"].mean()
 
 with pytest.raises(ValueError, match="Did you mean 'third_party_encoder'"):
     clone(classifier).set_params(encoder="third_party_encodr").fit(X, y)

@@ -1,0 +1,13 @@
+"""A metric of another package."""
+
+from __future__ import annotations
+
+from skedema.evaluation import Metric, register_metric
+
+
+def alarms(label, probability, predicted, weight):
+    """The share of patients who are called positive."""
+    return weight @ predicted / weight.sum()
+
+
+register_metric(Metric("third_party_metric", alarms, greater_is_better=None))
