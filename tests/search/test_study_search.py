@@ -10,6 +10,7 @@ import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.pruners import NopPruner
 from optuna.samplers import GridSampler, RandomSampler
+from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone, is_classifier
 from sklearn.cluster import KMeans
 from sklearn.datasets import make_classification
@@ -157,6 +158,19 @@ def test_groups_reach_the_folds_of_both_levels():
     assert NeverSplit.seen == 2 * 3
 
 
+def test_metadata_is_routed_to_both_levels():
+    given = {"groups": np.arange(90) // 3, "sample_weight": np.linspace(0.1, 1, 90)}
+    folds = GroupKFold(3)
+    with config_context(enable_metadata_routing=True):
+        model = LogisticRegression().set_fit_request(sample_weight=True)
+        model.set_score_request(sample_weight=False)
+        inner = search(estimator=model, cv=folds, n_trials=2)
+        routed = cross_validate(inner, X, Y, cv=folds, params=given, error_score="raise")
+    outer = list(folds.split(X, Y, given["groups"]))
+    passed = cross_validate(search(cv=folds, n_trials=2), X, Y, cv=outer, params=given)
+    assert routed["test_score"].tolist() == passed["test_score"].tolist()
+
+
 def test_searches_within_searches_work():
     outer = GridSearchCV(search(n_trials=2), {"estimator__fit_intercept": [True, False]}, cv=2)
     assert outer.fit(X, Y).best_estimator_.best_estimator_.coef_.shape == (1, 5)
@@ -177,7 +191,11 @@ def test_transformers_and_clusterers_without_labels():
     # X has fewer dimensions than columns, and a likelihood wants the inverse of a covariance.
     full = X + np.random.default_rng(0).normal(0, 0.1, X.shape)
     pca = search(estimator=PCA(), space={"n_components": IntDistribution(1, 4)}).fit(full)
-    assert pca.transform(full).shape == (90, pca.best_params_["n_components"])
+    found = pca.transform(full)
+    assert found.shape == (90, pca.best_params_["n_components"])
+    expected = PCA(**pca.best_params_).fit(full)
+    np.testing.assert_array_equal(pca.inverse_transform(found), expected.inverse_transform(found))
+    np.testing.assert_array_equal(pca.score_samples(full), expected.score_samples(full))
     assert not hasattr(pca, "predict")
     means = search(
         estimator=KMeans(n_init=1, random_state=0), space={"n_clusters": IntDistribution(2, 4)}
