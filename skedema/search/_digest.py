@@ -12,25 +12,10 @@ from skedema.search.objective import CrossValidatedObjective
 
 
 def search_parts(objective: CrossValidatedObjective, scoring: Any) -> dict[str, str]:
-    """Digest all that decides the scores of a search.
+    """Digest all that decides the scores of a search; gives the digests by what they are of.
 
-    Parameters
-    ----------
-    objective : CrossValidatedObjective
-        The search.
-    scoring : str, callable or None
-        As given by the user.
-
-    Returns
-    -------
-    dict of str to str
-        A digest by what it is of, for messages. The same in other processes and later sessions,
-        whatever `n_jobs`, `verbose` and `memory` are. A scan given as a path counts by the path.
-
-    Raises
-    ------
-    TypeError
-        When something is of a kind that cannot be digested.
+    They are the same in other processes and later sessions, whatever `n_jobs`, `verbose` and
+    `memory` are. A scan given as a path counts by the path. What cannot be digested is a TypeError.
     """
     space: Any = objective.space
     if isinstance(space, Mapping):

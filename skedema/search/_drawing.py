@@ -28,19 +28,7 @@ _REMEDY = (
 def check_space(estimator: Any, space: Space) -> None:
     """Refuse a space that the estimator cannot take, before anything is trained.
 
-    Parameters
-    ----------
-    estimator : estimator
-        What is tuned.
-    space : mapping of str to distribution, or callable
-        Of a callable nothing can be known before it is called with a trial.
-
-    Raises
-    ------
-    TypeError
-        When it is neither, or holds something else than distributions.
-    ValueError
-        When it is empty, or names parameters that the estimator does not have.
+    What a function draws cannot be told before it is called with a trial.
     """
     if not isinstance(space, Mapping):
         if not callable(space):
@@ -57,25 +45,7 @@ def check_space(estimator: Any, space: Space) -> None:
 
 
 def draw(trial: BaseTrial, space: Space) -> dict[str, Any]:
-    """Draw parameters.
-
-    Parameters
-    ----------
-    trial : optuna.trial.Trial, FixedTrial or FrozenTrial
-        A finished trial gives what it drew.
-    space : mapping of str to distribution, or callable
-        Where from.
-
-    Returns
-    -------
-    dict of str to object
-        What ``set_params`` takes.
-
-    Raises
-    ------
-    TypeError
-        When a callable returns something else than a mapping.
-    """
+    """Draw what ``set_params`` takes; a finished trial gives what it drew."""
     if isinstance(space, Mapping):
         return {name: _suggest(trial, name, space[name]) for name in space}
     drawn = space(trial)
@@ -88,24 +58,9 @@ def draw(trial: BaseTrial, space: Space) -> dict[str, Any]:
 
 
 def configured(estimator: Any, parameters: Mapping[str, Any]) -> Any:
-    """Clone an estimator and set parameters on it.
+    """Clone an estimator and set parameters on it; estimators among them are cloned as well.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Stays as it is.
-    parameters : mapping of str to object
-        Values by name; estimators among them are cloned.
-
-    Returns
-    -------
-    estimator
-        Unfitted.
-
-    Raises
-    ------
-    ValueError
-        When it does not have such a parameter; the message names the nearest that it has.
+    One that it does not have is a ValueError, which names the nearest that it has.
     """
     values = {name: clone(value, safe=False) for name, value in parameters.items()}
     made = clone(estimator)
@@ -118,17 +73,17 @@ def configured(estimator: Any, parameters: Mapping[str, Any]) -> Any:
 
 def _what_is_wrong(estimator: Any, values: Mapping[str, Any], error: Exception) -> str:
     kind = type(estimator).__name__
-    known = estimator.get_params(deep=True) | values
+    everything = estimator.get_params(deep=True) | values
     for name in values:
         holder_name, _, own = name.rpartition("__")
-        holder = known.get(holder_name, None) if holder_name else estimator
+        holder = everything.get(holder_name) if holder_name else estimator
         if hasattr(holder, "get_params"):
             parameters = holder.get_params(deep=False)
             if own not in parameters:
                 prefix = f"{holder_name}__" if holder_name else ""
                 near = nearest_name(name, [f"{prefix}{each}" for each in parameters])
                 return f"{kind} has no parameter {name!r}, which the space names. {near}"
-        elif holder_name not in known:
+        elif holder_name not in everything:
             outer = name.partition("__")[0]
             near = nearest_name(outer, estimator.get_params(deep=False))
             return f"{kind} has no parameter {name!r}, which the space names. {near}"

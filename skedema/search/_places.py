@@ -11,8 +11,7 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from skedema.search._results import counts
-from skedema.search._workers import PLACE, close_abandoned, sign
+from skedema.search._workers import PLACE, close_abandoned, counts, sign
 
 
 class PlacedSampler(BaseSampler):
@@ -22,16 +21,8 @@ class PlacedSampler(BaseSampler):
     the first that is free: that of a trial that was killed, or the next one. So a search that goes
     on draws what it would have drawn, and two workers never draw alike.
 
-    Parameters
-    ----------
-    inner : optuna sampler
-        What draws. Its random states are taken as seeds of those of the places.
-    study : Study
-        In its storage.
-    own : str
-        The name of the worker.
-    seed : int or None
-        In place of the random states of `inner`.
+    `inner` draws. The seeds of the places come from its random states, or from `seed`. `own` is the
+    name of the worker.
     """
 
     def __init__(self, inner: BaseSampler, study: Study, own: str, seed: int | None) -> None:

@@ -14,33 +14,19 @@ def report_failures(
 ) -> None:
     """Warn of trials in which a fit failed; refuse a search without any score.
 
-    Parameters
-    ----------
-    trials : sequence of FrozenTrial
-        All of a study.
-    error_score : float or str
-        What a fold that failed was given.
-    first_error : Exception or None
-        The first failure, if it was just now.
-
-    Raises
-    ------
-    Exception
-        `first_error`, when no trial was completed: most often every trial fails alike.
-    ValueError
-        When no trial was completed and there is none; the message tells what is known.
+    Then `first_error` is raised, if it was just now: most often every trial fails alike.
     """
     failed = [trial for trial in trials if "error" in trial.user_attrs]
     first = f" Trial {failed[0].number}: {failed[0].user_attrs['error']}" if failed else ""
     if not any(trial.state is TrialState.COMPLETE for trial in trials):
         n_pruned = sum(trial.state is TrialState.PRUNED for trial in trials)
-        known = f"No trial has a score: of {len(trials)}, {len(failed)} failed"
-        known += f" and {n_pruned} were given up by the pruner." if n_pruned else "."
+        found = f"No trial has a score: of {len(trials)}, {len(failed)} failed"
+        found += f" and {n_pruned} were given up by the pruner." if n_pruned else "."
         if first_error is not None:
-            first_error.add_note(f"{known}{first}")
+            first_error.add_note(f"{found}{first}")
             raise first_error
         hint = "" if trials else " The timeout left no time for one."
-        raise ValueError(f"{known}{hint}{first}")
+        raise ValueError(f"{found}{hint}{first}")
     if failed:
         warnings.warn(
             f"{len(failed)} of {len(trials)} trials failed in a fold, which was given the score "

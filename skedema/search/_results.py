@@ -7,45 +7,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 from scipy.stats import rankdata
 
-from skedema.search._workers import INTERRUPTED
 from skedema.search.objective import CrossValidatedObjective
 
 
-def counts(trial: FrozenTrial) -> bool:
-    """Tell whether a trial came to an end of its own, and was not interrupted.
-
-    Parameters
-    ----------
-    trial : FrozenTrial
-        Any trial.
-
-    Returns
-    -------
-    bool
-        True for those that were completed or pruned, or failed in a fit.
-    """
-    finished = trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
-    failed = trial.state is TrialState.FAIL and "error" in trial.user_attrs
-    return finished or (failed and INTERRUPTED not in trial.user_attrs)
-
-
 def trials_frame(trials: Sequence[FrozenTrial]) -> pd.DataFrame:
-    """Put trials into a table for people.
-
-    Parameters
-    ----------
-    trials : sequence of FrozenTrial
-        All of a study.
-
-    Returns
-    -------
-    DataFrame
-        One row a trial: number, state, score (the mean of the folds it came to), n_folds,
-        fit_seconds of these, and what it drew.
-    """
+    """Put trials into a table for people; scores and seconds are of the folds they came to."""
     rows: list[dict[str, Any]] = []
     for trial in trials:
         scores = trial.user_attrs.get("fold_scores", [])
@@ -65,26 +34,16 @@ def trials_frame(trials: Sequence[FrozenTrial]) -> pd.DataFrame:
 def cv_results(trials: Sequence[FrozenTrial], objective: CrossValidatedObjective) -> dict[str, Any]:
     """Put trials into the columns that `GridSearchCV` has.
 
-    Parameters
-    ----------
-    trials : sequence of FrozenTrial
-        Those that count.
-    objective : CrossValidatedObjective
-        What they are trials of.
-
-    Returns
-    -------
-    dict of str to array
-        An entry a trial. Folds that a trial did not come to are NaN, and so is its mean; it ranks
-        behind all that have one.
+    Folds that a trial did not come to are NaN, and so is its mean score; it ranks behind all that
+    have one. Mean seconds are of the folds that it came to.
     """
     found: dict[str, Any] = {}
     n_splits = len(objective.splits)
     for key, name in (("fit_seconds", "fit_time"), ("score_seconds", "score_time")):
         seconds = _by_fold(trials, key, n_splits)
-        known = [row[~np.isnan(row)] for row in seconds]
-        found[f"mean_{name}"] = np.array([r.mean() if r.size else np.nan for r in known])
-        found[f"std_{name}"] = np.array([r.std() if r.size else np.nan for r in known])
+        there = [row[~np.isnan(row)] for row in seconds]
+        found[f"mean_{name}"] = np.array([r.mean() if r.size else np.nan for r in there])
+        found[f"std_{name}"] = np.array([r.std() if r.size else np.nan for r in there])
     parameters = [objective.parameters(trial) for trial in trials]
     for name in sorted({name for drawn in parameters for name in drawn}):
         column = np.ma.MaskedArray(np.empty(len(trials), dtype=object), mask=True)

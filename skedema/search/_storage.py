@@ -25,25 +25,7 @@ _SQLITE = {".db", ".sqlite", ".sqlite3"}
 
 
 def open_storage(storage: Any) -> BaseStorage | str:
-    """Open a storage.
-
-    Parameters
-    ----------
-    storage : optuna storage, URL, path or None
-        A path is that of a journal file, made if need be; None keeps trials in memory.
-
-    Returns
-    -------
-    BaseStorage or str
-        What Optuna takes.
-
-    Raises
-    ------
-    ValueError
-        When a path looks like one of an SQLite file, which is given by its URL.
-    TypeError
-        When it is something else.
-    """
+    """Open what Optuna keeps trials in: a storage, a URL, a journal file by its path, or memory."""
     if storage is None:
         return InMemoryStorage()
     if isinstance(storage, BaseStorage):
@@ -74,27 +56,9 @@ def open_storage(storage: Any) -> BaseStorage | str:
 
 
 def open_study(storage: BaseStorage | str, name: str | None, parts: dict[str, str]) -> Study:
-    """Open the study of a search, or begin it.
+    """Open the study of a search, or begin it; refuse one that belongs to something else.
 
-    Parameters
-    ----------
-    storage : BaseStorage or str
-        Where it is kept.
-    name : str or None
-        Its name there.
-    parts : dict of str to str
-        Digests of what the search is; empty for one that nobody can go on with.
-
-    Returns
-    -------
-    Study
-        One that maximises.
-
-    Raises
-    ------
-    ValueError
-        When there is a study of the name that belongs to something else; the message says what
-        differs.
+    `parts` are digests of what the search is: empty for one that nobody can go on with.
     """
     study = _patiently(
         partial(
@@ -107,18 +71,18 @@ def open_study(storage: BaseStorage | str, name: str | None, parts: dict[str, st
     )
     if study.directions != [StudyDirection.MAXIMIZE]:
         raise ValueError(f"The study {name!r} does not maximise one score. {_OTHER_NAME}")
-    known = study.user_attrs.get(_PARTS)
-    if known is None and study.get_trials(deepcopy=False):
-        known = study.user_attrs.get(_PARTS)  # another process may have begun it just now
-    if known is None:
+    kept = study.user_attrs.get(_PARTS)
+    if kept is None and study.get_trials(deepcopy=False):
+        kept = study.user_attrs.get(_PARTS)  # another process may have begun it just now
+    if kept is None:
         if study.get_trials(deepcopy=False):
             raise ValueError(
                 f"The study {name!r} has trials that StudySearchCV did not make, so it cannot tell "
                 f"whether they are of this search. {_OTHER_NAME}"
             )
         study.set_user_attr(_PARTS, parts)
-    elif known != parts:
-        differing = [part for part in parts if known.get(part) != parts[part]]
+    elif kept != parts:
+        differing = [part for part in parts if kept.get(part) != parts[part]]
         hint = ""
         if "cv" in differing:
             hint = "Shuffled folds stay the same when the splitter has an integer random_state. "

@@ -25,18 +25,7 @@ INTERRUPTED = "skedema_interrupted"
 
 @contextmanager
 def worker(study: Study) -> Iterator[str]:
-    """Sign a study for as long as trials are run, and close those that nobody is at.
-
-    Parameters
-    ----------
-    study : Study
-        In its storage.
-
-    Yields
-    ------
-    str
-        The name of the worker.
-    """
+    """Sign a study while trials are run, and close those that nobody is at; gives a name."""
     name = uuid.uuid4().hex
     study.set_user_attr(f"{WORKER}:{name}", _this_process())
     try:
@@ -60,18 +49,8 @@ def close_abandoned(
     """Fail the trials whose worker is gone.
 
     A process that was killed as it began a trial leaves one that names no worker. It is closed
-    where no other worker is left that it might be of.
-
-    Parameters
-    ----------
-    study : Study
-        In its storage.
-    own : str
-        The name of this worker.
-    begun : int or None, default=None
-        The number of the trial that it has just begun, and not signed yet.
-    leaving : bool, default=False
-        Whether this worker goes, too.
+    where no other worker is left that it might be of. `begun` is the number of the trial that this
+    worker, `own`, has just begun and not signed yet; `leaving` is whether it goes, too.
     """
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     running = [trial for trial in running if trial.number != begun]
@@ -93,8 +72,15 @@ def sign(study: Study, trial: FrozenTrial, own: str, place: int) -> None:
     study._storage.set_trial_user_attr(trial._trial_id, PLACE, place)
 
 
+def counts(trial: FrozenTrial) -> bool:
+    """Tell whether a trial came to an end of its own, be it a failed fit, and was not killed."""
+    finished = trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
+    failed = trial.state is TrialState.FAIL and "error" in trial.user_attrs
+    return finished or (failed and INTERRUPTED not in trial.user_attrs)
+
+
 def _alive(study: Study) -> set[str]:
-    """Give the names of the workers that are alive, or on another machine and so not known."""
+    """Give the names of workers that are alive, or on another machine, where nobody can look."""
     attributes = study.user_attrs
     return {
         key.partition(":")[2]
@@ -122,7 +108,7 @@ def _is_alive(process: dict[str, Any]) -> bool:
     if process["host"] == here["host"] and process.get("boot") != here.get("boot"):
         return False  # started again since
     if any(process.get(key) != value for key, value in here.items()):
-        return True  # elsewhere: nothing is known
+        return True  # elsewhere: nobody can look
     pid = int(process["pid"])
     if sys.platform == "win32":
         return _is_alive_on_windows(pid)
@@ -151,7 +137,7 @@ def _is_alive_on_windows(pid: int) -> bool:
 
 
 def _begun(pid: int) -> str | None:
-    """Give when a process began, in ticks of the kernel's clock; None where that is not known."""
+    """Give when a process began, in ticks of the kernel's clock; None where that is not told."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()

@@ -97,7 +97,6 @@ class CrossValidatedObjective:
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.tree import DecisionTreeClassifier
     >>> from skedema.search import CrossValidatedObjective
-    >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
     >>> X, y = load_iris(return_X_y=True)
     >>> tree = DecisionTreeClassifier(random_state=0)
     >>> space = {"ccp_alpha": FloatDistribution(1e-4, 0.5, log=True)}

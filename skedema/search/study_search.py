@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -13,44 +13,27 @@ from optuna.pruners import BasePruner, MedianPruner
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
-from sklearn.base import BaseEstimator, MetaEstimatorMixin
-from sklearn.exceptions import NotFittedError
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
 from skedema._all_or_nothing import all_or_nothing
 from skedema._caching.meaning import digest
+from skedema._each import bar
 from skedema.search._digest import search_parts
 from skedema.search._drawing import Space, configured
 from skedema.search._places import PlacedSampler
-from skedema.search._progress import progress
+from skedema.search._progress import show_trial
 from skedema.search._report import report_failures
-from skedema.search._results import counts, cv_results, trials_frame
+from skedema.search._results import cv_results, trials_frame
 from skedema.search._storage import open_storage, open_study, quiet
-from skedema.search._workers import worker
+from skedema.search._workers import counts, worker
 from skedema.search.objective import CrossValidatedObjective
 
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
-def _has(name: str) -> Callable[[StudySearchCV], bool]:
-    """Make the condition on which a method of the best estimator is there."""
-
-    def check(search: StudySearchCV) -> bool:
-        if not search.refit:
-            raise AttributeError(
-                f"{name} needs the best estimator, and refit=False: no estimator was fitted on all "
-                "samples. Use refit=True, or estimator.set_params(**search.best_params_)."
-            )
-        getattr(getattr(search, "best_estimator_", search.estimator), name)
-        return True
-
-    return check
-
-
-class StudySearchCV(MetaEstimatorMixin, BaseEstimator):
+class StudySearchCV(BaseSearchCV):
     """Search for the best parameters of an estimator by cross-validated trials, with Optuna.
 
     Like `sklearn.model_selection.RandomizedSearchCV`, but each trial is drawn in view of those
@@ -179,6 +162,9 @@ class StudySearchCV(MetaEstimatorMixin, BaseEstimator):
         "verbose": ["verbose"],
     }
 
+    multimetric_ = False  # as scikit-learn calls a search for several scores at once
+    set_callbacks = property(doc="Nothing: scikit-learn's callbacks would never be called.")
+
     def __init__(
         self,
         estimator: Any,
@@ -273,124 +259,6 @@ class StudySearchCV(MetaEstimatorMixin, BaseEstimator):
             self._refit(X, y, fit_params)
         return self
 
-    def score(self, X: Any, y: Any = None) -> float:
-        """Score the best estimator on samples, by `scoring`.
-
-        Parameters
-        ----------
-        X : table or array-like of shape (n_samples, n_features)
-            The samples.
-        y : array-like of shape (n_samples,) or None, default=None
-            The labels.
-
-        Returns
-        -------
-        float
-            The score; greater is better.
-        """
-        _has("fit")(self)
-        check_is_fitted(self)
-        return float(self.scorer_(self.best_estimator_, X, y))
-
-    @available_if(_has("predict"))  # type: ignore[untyped-decorator]
-    def predict(self, X: Any) -> Any:
-        """Call `predict` of the best estimator.
-
-        Parameters
-        ----------
-        X : table or array-like of shape (n_samples, n_features)
-            The samples.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            What it predicts.
-        """
-        return self._best.predict(X)
-
-    @available_if(_has("predict_proba"))  # type: ignore[untyped-decorator]
-    def predict_proba(self, X: Any) -> Any:
-        """Call `predict_proba` of the best estimator.
-
-        Parameters
-        ----------
-        X : table or array-like of shape (n_samples, n_features)
-            The samples.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Probabilities; columns follow `classes_`.
-        """
-        return self._best.predict_proba(X)
-
-    @available_if(_has("predict_log_proba"))  # type: ignore[untyped-decorator]
-    def predict_log_proba(self, X: Any) -> Any:
-        """Call `predict_log_proba` of the best estimator.
-
-        Parameters
-        ----------
-        X : table or array-like of shape (n_samples, n_features)
-            The samples.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Logarithms of the probabilities.
-        """
-        return self._best.predict_log_proba(X)
-
-    @available_if(_has("decision_function"))  # type: ignore[untyped-decorator]
-    def decision_function(self, X: Any) -> Any:
-        """Call `decision_function` of the best estimator.
-
-        Parameters
-        ----------
-        X : table or array-like of shape (n_samples, n_features)
-            The samples.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-            Its decision values.
-        """
-        return self._best.decision_function(X)
-
-    @available_if(_has("transform"))  # type: ignore[untyped-decorator]
-    def transform(self, X: Any) -> Any:
-        """Call `transform` of the best estimator.
-
-        Parameters
-        ----------
-        X : table or array-like of shape (n_samples, n_features)
-            The samples.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_outputs)
-            What it makes of them.
-        """
-        return self._best.transform(X)
-
-    @property
-    def classes_(self) -> Any:
-        """Labels of the best estimator."""
-        _has("classes_")(self)
-        return self.best_estimator_.classes_
-
-    @property
-    def n_features_in_(self) -> int:
-        """Number of columns that the best estimator has seen."""
-        try:
-            return int(self._best.n_features_in_)
-        except NotFittedError as error:
-            raise AttributeError(f"n_features_in_: {error}") from error
-
-    @property
-    def _best(self) -> Any:
-        check_is_fitted(self)
-        return self.best_estimator_
-
     def _open(self, objective: CrossValidatedObjective) -> Study:
         name, parts = self.study_name, {}
         if self.storage is not None:  # nobody can go on with a study in memory
@@ -417,10 +285,11 @@ class StudySearchCV(MetaEstimatorMixin, BaseEstimator):
 
         with quiet(), worker(study) as own:
             missing = max(self.n_trials - _n_finished(study), 0)
-            with progress(self.n_trials, self.n_trials - missing, self.verbose) as show:
+            done = self.n_trials - missing
+            with bar("search", "trial", self.n_trials, done=done, shown=self.verbose) as shown:
 
                 def after_trial(study: Study, trial: FrozenTrial) -> None:
-                    show(study)
+                    show_trial(shown, study)
                     if _n_finished(study) >= self.n_trials:  # others may work on the same study
                         study.stop()
 
@@ -452,9 +321,6 @@ class StudySearchCV(MetaEstimatorMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         inner = copy.deepcopy(get_tags(self.estimator))
-        tags.estimator_type = inner.estimator_type
-        tags.classifier_tags = inner.classifier_tags
-        tags.regressor_tags = inner.regressor_tags
         tags.transformer_tags = inner.transformer_tags
         tags.input_tags = inner.input_tags
         tags.target_tags = inner.target_tags

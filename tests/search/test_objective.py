@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import optuna
 import pandas as pd
@@ -22,19 +20,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skedema import AttentionMixerClassifier
-from skedema.encoders import CNN
 from skedema.search import CrossValidatedObjective, StudySearchCV, head_space
+
+pytestmark = pytest.mark.usefixtures("quiet_optuna")
 
 X, Y = make_classification(90, 5, random_state=0)
 C = {"C": FloatDistribution(1e-4, 10, log=True)}
-
-
-@pytest.fixture(autouse=True)
-def _quiet():
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    yield
-    optuna.logging.set_verbosity(before)
 
 
 def searched(objective, n_trials=6, pruner=None, seed=0):
@@ -54,7 +45,7 @@ def test_what_comes_beside_X_must_be_in_the_order_of_its_rows(name):
         StudySearchCV(LogisticRegression(), C, n_trials=1).fit(table, **beside)
 
 
-class Known(ClassifierMixin, BaseEstimator):
+class Told(ClassifierMixin, BaseEstimator):
     """Scores what it is told, and counts fits."""
 
     fits = 0
@@ -110,12 +101,12 @@ def test_three_lines_of_a_users_script():
 
 def test_pruned_trial_fits_no_further_fold():
     space = {"value": FloatDistribution(0, 1)}
-    Known.fits = 0
+    Told.fits = 0
     study = searched(
-        CrossValidatedObjective(Known(), X, Y, space, cv=5), n_trials=3, pruner=AfterFirstFold()
+        CrossValidatedObjective(Told(), X, Y, space, cv=5), n_trials=3, pruner=AfterFirstFold()
     )
     assert [t.state for t in study.trials] == [TrialState.COMPLETE] + [TrialState.PRUNED] * 2
-    assert Known.fits == 5 + 1 + 1
+    assert Told.fits == 5 + 1 + 1
 
 
 def test_last_fold_is_never_pruned():
@@ -123,7 +114,7 @@ def test_last_fold_is_never_pruned():
         def prune(self, study, trial):
             return trial.last_step == 2
 
-    objective = CrossValidatedObjective(Known(), X, Y, {"value": FloatDistribution(0, 1)}, cv=3)
+    objective = CrossValidatedObjective(Told(), X, Y, {"value": FloatDistribution(0, 1)}, cv=3)
     assert searched(objective, 1, AtTheEnd()).trials[0].state is TrialState.COMPLETE
 
 
@@ -168,7 +159,7 @@ def test_pipelines_lists_string_labels_and_polars_work():
 def test_groups_stay_together_and_fit_parameters_are_split():
     groups = np.arange(90) // 3
     objective = CrossValidatedObjective(
-        Known(),
+        Told(),
         X,
         Y,
         {"value": FloatDistribution(0, 1)},
@@ -207,24 +198,24 @@ def test_study_that_does_not_maximise_one_score_is_refused_with_the_remedy(direc
 
 def test_failed_fit_ends_the_trial_with_a_warning_and_the_study_goes_on():
     space = {"fails": CategoricalDistribution([True])}
-    objective = CrossValidatedObjective(Known(), X, Y, space, cv=3)
-    Known.fits = 0
+    objective = CrossValidatedObjective(Told(), X, Y, space, cv=3)
+    Told.fits = 0
     with pytest.warns(FitFailedWarning, match="fold 1 of 3 failed: ValueError: cannot be fitted"):
         study = searched(objective, 2)
     assert [t.state for t in study.trials] == [TrialState.FAIL] * 2
     assert "cannot be fitted" in study.trials[0].user_attrs["error"]
-    assert Known.fits == 2
+    assert Told.fits == 2
 
 
 def test_error_score_is_a_score_or_raises():
     space = {"fails": CategoricalDistribution([True])}
     with pytest.warns(FitFailedWarning, match="cannot be fitted"):
-        study = searched(CrossValidatedObjective(Known(), X, Y, space, error_score=-1.0), 1)
+        study = searched(CrossValidatedObjective(Told(), X, Y, space, error_score=-1.0), 1)
     assert study.best_value == -1
     with pytest.raises(ValueError, match="cannot be fitted"):
-        searched(CrossValidatedObjective(Known(), X, Y, space, error_score="raise"), 1)
+        searched(CrossValidatedObjective(Told(), X, Y, space, error_score="raise"), 1)
     with pytest.raises(ValueError, match="'raise' or a number"):
-        CrossValidatedObjective(Known(), X, Y, space, error_score="ignore")
+        CrossValidatedObjective(Told(), X, Y, space, error_score="ignore")
 
 
 def test_score_that_is_nan_fails_the_trial():
@@ -237,81 +228,6 @@ def test_score_that_is_nan_fails_the_trial():
     )
     with pytest.warns(FitFailedWarning, match="gave NaN"):
         assert np.isnan(objective(FixedTrial({"strategy": "prior"})))
-
-
-def test_space_may_be_a_function_that_draws_conditionally_and_gives_objects():
-    sizes = {"small": CNN(width=4), "large": CNN(width=8)}
-
-    def space(trial):
-        drawn = {"encoder": sizes[trial.suggest_categorical("size", ["small", "large"])]}
-        if trial.suggest_categorical("refined", [True, False]):
-            drawn["depth"] = trial.suggest_int("depth", 1, 2)
-        else:
-            drawn["refiner"] = None
-        return drawn
-
-    clf = AttentionMixerClassifier(max_epochs=1, trusted_columns=[2, 3], random_state=0)
-    objective = CrossValidatedObjective(clf, X, Y, space, cv=2)
-    study = searched(objective, 4)
-    best = objective.parameters(study.best_trial)
-    assert best["encoder"] is sizes[study.best_params["size"]]
-    clf.set_params(**best)
-    with pytest.raises(TypeError, match="must return a dict"):
-        CrossValidatedObjective(clf, X, Y, lambda trial: None)(FixedTrial({}))
-
-
-@pytest.mark.parametrize(
-    ("space", "message"),
-    [
-        ({"learning_rate": C["C"]}, "no parameter 'learning_rate'.*Known: .*'batch_size'"),
-        ({"dropuot": C["C"]}, "no parameter 'dropuot'.*Did you mean 'dropout'"),
-        ({"encoder__depth": IntDistribution(1, 2)}, r"encoder='vit_ae'.*CNN\(\)"),
-        ({"encodr__depth": IntDistribution(1, 2)}, "Did you mean 'encoder'"),
-        ({"fusion__qurey": C["C"]}, "fusion='cross_attention'"),
-        ({}, "nothing to search over"),
-    ],
-)
-def test_names_that_the_estimator_does_not_have_fail_before_any_trial(space, message):
-    with pytest.raises(ValueError, match=message):
-        CrossValidatedObjective(AttentionMixerClassifier(), X, Y, space)
-
-
-def test_misspelt_name_of_a_nested_parameter_is_suggested():
-    clf = AttentionMixerClassifier(encoder=CNN())
-    with pytest.raises(ValueError, match="Did you mean 'encoder__width'"):
-        CrossValidatedObjective(clf, X, Y, {"encoder__witdh": IntDistribution(1, 2)})
-    pipeline = make_pipeline(StandardScaler(), LogisticRegression())
-    with pytest.raises(ValueError, match="Did you mean 'logisticregression__C'"):
-        CrossValidatedObjective(pipeline, X, Y, {"logisticregression__c": C["C"]})
-
-
-def test_names_drawn_by_a_function_are_checked_before_training():
-    Known.fits = 0
-    objective = CrossValidatedObjective(Known(), X, Y, lambda trial: {"vale": 1.0})
-    with pytest.raises(ValueError, match="Did you mean 'value'"):
-        objective(FixedTrial({}))
-    assert Known.fits == 0
-
-
-@pytest.mark.parametrize(
-    ("space", "message"),
-    [
-        ({"C": [0.1, 1.0]}, "'C' in the space is a list.*FloatDistribution"),
-        ({3: C["C"]}, "must be text"),
-        ("C", "must be a mapping"),
-    ],
-)
-def test_spaces_of_other_kinds_are_refused(space, message):
-    with pytest.raises(TypeError, match=message):
-        CrossValidatedObjective(LogisticRegression(), X, Y, space)
-
-
-def test_choices_that_no_storage_keeps_are_refused_with_the_remedy():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Optuna's own, when the distribution is made
-        space = {"encoder": CategoricalDistribution([CNN(), CNN(width=8)])}
-    with pytest.raises(TypeError, match=r"objects\[trial.suggest_categorical"):
-        CrossValidatedObjective(AttentionMixerClassifier(), X, Y, space)
 
 
 def test_bad_input_is_refused_at_once():

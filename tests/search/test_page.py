@@ -18,21 +18,17 @@ PAGE = (ROOT / "docs" / "search.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("quiet_optuna")
 def test_examples_of_the_page_run_one_after_the_other(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
     examples = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     names = {"__name__": "search_page"}
-    try:
-        for number, example in enumerate(examples):
-            quick = example.replace("n_trials=30", "n_trials=2")
-            # Epochs and trials are what takes time; what is drawn is looked at elsewhere.
-            quick = quick.replace("head_space()", "(head_space() | {'max_epochs': BRIEF})")
-            names["BRIEF"] = optuna.distributions.IntDistribution(1, 2)
-            exec(compile(quick, f"docs/search.md, example {number + 1}", "exec"), names)
-    finally:
-        optuna.logging.set_verbosity(before)
+    for number, example in enumerate(examples):
+        quick = example.replace("n_trials=30", "n_trials=2")
+        # Epochs and trials are what takes time; what is drawn is looked at elsewhere.
+        quick = quick.replace("head_space()", "(head_space() | {'max_epochs': BRIEF})")
+        names["BRIEF"] = optuna.distributions.IntDistribution(1, 2)
+        exec(compile(quick, f"docs/search.md, example {number + 1}", "exec"), names)
     assert len(examples) == 7
     for trial in ({"backbone": "cnn", "lr": 1e-3}, {"backbone": "vit", "lr": 1e-3, "blocks": 2}):
         drawn = names["space_of_encoders"](optuna.trial.FixedTrial(trial))

@@ -1,18 +1,13 @@
 from __future__ import annotations
 
 import pickle
-import re
 import subprocess
 import sys
-from threading import Lock
 
 import numpy as np
-import optuna
 import pandas as pd
 import pytest
-from joblib import Memory
 from optuna.distributions import FloatDistribution
-from optuna.samplers import RandomSampler, TPESampler
 from optuna.storages import InMemoryStorage
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
@@ -96,17 +91,6 @@ def test_interrupted_search_goes_on_to_what_it_would_have_been(storage):
     assert resumed.best_score_ == whole.best_score_
 
 
-def test_trial_of_a_killed_process_is_drawn_again():
-    store = InMemoryStorage()
-    search(store, study_name="killed", n_trials=3).fit(X, Y)
-    optuna.load_study(storage=store, study_name="killed").ask()  # and never told
-    found = search(store, study_name="killed", n_trials=5).fit(X, Y)
-    assert found.trials_["state"].tolist()[3] == "fail"  # nobody is at it any longer
-    whole = search(None, n_trials=5).fit(X, Y)
-    assert found.trials_["C"].dropna().tolist() == whole.trials_["C"].tolist()
-    assert found.best_params_ == whole.best_params_
-
-
 def test_finished_search_is_only_refitted(storage):
     first = search(storage, n_trials=3).fit(X, Y)
     Interrupted.fits = 0
@@ -139,44 +123,6 @@ def test_trials_of_failed_fits_are_made_up_for(tmp_path):
     assert found.trials_["C"].nunique() == 4  # other draws than those that failed
 
 
-def test_what_does_not_change_a_score_may_change(tmp_path):
-    path = tmp_path / "study.journal"
-    search(path, study_name="one", n_trials=2).fit(X, Y)
-    estimator = Interrupted(verbose=1, memory=Memory(None, verbose=0), n_jobs=3)
-    found = search(path, study_name="one", n_trials=3, estimator=estimator, random_state=5)
-    assert len(found.fit(pd.DataFrame(X).to_numpy(), Y).trials_) == 3
-
-
-@pytest.mark.parametrize(
-    ("changed", "X_", "y_", "parts"),
-    [
-        ({"estimator": LogisticRegression()}, X, Y, "another estimator"),
-        ({"estimator": Interrupted(C=3.0)}, X, Y, "another estimator"),
-        ({"space": {"C": FloatDistribution(1e-4, 20)}}, X, Y, "another space"),
-        ({"scoring": "roc_auc"}, X, Y, "another scoring"),
-        ({"cv": 4}, X, Y, "another cv. Shuffled folds"),
-        ({}, X + 1e-12, Y, "another X"),
-        ({}, X[:-1], Y[:-1], "another cv, another X, another y"),
-        ({"cv": [(np.arange(45), np.arange(45, 90))]}, X, 1 - Y, "another cv, another y"),
-    ],
-)
-def test_going_on_with_something_else_is_refused_by_name(tmp_path, changed, X_, y_, parts):
-    path = tmp_path / "study.journal"
-    search(path, study_name="edema", n_trials=1).fit(X, Y)
-    with pytest.raises(ValueError, match=f"'edema' cannot go on.*{parts}.*another study_name"):
-        search(path, study_name="edema", n_trials=1, **changed).fit(X_, y_)
-
-
-def test_without_a_name_different_searches_in_one_storage_keep_apart(tmp_path):
-    path = tmp_path / "study.journal"
-    for changed in ({}, {"random_state": 1}, {"sampler": RandomSampler(seed=0)}, {"cv": 3}, {}):
-        assert len(search(path, n_trials=2, **changed).fit(X, Y).trials_) == 2
-    stored = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
-    names = optuna.get_all_study_names(stored)
-    assert len(names) == 4
-    assert all(name.startswith("skedema-") for name in names)
-
-
 def test_nested_cross_validation_resumes_fold_by_fold(tmp_path):
     outer = StratifiedKFold(3, shuffle=True, random_state=0)
     whole = cross_validate(search(None, n_trials=3, cv=3), X, Y, cv=outer)
@@ -188,56 +134,6 @@ def test_nested_cross_validation_resumes_fold_by_fold(tmp_path):
     resumed = cross_validate(resumable, X, Y, cv=outer)
     np.testing.assert_array_equal(resumed["test_score"], whole["test_score"])
     assert Interrupted.fits < 3 * (3 * 3 + 1)
-
-
-def test_studies_that_are_not_ours_are_refused(tmp_path):
-    store = InMemoryStorage()
-    for name, direction in (("theirs", "maximize"), ("losses", "minimize")):
-        study = optuna.create_study(storage=store, study_name=name, direction=direction)
-        study.add_trial(optuna.trial.create_trial(value=1.0))
-    with pytest.raises(ValueError, match="'theirs' has trials that StudySearchCV did not make"):
-        search(store, study_name="theirs").fit(X, Y)
-    with pytest.raises(ValueError, match="'losses' does not maximise"):
-        search(store, study_name="losses").fit(X, Y)
-
-
-def test_storages_of_other_kinds_are_refused_with_the_remedy(tmp_path):
-    with pytest.raises(ValueError, match="sqlite:///"):
-        search(str(tmp_path / "study.db")).fit(X, Y)
-    with pytest.raises(TypeError, match="path of a journal file"):
-        search(3).fit(X, Y)
-    with pytest.raises(FileNotFoundError, match="nowhere"):
-        search(tmp_path / "nowhere" / "study.journal").fit(X, Y)
-
-
-def test_journal_whose_last_line_was_cut_off_is_read_and_goes_on(tmp_path):
-    path = tmp_path / "study.journal"
-    search(path, n_trials=2).fit(X, Y)
-    with path.open("ab") as journal:
-        journal.write(b'{"op_code":4,"worker_id":"x')
-    assert len(search(path, n_trials=4).fit(X, Y).trials_) == 4
-    assert len(search(path, n_trials=4).fit(X, Y).trials_) == 4
-
-
-def test_journal_that_is_damaged_is_named_and_so_is_the_remedy(tmp_path):
-    path = tmp_path / "study.journal"
-    whole = search(path, n_trials=4).fit(X, Y)
-    lines = path.read_bytes().splitlines(keepends=True)
-    for at, flip in ((len(lines) // 2, b"{"), (len(lines) // 2, b"op_code"), (3, b'"study_id"')):
-        bad = bytearray(lines[at])
-        bad[bad.index(flip) + 1] ^= 0x80
-        path.write_bytes(b"".join([*lines[:at], bytes(bad), *lines[at + 1 :]]))
-        with pytest.raises(ValueError, match=f"study.journal: line {at + 1} of this journal") as no:
-            search(path, n_trials=4).fit(X, Y)
-    command = re.search(r"keep the trials before it: (head .*)\.$", str(no.value))[1]
-    subprocess.run(command, shell=True, check=True, cwd=tmp_path)
-    found = search(tmp_path / "another.journal", n_trials=4).fit(X, Y)
-    assert found.best_params_ == whole.best_params_
-
-
-def test_a_database_that_cannot_be_opened_is_refused_at_once(tmp_path):
-    with pytest.raises(Exception, match="unable to open"):
-        search(f"sqlite:///{tmp_path / 'nowhere' / 'a.db'}").fit(X, Y)
 
 
 def test_a_trial_is_interrupted_though_a_fold_of_it_failed():
@@ -261,19 +157,6 @@ def test_a_trial_is_interrupted_though_a_fold_of_it_failed():
     assert kept["C"].tolist() == whole.trials_["C"].tolist()
 
 
-def test_samplers_of_ones_own_go_on_as_they_would_have(tmp_path):
-    for sampler in (RandomSampler(seed=3), TPESampler(seed=3, n_startup_trials=2)):
-        path = tmp_path / f"{type(sampler).__name__}.journal"
-        whole = search(None, n_trials=7, sampler=sampler).fit(X, Y)
-        for n_trials in (3, 4, 7):
-            found = search(path, n_trials=n_trials, sampler=sampler).fit(X, Y)
-        assert found.trials_["C"].tolist() == whole.trials_["C"].tolist()
-        assert whole.trials_["C"].nunique() == 7
-    other = search(None, n_trials=2, sampler=RandomSampler(seed=4)).fit(X, Y)
-    assert not set(other.trials_["C"]) & set(whole.trials_["C"])
-    assert isinstance(found.study_.sampler, TPESampler)
-
-
 def test_pickled_search_predicts_without_its_storage(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = search("study.journal", n_trials=2, estimator=LogisticRegression()).fit(X, Y)
@@ -284,18 +167,6 @@ def test_pickled_search_predicts_without_its_storage(tmp_path, monkeypatch):
     again = pickle.loads(content)
     np.testing.assert_array_equal(again.predict(X), found.predict(X))
     assert len(again.trials_) == 2
-
-
-def test_objects_that_cannot_be_digested_are_named():
-    class Scorer:
-        def __init__(self):
-            self.lock = Lock()
-
-        def __call__(self, estimator, X, y):
-            return 0.5
-
-    with pytest.raises(TypeError, match="scoring cannot be told from others"):
-        search(InMemoryStorage(), scoring=Scorer()).fit(X, Y)
 
 
 _SCRIPT = """

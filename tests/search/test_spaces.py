@@ -12,6 +12,8 @@ from skedema.encoders import CNN, MonaiEncoder, ViT
 from skedema.search import encoder_space, head_space, pretraining_space
 from skedema.search._drawing import configured, draw
 
+pytestmark = pytest.mark.usefixtures("quiet_optuna")
+
 
 def drawn(space, n=12):
     study = optuna.create_study(sampler=RandomSampler(seed=0))
@@ -25,14 +27,6 @@ def corners(space):
         choices = getattr(distribution, "choices", None)
         ends[name] = (choices[0], choices[-1]) if choices else (distribution.low, distribution.high)
     return [{name: pair[end] for name, pair in ends.items()} for end in (0, 1)]
-
-
-@pytest.fixture(autouse=True)
-def _quiet():
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    yield
-    optuna.logging.set_verbosity(before)
 
 
 def test_every_head_can_be_fitted():

@@ -7,14 +7,15 @@ import optuna
 import pandas as pd
 import polars as pl
 import pytest
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.pruners import BasePruner, NopPruner
+from optuna.distributions import FloatDistribution, IntDistribution
+from optuna.pruners import NopPruner
 from optuna.samplers import GridSampler, RandomSampler
-from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone, is_classifier
+from sklearn import config_context
+from sklearn.base import BaseEstimator, TransformerMixin, clone, is_classifier
 from sklearn.cluster import KMeans
 from sklearn.datasets import make_classification
 from sklearn.decomposition import PCA
-from sklearn.exceptions import FitFailedWarning, NotFittedError
+from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import (
@@ -84,20 +85,6 @@ def test_best_score_is_that_of_cross_validation_with_the_best_parameters():
     assert found.score(X, Y) == found.scorer_(found.best_estimator_, X, Y)
 
 
-def test_columns_of_cv_results_are_those_of_grid_search():
-    found = search(pruner=NopPruner(), n_trials=4).fit(X, Y)
-    grid = GridSearchCV(LogisticRegression(), {"C": [t["C"] for t in found.cv_results_["params"]]})
-    grid.set_params(cv=3).fit(X, Y)
-    assert list(found.cv_results_) == list(grid.cv_results_)
-    for name in ("params", "split2_test_score", "mean_test_score", "rank_test_score"):
-        np.testing.assert_array_equal(found.cv_results_[name], grid.cv_results_[name])
-    np.testing.assert_allclose(
-        found.cv_results_["std_test_score"], grid.cv_results_["std_test_score"], rtol=1e-12
-    )
-    assert found.best_index_ == grid.best_index_
-    assert pd.DataFrame(found.cv_results_).shape[0] == 4
-
-
 class Means(TransformerMixin, BaseEstimator):
     def fit(self, X, y=None):
         self.fitted_ = True
@@ -105,22 +92,6 @@ class Means(TransformerMixin, BaseEstimator):
 
     def transform(self, X):
         return np.array([[scan.mean(), scan.std()] for scan in X])
-
-
-class AfterFirstFold(BasePruner):
-    def prune(self, study, trial):
-        return trial.number > 0
-
-
-def test_trials_tell_what_was_given_up():
-    found = search(n_trials=3, pruner=AfterFirstFold()).fit(X, Y)
-    assert found.trials_["state"].tolist() == ["complete", "pruned", "pruned"]
-    assert found.trials_["n_folds"].tolist() == [3, 1, 1]
-    assert list(found.trials_)[-1] == "C"
-    assert found.cv_results_["rank_test_score"].tolist() == [1, 2, 2]
-    assert np.isnan(found.cv_results_["mean_test_score"][1:]).all()
-    assert np.isnan(found.cv_results_["split2_test_score"][1:]).all()
-    assert found.cv_results_["mean_fit_time"].min() > 0
 
 
 def test_default_pruner_gives_up_bad_trials_but_waits_for_the_second_fold():
@@ -156,16 +127,6 @@ def test_global_random_state_and_optunas_logging_stay_as_they_were():
     assert optuna.logging.get_verbosity() == verbosity
 
 
-def test_nothing_is_printed_unless_asked_for(capfd):
-    search().fit(X, Y)
-    assert capfd.readouterr() == ("", "")
-    search(verbose=1).fit(X, Y)
-    out, err = capfd.readouterr()
-    assert out == ""
-    assert "5/5" in err
-    assert "best=0." in err
-
-
 def test_nested_cross_validation_is_a_line():
     outer = StratifiedKFold(3, shuffle=True, random_state=0)
     scores = cross_validate(search(n_trials=3), X, Y, cv=outer, scoring=["roc_auc", "f1"])
@@ -197,6 +158,19 @@ def test_groups_reach_the_folds_of_both_levels():
     assert NeverSplit.seen == 2 * 3
 
 
+def test_metadata_is_routed_to_both_levels():
+    given = {"groups": np.arange(90) // 3, "sample_weight": np.linspace(0.1, 1, 90)}
+    folds = GroupKFold(3)
+    with config_context(enable_metadata_routing=True):
+        model = LogisticRegression().set_fit_request(sample_weight=True)
+        model.set_score_request(sample_weight=False)
+        inner = search(estimator=model, cv=folds, n_trials=2)
+        routed = cross_validate(inner, X, Y, cv=folds, params=given, error_score="raise")
+    outer = list(folds.split(X, Y, given["groups"]))
+    passed = cross_validate(search(cv=folds, n_trials=2), X, Y, cv=outer, params=given)
+    assert routed["test_score"].tolist() == passed["test_score"].tolist()
+
+
 def test_searches_within_searches_work():
     outer = GridSearchCV(search(n_trials=2), {"estimator__fit_intercept": [True, False]}, cv=2)
     assert outer.fit(X, Y).best_estimator_.best_estimator_.coef_.shape == (1, 5)
@@ -217,12 +191,20 @@ def test_transformers_and_clusterers_without_labels():
     # X has fewer dimensions than columns, and a likelihood wants the inverse of a covariance.
     full = X + np.random.default_rng(0).normal(0, 0.1, X.shape)
     pca = search(estimator=PCA(), space={"n_components": IntDistribution(1, 4)}).fit(full)
-    assert pca.transform(full).shape == (90, pca.best_params_["n_components"])
+    found = pca.transform(full)
+    assert found.shape == (90, pca.best_params_["n_components"])
+    expected = PCA(**pca.best_params_).fit(full)
+    np.testing.assert_array_equal(pca.inverse_transform(found), expected.inverse_transform(found))
+    np.testing.assert_array_equal(pca.score_samples(full), expected.score_samples(full))
     assert not hasattr(pca, "predict")
     means = search(
         estimator=KMeans(n_init=1, random_state=0), space={"n_clusters": IntDistribution(2, 4)}
     )
     assert means.fit(X).predict(X).shape == (90,)
+
+
+def test_callbacks_that_would_never_be_called_are_not_taken():
+    assert not hasattr(search(), "set_callbacks")  # of scikit-learn 1.9 and later
 
 
 def test_without_refit_there_are_parameters_but_no_estimator():
@@ -266,44 +248,6 @@ def test_samplers_and_pruners_of_the_user_are_used_and_not_changed():
     assert found.sampler is sampler
     seeded = search(sampler=RandomSampler(seed=0))
     assert seeded.fit(X, Y).best_params_ == seeded.fit(X, Y).best_params_
-
-
-class Fragile(ClassifierMixin, BaseEstimator):
-    def __init__(self, breaks=False):
-        self.breaks = breaks
-
-    def fit(self, X, y):
-        if self.breaks:
-            raise RuntimeError("out of patience")
-        self.classes_ = np.unique(y)
-        return self
-
-    def predict(self, X):
-        return np.full(len(X), self.classes_[0])
-
-
-BREAKS = {"breaks": CategoricalDistribution([False, True])}
-
-
-def test_failed_trials_are_counted_in_one_warning():
-    with pytest.warns(FitFailedWarning, match=r"of 10 trials failed.*nan\. Trial \d.*patience"):
-        found = search(estimator=Fragile(), space=BREAKS, n_trials=10).fit(X, Y)
-    assert found.best_params_ == {"breaks": False}
-    assert "fail" in set(found.trials_["state"])
-    assert len(found.cv_results_["params"]) == 10
-
-
-def test_when_all_trials_fail_the_first_failure_is_raised():
-    always = {"breaks": CategoricalDistribution([True])}
-    with pytest.raises(RuntimeError, match="out of patience") as caught:
-        search(estimator=Fragile(), space=always, n_trials=3).fit(X, Y)
-    (note,) = caught.value.__notes__
-    assert "of 3, 3 failed. Trial 0: fold 1 of 3" in note
-
-
-def test_timeout_begins_no_further_trial():
-    with pytest.raises(ValueError, match="no time for one"):
-        search(timeout=1e-9).fit(X, Y)
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,12 @@ import optuna
 import pytest
 
 SCRIPT = Path(__file__).parent / "_searches.py"
+forked = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
 
 
-def started(**task):
+def started(function, **task):
     return subprocess.Popen(
-        [sys.executable, str(SCRIPT), json.dumps(task)],
+        [sys.executable, str(SCRIPT), function, json.dumps(task)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -28,10 +29,10 @@ def started(**task):
 def finished(process):
     out, err = process.communicate()
     assert process.returncode == 0, err
-    return json.loads(out) if out else None
+    return json.loads(out)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
+@forked
 @pytest.mark.parametrize(
     ("storage", "sampler", "points"),
     [
@@ -47,7 +48,7 @@ def test_a_search_that_is_killed_anywhere_and_goes_on_is_the_same(
     tmp_path, storage, sampler, points
 ):
     task = {"folder": str(tmp_path), "storage": storage, "sampler": sampler, "points": points}
-    finished(started(kill=True, n_trials=14, **task))
+    finished(started("killed", n_trials=14, **task))
 
 
 def study_in(storage):
@@ -55,19 +56,19 @@ def study_in(storage):
     return optuna.load_study(study_name=name, storage=storage)
 
 
+@forked
 @pytest.mark.slow
 @pytest.mark.parametrize("storage", ["journal", "sqlite"])
 @pytest.mark.parametrize("sampler", ["default", "random"])
 def test_workers_with_one_seed_draw_apart_and_end_each_others_search(tmp_path, storage, sampler):
     url = str(tmp_path / "a.journal")
     url = f"sqlite:///{tmp_path / 'a.db'}" if storage == "sqlite" else url
-    task = {"kill": False, "storage": url, "sampler": sampler, "n_trials": 16, "seconds": 0.05}
-    workers = [started(**task) for _ in range(3)]
-    found = [finished(each) for each in workers]
+    task = {"storage": url, "sampler": sampler, "n_trials": 16, "seconds": 0.05}
+    found = finished(started("together", folder=str(tmp_path), n_workers=3, **task))
     drawn = [json.dumps(each[0]) for each in max(found, key=lambda one: len(one["drawn"]))["drawn"]]
     assert 16 <= len(drawn) <= 18
     assert len(set(drawn)) == len(drawn)
-    whole = finished(started(**(task | {"storage": None, "n_trials": len(drawn)})))
+    whole = finished(started("search", **(task | {"storage": None, "n_trials": len(drawn)})))
     if sampler == "random":  # which looks at no trial: the places are those of one worker
         assert sorted(drawn) == sorted(json.dumps(each[0]) for each in whole["drawn"])
 
@@ -75,9 +76,9 @@ def test_workers_with_one_seed_draw_apart_and_end_each_others_search(tmp_path, s
 @pytest.mark.slow
 def test_a_worker_that_is_killed_is_replaced_by_one_that_lives(tmp_path):
     url = f"sqlite:///{tmp_path / 'a.db'}"
-    task = {"kill": False, "storage": url, "sampler": "random", "seconds": 0.2}
-    whole = finished(started(**(task | {"storage": None, "n_trials": 8, "seconds": 0})))
-    doomed = started(n_trials=100, **task)
+    task = {"storage": url, "sampler": "random", "seconds": 0.2}
+    whole = finished(started("search", **(task | {"storage": None, "n_trials": 8, "seconds": 0})))
+    doomed = started("search", n_trials=100, **task)
     for _ in range(600):
         try:
             trials = study_in(url).get_trials(deepcopy=False)
@@ -86,7 +87,7 @@ def test_a_worker_that_is_killed_is_replaced_by_one_that_lives(tmp_path):
         if len(trials) >= 3:
             break
         time.sleep(0.1)
-    lives = started(n_trials=8, **task)
+    lives = started("search", n_trials=8, **task)
     doomed.send_signal(signal.SIGKILL)
     doomed.communicate()
     found = finished(lives)

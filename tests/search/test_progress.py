@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.pruners import BasePruner
+from sklearn.datasets import make_classification
+from sklearn.exceptions import FitFailedWarning
+from sklearn.linear_model import LogisticRegression
+
+from skedema.search import StudySearchCV
+
+X, Y = make_classification(90, 5, flip_y=0.3, random_state=0)
+C = {"C": FloatDistribution(1e-4, 10, log=True)}
+
+
+def search(**parameters):
+    given = {"n_trials": 5, "cv": 3, "random_state": 0} | parameters
+    return StudySearchCV(
+        given.pop("estimator", LogisticRegression()), given.pop("space", C), **given
+    )
+
+
+class AfterFirstFold(BasePruner):
+    def prune(self, study, trial):
+        return trial.number > 1
+
+
+def test_nothing_is_printed_unless_asked_for(capfd):
+    search().fit(X, Y)
+    assert capfd.readouterr() == ("", "")
+    search(verbose=1).fit(X, Y)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "5/5" in err
+    assert "best=0." in err
+
+
+def test_trials_that_were_given_up_or_failed_are_counted(capfd):
+    breaks = {"C": CategoricalDistribution([-1.0, 1.0])}
+    with pytest.warns(FitFailedWarning, match="trials failed"):
+        found = search(verbose=1, space=breaks, pruner=AfterFirstFold()).fit(X, Y)
+    states = found.trials_["state"].value_counts()
+    assert f"pruned={states['pruned']}, failed={states['fail']}, best=0." in capfd.readouterr().err

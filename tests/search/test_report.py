@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.datasets import make_classification
+from sklearn.exceptions import FitFailedWarning
+from sklearn.linear_model import LogisticRegression
+
+from skedema.search import StudySearchCV
+
+X, Y = make_classification(90, 5, flip_y=0.3, random_state=0)
+C = {"C": FloatDistribution(1e-4, 10, log=True)}
+
+
+def search(**parameters):
+    given = {"n_trials": 5, "cv": 3, "random_state": 0} | parameters
+    return StudySearchCV(
+        given.pop("estimator", LogisticRegression()), given.pop("space", C), **given
+    )
+
+
+class Fragile(ClassifierMixin, BaseEstimator):
+    def __init__(self, breaks=False):
+        self.breaks = breaks
+
+    def fit(self, X, y):
+        if self.breaks:
+            raise RuntimeError("out of patience")
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.classes_[0])
+
+
+BREAKS = {"breaks": CategoricalDistribution([False, True])}
+
+
+def test_failed_trials_are_counted_in_one_warning():
+    with pytest.warns(FitFailedWarning, match=r"of 10 trials failed.*nan\. Trial \d.*patience"):
+        found = search(estimator=Fragile(), space=BREAKS, n_trials=10).fit(X, Y)
+    assert found.best_params_ == {"breaks": False}
+    assert "fail" in set(found.trials_["state"])
+    assert len(found.cv_results_["params"]) == 10
+
+
+def test_when_all_trials_fail_the_first_failure_is_raised():
+    always = {"breaks": CategoricalDistribution([True])}
+    with pytest.raises(RuntimeError, match="out of patience") as caught:
+        search(estimator=Fragile(), space=always, n_trials=3).fit(X, Y)
+    (note,) = caught.value.__notes__
+    assert "of 3, 3 failed. Trial 0: fold 1 of 3" in note
+
+
+def test_timeout_begins_no_further_trial():
+    with pytest.raises(ValueError, match="no time for one"):
+        search(timeout=1e-9).fit(X, Y)
