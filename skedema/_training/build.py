@@ -121,11 +121,10 @@ def _refuse_batch_norm(network: FusedClassifier) -> None:
 def build_net(
     parameters: Any,
     network: FusedClassifier,
-    *,
     seed: int,
     batch_size: int,
-    stopping: bool,
     device: torch.device,
+    stopping: bool,
 ) -> FusionNet:
     """Wrap the network into skorch's training loop; `stopping` watches the loss of validation."""
     watchers, verbose = list(parameters.callbacks or []), int(parameters.verbose)

@@ -124,9 +124,10 @@ class FusedEstimator(BaseEstimator):
                 self.net_.train_further(learn, watch, n_epochs, batch_size=batch_size, **rates)
             else:
                 network = self._new_network(learn, learners.scans, encoder, target.n_outputs)
-                settings = {"seed": self._seed, "batch_size": batch_size, "device": device}
-                self.net_ = build_net(self, network, stopping=watch is not None, **settings)
+                stopping = watch is not None
+                self.net_ = build_net(self, network, self._seed, batch_size, device, stopping)
                 self.net_.train_epochs(learn, watch, n_epochs)
+        self.net_.module_.eval()  # as predictions want it, which change nothing
         if whole and not self.warm_start:
             self.net_.forget_optimizer()
         self.n_iter_ = len(self.net_.history)
