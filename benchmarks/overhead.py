@@ -111,15 +111,12 @@ def bare_loop(model: Any, X: Any, y: Any) -> float:
     import torch
 
     from skedema._rng import isolated_rng
-    from skedema._training.build import build_network
     from skedema._training.net import WeightedCrossEntropy
 
-    intake, names = model._intake, ("fusion", "refiner", "dim", "n_heads", "depth", "dropout")
-    table, _ = model._patients(X)
-    patients = intake.learners(table, y.to_numpy(copy=True), np.ones(len(X)), model._resources())
+    _, patients = model._look_at(X)
+    patients.target = torch.as_tensor(y.to_numpy(copy=True))
     with isolated_rng(SEED):
-        options = {name: getattr(model, name) for name in names}
-        network = build_network(intake, patients, n_classes=2, **options).train()
+        network = model._new_network(patients, None, None, 2).train()
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=model.lr, weight_decay=model.weight_decay, fused=True
     )

@@ -38,23 +38,13 @@ def device_at_hand(device: str | torch.device) -> torch.device:
     return found if (found.index or 0) < _n_devices(found.type) else find_device("auto")
 
 
-def on_cpu(module: nn.Module) -> nn.Module:
-    """Give a module that any machine can unpickle.
-
-    Parameters
-    ----------
-    module : Module
-        Anywhere.
-
-    Returns
-    -------
-    Module
-        The module itself where all it holds is on the CPU, otherwise a copy that is.
-    """
+def on_device(module: nn.Module, device: torch.device) -> nn.Module:
+    """Give the module itself where all it holds is on a device, otherwise a copy that is."""
+    there = torch.empty(0, device=device).device  # "cuda" is the current one of them
     held = (*module.parameters(), *module.buffers())
-    if all(tensor.device.type == "cpu" for tensor in held):
+    if all(tensor.device == there for tensor in held):
         return module
-    return copy.deepcopy(module).cpu()
+    return copy.deepcopy(module).to(device)
 
 
 def full_float32(device: torch.device) -> AbstractContextManager[None]:

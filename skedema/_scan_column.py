@@ -42,6 +42,10 @@ class Scans:
     def __len__(self) -> int:
         return len(self.cells)
 
+    def take(self, rows: np.ndarray) -> Scans:
+        """Keep some rows."""
+        return Scans(self.cells[rows], self.present[rows], self.table.take(rows))
+
     def names(self, rows: np.ndarray) -> str:
         """Name scans in a message.
 
@@ -112,36 +116,22 @@ class Scans:
         except ScanError as error:
             raise self._at(row, error) from error
 
-    def odd(self, rows: np.ndarray, reader: VolumeReader, memory: Path | None) -> list[Told]:
-        """Tell what is odd about scans, as it was found when they were read.
-
-        Parameters
-        ----------
-        rows : ndarray of int
-            Which patients; they have a scan.
-        reader : VolumeReader
-            How scans are read.
-        memory : Path or None
-            Where volumes, and what is odd about their scans, are kept between runs.
-
-        Returns
-        -------
-        list of Told
-            A scan of which that is not known is read for it.
-
-        Raises
-        ------
-        ScanError
-            When a scan cannot be read; the message names row and file.
-        """
+    def about(
+        self, rows: np.ndarray, reader: VolumeReader, memory: Path | None
+    ) -> dict[int, About]:
+        """Tell what was found of scans when they were read; those not known are read for it."""
         try:
             every = volumes.about_all(reader, self.cells[rows], memory)
         except ScanError:  # one by one, to name the row
             every = [self._about(row, reader, memory) for row in rows]
+        return dict(zip(rows.tolist(), every, strict=True))
+
+    def odd(self, about: dict[int, About]) -> list[Told]:
+        """Tell what is odd about scans of which so much was found."""
         return [
             Told(self.table.rows(np.array([row])), _short(self.cells[row]), remark)
-            for row, about in zip(rows, every, strict=True)
-            for remark in about.remarks
+            for row, found in about.items()
+            for remark in found.remarks
         ]
 
     def _about(self, row: int, reader: VolumeReader, memory: Path | None) -> About:
@@ -215,6 +205,69 @@ class Scans:
 
     def _at(self, row: int, error: ScanError) -> ScanError:
         return ScanError(f"{self.table.rows(np.array([row]))}: {error}")
+
+
+@dataclass(frozen=True)
+class Volumes:
+    """Scans as the volumes that a reader makes of them, each when it is due.
+
+    Attributes
+    ----------
+    scans : Scans
+        A group of patients.
+    reader : VolumeReader or None
+        How scans are read; None where an encoder reads them and does not tell how.
+    memory : Path or None
+        The folder where volumes and features are kept between runs.
+    n_jobs : int or None
+        Processes that read.
+    verbose : int
+        Above 0, progress is shown.
+    """
+
+    scans: Scans
+    reader: VolumeReader | None
+    memory: Path | None = None
+    n_jobs: int | None = None
+    verbose: int = 0
+
+    def __len__(self) -> int:
+        return len(self.scans)
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        return self.scans.volume(row, self._reader, self.memory)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Those that have a scan."""
+        return np.flatnonzero(self.scans.present)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a volume, (C, X, Y, Z)."""
+        return self._reader.n_channels, *self._reader.settings().shape
+
+    def stream(self, rows: np.ndarray, *, keep: bool) -> Iterator[np.ndarray]:
+        """Give volumes one after the other, a few read ahead; `keep` those that come again."""
+        return self.scans.stream(rows, self._reader, self.memory, self.n_jobs, keep=keep)
+
+    def prefetch(self) -> None:
+        """Read all that memory holds in several processes; one process reads when it is due."""
+        if n_processes(self.n_jobs, len(self.rows)) > 1:
+            cells = list(self.scans.cells[self.rows])
+            volumes.read_ahead(self._reader, cells, self.memory, self.n_jobs)
+
+    def about(self) -> dict[int, About]:
+        """Tell what was found of each scan when it was read; nothing without a reader."""
+        if self.reader is None:
+            return {}
+        return self.scans.about(self.rows, self.reader, self.memory)
+
+    @property
+    def _reader(self) -> VolumeReader:
+        if self.reader is None:
+            raise TypeError("How these scans are read is not known.")
+        return self.reader
 
 
 def take_scans(table: Table, position: int | None) -> Scans:

@@ -6,47 +6,25 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 import torch
 from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state
+from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
 from skedema._all_or_nothing import all_or_nothing
-from skedema._device import device_at_hand, find_device
-from skedema._rng import isolated_rng
 from skedema._torch_state import own_torch_state
-from skedema._training.build import build_net, build_network
-from skedema._training.cohort import Cohort, read_cohort, split_patients
-from skedema._training.explain import attention_frame, pooled_queries
-from skedema._training.image import ImageBranch
-from skedema._training.intake import Intake
-from skedema._training.net import FusionNet
-from skedema._training.patients import Patients
-from skedema._training.resources import Resources
-from skedema._training.target import class_codes, class_weights, read_classes
-from skedema.encoders import make_encoder
+from skedema._training.cohort import Cohort
+from skedema._training.estimator import FusedEstimator
+from skedema._training.target import (
+    Target,
+    class_target,
+    read_classes,
+    read_labels,
+    two_or_more,
+)
 from skedema.frames import Table, check_same_rows
-from skedema.fusion import make_fusion
-from skedema.refiners import make_refiner
 from skedema.scans import VolumeReader
-from skedema.scans._remarks import told_once
-
-# "auto": patients a batch where rows are a few numbers, and where volumes go through an encoder.
-_ROWS_A_BATCH, _VOLUMES_A_BATCH = 200, 16
-# "auto": what training hides of its patients, and from how many patients on.
-_HIDDEN, _ENOUGH_TO_HIDE = 0.3, 100
-# How to give an object in place of a name or of the default, for set_params.
-_REMEDY = {
-    "encoder": "skedema.encoders.CNN()",
-    "fusion": "skedema.fusion.CrossAttention()",
-    "refiner": "skedema.refiners.Mixer()",
-    "volume": "skedema.VolumeReader()",
-    "metadata": "skedema.ClinicalTokenizer()",
-}
 
 
 def _trains_in_parts(estimator: AttentionMixerClassifier) -> bool:
@@ -60,7 +38,7 @@ def _trains_in_parts(estimator: AttentionMixerClassifier) -> bool:
     return True
 
 
-class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
+class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
     """Classify patients from a scan, clinical variables, or both.
 
     AttentionMixer (arXiv 2603.26726): an encoder turns the scan into features, which are the
@@ -270,8 +248,6 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
     (12, 2)
     """
 
-    net_: FusionNet
-    n_iter_: int
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "image": "no_validation",
         "encoder": "no_validation",
@@ -459,7 +435,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
                 )
         elif not resume:
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        return self._train(X, y, sample_weight, resume=resume, whole=False, classes=classes)
+        return self._train(X, y, sample_weight, resume=resume, whole=False, announced=classes)
 
     @own_torch_state()
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -488,9 +464,7 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
             With `warn_unusual`, of values and scans that are unlike all that training saw, and of
             scans that are odd by themselves.
         """
-        _, patients = self._patients(X)
-        logits = self.net_.evaluate(patients, self.net_.module_)
-        return np.asarray(softmax(logits.astype(np.float64), axis=1))
+        return np.asarray(softmax(self._outputs(X), axis=1))
 
     def predict(self, X: Any) -> np.ndarray:
         """Give the most probable class.
@@ -534,278 +508,13 @@ class AttentionMixerClassifier(ClassifierMixin, BaseEstimator):
         check_same_rows(X, y=y, sample_weight=sample_weight)
         return float(super().score(X, y, sample_weight))
 
-    @own_torch_state()
-    def attention(self, X: Any) -> pd.DataFrame:
-        """Show which clinical variables each scan attended to.
+    def _read_y(self, y: Any, table: Table) -> np.ndarray:
+        return read_labels(y, table)
 
-        Attention is averaged over heads and queries. Sharp attention is no explanation: read it
-        beside `sklearn.inspection.permutation_importance`, never instead.
+    def _begin_target(self, labels: np.ndarray, announced: np.ndarray | None) -> None:
+        self.classes_ = two_or_more(np.unique(labels) if announced is None else announced)
 
-        Parameters
-        ----------
-        X : DataFrame or array-like of shape (n_samples, n_features)
-            Patients, with the columns of `fit`.
-
-        Returns
-        -------
-        DataFrame of shape (n_samples, n_variables)
-            Rows sum to 1. A missing value is attended to as well, through its learnable embedding;
-            ``attrs["missing"]`` marks those: variable -> list of bool, one a patient. A fusion with
-            ``missing="mask"`` gives them 0, so that the row of a patient without any clinical
-            value is all 0.
-
-        Raises
-        ------
-        ValueError
-            When the fusion reports no attention, or there are no clinical variables.
-        """
-        table, patients = self._patients(X)
-        return attention_frame(self.net_, patients, table, self._intake.variables)
-
-    @own_torch_state()
-    def image_features(self, X: Any) -> np.ndarray:
-        """Give the scans' features in the space where they meet the clinical variables.
-
-        Parameters
-        ----------
-        X : DataFrame or array-like of shape (n_samples, n_features)
-            Patients, with the columns of `fit`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, dim)
-            The mean over the scan's tokens; for a missing scan its learnable embedding.
-        """
-        _, patients = self._patients(X)
-        return pooled_queries(self.net_, patients)
-
-    @property
-    def encoder_(self) -> Any:
-        """The fitted transformer or the trained torch module; None without scans."""
-        check_is_fitted(self)
-        branch = self._intake.branch
-        if branch is None:
-            return None
-        return self.net_.module_.encoder if branch.trained else branch.encoder
-
-    @property
-    def metadata_(self) -> Any:
-        """The fitted metadata transformer; None without clinical variables."""
-        check_is_fitted(self)
-        return self._intake.metadata
-
-    @property
-    def history_(self) -> pd.DataFrame:
-        """One row an epoch: losses of training and validation, and seconds."""
-        check_is_fitted(self)
-        names = ["epoch", "train_loss", "valid_loss", "dur"]
-        rows = [[epoch.get(name) for name in names] for epoch in self.net_.history]
-        frame = pd.DataFrame(rows, columns=names).rename(columns={"dur": "seconds"})
-        return frame.dropna(axis="columns", how="all")
-
-    def set_params(self, **params: Any) -> AttentionMixerClassifier:
-        """Set parameters, nested ones by ``__``.
-
-        Parameters
-        ----------
-        **params
-            Values by name.
-
-        Returns
-        -------
-        AttentionMixerClassifier
-            The classifier.
-
-        Raises
-        ------
-        ValueError
-            For an unknown parameter, and for a nested one of something given by name or by
-            default, which has no parameters of its own yet.
-        """
-        for name in params:
-            outer, _, inner = name.partition("__")
-            holder = params.get(outer, getattr(self, outer, None))
-            if inner and outer in _REMEDY and (holder is None or isinstance(holder, str)):
-                raise ValueError(
-                    f"{name} cannot be set while {outer}={holder!r}: a name has no parameters. "
-                    f"Give an object first, such as {outer}={_REMEDY[outer]}."
-                )
-        super().set_params(**params)
-        return self
-
-    @told_once()
-    def _train(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        *,
-        resume: bool,
-        whole: bool,
-        classes: np.ndarray | None = None,
-    ) -> AttentionMixerClassifier:
-        self._validate_params()
-        # Names first: a misspelt one must not come out after an hour of reading scans.
-        make_encoder(self.encoder), make_fusion(self.fusion), make_refiner(self.refiner)
-        device = find_device(self.device)
-        cohort = read_cohort(X, y, sample_weight, self._intake if resume else None)
-        if not resume:
-            self._begin(cohort, classes)
-        codes = class_codes(cohort.labels, self.classes_, cohort.table)
-        weight = cohort.weight * class_weights(
-            self.class_weight, codes, self.classes_, cohort.weight
+    def _target(self, cohort: Cohort) -> Target:
+        return class_target(
+            cohort.labels, cohort.weight, cohort.table, self.classes_, self.class_weight
         )
-        if not weight.any():
-            raise ValueError("class_weight and sample_weight leave zero weight to every patient.")
-        train, valid = split_patients(
-            codes,
-            len(self.classes_),
-            early_stopping=self.early_stopping if whole else False,
-            validation_fraction=self.validation_fraction,
-            seed=self._seed,
-        )
-        if not resume:
-            self._intake.scans(cohort.table)  # all files are there, those to watch included
-            self._intake.fit(
-                cohort.table.take(train),
-                cohort.labels[train],
-                cohort.weight[train],
-                metadata=self.metadata,
-                trusted_columns=self.trusted_columns,
-                warn_unusual=self.warn_unusual,
-                branch=self._branch(),
-                seed=self._seed,
-                resources=Resources.of(self),
-            )
-        batch_size = self._batch_size(len(train))
-        weight = weight / weight[train].mean()
-        learn = self._learners(cohort.table, train, codes, weight, mirror=self.mirror)
-        watch = None
-        if valid is not None:
-            watch = self._learners(cohort.table, valid, codes, weight, mirror=False)
-        with isolated_rng(self._seed + (self.n_iter_ if resume else 0), device):
-            n_epochs = self.max_epochs if whole else 1
-            if resume:
-                self.net_.move_to(device)
-                self.net_.train_further(
-                    learn,
-                    watch,
-                    n_epochs,
-                    lr=self.lr,
-                    weight_decay=self.weight_decay,
-                    batch_size=batch_size,
-                )
-            else:
-                self.net_ = self._build(learn, batch_size, stopping=valid is not None)
-                self.net_.train_epochs(learn, watch, n_epochs)
-        if whole and not self.warm_start:
-            self.net_.forget_optimizer()
-        self.n_iter_ = len(self.net_.history)
-        self._intake.learn_usual(cohort.table.take(train), Resources.of(self))
-        self._intake.tell_odd(cohort.table, Resources.of(self))
-        return self
-
-    def _begin(self, cohort: Cohort, classes: np.ndarray | None) -> None:
-        """Take what a first fit decides: names, columns, classes, precision, seed."""
-        table = cohort.table
-        self._intake = Intake(table, self.image, self._torch_dtype(), type(self).__name__)
-        self.n_features_in_ = len(table.columns)
-        if table.names is not None:
-            self.feature_names_in_ = np.array(table.names, dtype=object)
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
-        self.classes_ = np.unique(cohort.labels) if classes is None else classes
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"y holds one class, {self.classes_.tolist()[0]!r}, among the patients that have "
-                "a weight; a classifier needs at least two classes."
-            )
-        self._seed = int(check_random_state(self.random_state).randint(2**31))
-
-    def _branch(self) -> ImageBranch | None:
-        if self.image is None:
-            return None
-        branch = ImageBranch(
-            self.encoder, self.fine_tune, self.volume, self._torch_dtype(), find_device(self.device)
-        )
-        branch.mirrors(self.mirror)  # refused before anything is read
-        return branch
-
-    def _build(self, learn: Patients, batch_size: int, *, stopping: bool) -> FusionNet:
-        network = build_network(
-            self._intake,
-            learn,
-            fusion=self.fusion,
-            refiner=self.refiner,
-            dim=self.dim,
-            n_heads=self.n_heads,
-            depth=self.depth,
-            dropout=self.dropout,
-            input_dropout=self._input_dropout(len(learn)),
-            modality_dropout=self.modality_dropout,
-            n_classes=len(self.classes_),
-        )
-        return build_net(
-            network,
-            seed=self._seed,
-            lr=self.lr,
-            layer_decay=self.layer_decay,
-            weight_decay=self.weight_decay,
-            batch_size=batch_size,
-            patience=self.n_iter_no_change if stopping else None,
-            callbacks=self.callbacks,
-            device=find_device(self.device),
-            verbose=int(self.verbose),
-        )
-
-    def _learners(
-        self,
-        table: Table,
-        rows: np.ndarray,
-        codes: np.ndarray,
-        weight: np.ndarray,
-        *,
-        mirror: bool | str,
-    ) -> Patients:
-        return self._intake.learners(
-            table.take(rows), codes[rows], weight[rows], Resources.of(self), mirror=mirror
-        )
-
-    def _patients(self, X: Any) -> tuple[Table, Patients]:
-        check_is_fitted(self)
-        table = self._intake.read(X)
-        device = device_at_hand(self.device)
-        self.net_.move_to(device)
-        if self._intake.branch is not None:
-            self._intake.branch.device = device
-        encoder = self.net_.module_.encoder
-        return table, self._intake.patients(
-            table, Resources.of(self), encoder, warn_unusual=self.warn_unusual
-        )
-
-    def _batch_size(self, n: int) -> int:
-        if self.batch_size != "auto":
-            return min(int(self.batch_size), n)
-        branch = self._intake.branch
-        streams = branch is not None and branch.trained
-        return min(_VOLUMES_A_BATCH if streams else _ROWS_A_BATCH, n)
-
-    def _input_dropout(self, n: int) -> float:
-        if self.input_dropout != "auto":
-            return float(self.input_dropout)
-        return _HIDDEN if n >= _ENOUGH_TO_HIDE else 0.0
-
-    def _torch_dtype(self) -> torch.dtype:
-        if self.dtype == "auto":
-            return torch.float64 if self.image is None else torch.float32
-        return torch.float64 if self.dtype == "float64" else torch.float32
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "net_")
-
-    def __sklearn_tags__(self) -> Any:
-        # input_tags.string stays False although text columns are welcome: scikit-learn's checks
-        # ask whoever sets it to accept any object as a cell, and an odd cell is an error here.
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        return tags

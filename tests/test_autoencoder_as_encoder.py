@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader
-from skedema._training.image import ImageBranch
+from skedema._training.image_side import is_trained
 from skedema.autoencoder import vit_ae
 from skedema.encoders import make_encoder
 from skedema.modules.pooled_encoder import PooledEncoder
@@ -190,5 +190,4 @@ def test_it_is_the_default_and_fits_a_small_table_as_it_is(cohort):
 )
 def test_what_is_trained_with_the_classifier_unless_told(frozen, encoder, trained):
     given = {"frozen": frozen, "pca": make_pipeline(VolumeReader(), PCA())}.get(encoder, encoder)
-    branch = ImageBranch(given, "auto", None, torch.float32, torch.device("cpu"))
-    assert branch.trained is trained
+    assert is_trained(make_encoder(given), "auto") is trained

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import pickle
 import threading
 from contextlib import nullcontext
@@ -15,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader
-from skedema._device import _rounding, device_at_hand, find_device, full_float32, on_cpu
+from skedema._device import _rounding, device_at_hand, find_device, full_float32, on_device
 from skedema._pretraining.views import ViewAugmentation
 from skedema._training.net import FusionNet
 from skedema.baselines import ScanFeatures
@@ -137,10 +136,8 @@ def pickled_on_a_gpu(monkeypatch):
         def tagged(storage):
             return "cuda:0" if storage.data_ptr() in there else tag(storage)
 
-        # What is copied to the CPU lies elsewhere.
         with monkeypatch.context() as patch:
             patch.setattr(torch.serialization, "location_tag", tagged)
-            patch.setattr("skedema._training.image.on_cpu", copy.deepcopy)
             return pickle.dumps(model)
 
     return dumps
@@ -161,7 +158,7 @@ def test_a_model_of_a_gpu_predicts_where_there_is_none(
     model = classifier(warm_start=True, **parameters).fit(X, y)
     expected = model.predict_proba(X)
     model.device = device
-    modules = [model.net_.module_, model.encoder_]
+    modules = [model.net_.module_]  # an encoder that is fixed stays on the CPU
     found = pickle.loads(pickled_on_a_gpu(model, modules, model.net_))
     np.testing.assert_array_equal(found.predict_proba(X), expected)
     np.testing.assert_array_equal(found.attention(X), model.set_params(device="cpu").attention(X))
@@ -174,8 +171,7 @@ def test_features_of_a_gpu_are_computed_where_there_is_none(no_cuda, pickled_on_
     features = ScanFeatures(image="scan", encoder=CNN(width=4, depth=2), volume=READER)
     expected = features.set_params(random_state=0).fit_transform(X)
     features.device = "cuda"
-    features._branch.device = torch.device("cuda")
-    found = pickle.loads(pickled_on_a_gpu(features, [features.encoder_]))
+    found = pickle.loads(pickled_on_a_gpu(features, []))  # it stays on the CPU
     np.testing.assert_array_equal(found.transform(X), expected)
 
 
@@ -216,9 +212,9 @@ def test_a_net_that_moves_goes_on_as_it_would_have():
 
 def test_only_what_is_elsewhere_is_copied():
     module = torch.nn.Linear(2, 2)
-    assert on_cpu(module) is module
+    assert on_device(module, torch.device("cpu:0")) is module
     with pytest.raises(NotImplementedError, match="meta tensor"):  # so it tried
-        on_cpu(module.to("meta"))
+        on_device(module.to("meta"), torch.device("cpu"))
 
 
 @pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="torch before 2.9")

@@ -22,10 +22,10 @@ from sklearn.preprocessing import FunctionTransformer
 
 from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader
 from skedema._features import FeatureCache, features
-from skedema._training.cohort import split_patients
+from skedema._training.cohort import Cohort, split_patients
 from skedema._training.fitted import fitted as fitted_encoders
 from skedema._training.patients import Patients
-from skedema._training.resources import Resources
+from skedema._training.target import Target
 from skedema.encoders import CNN, ViT
 from skedema.frames import read_table
 from skedema.scans.cache import volumes
@@ -109,9 +109,9 @@ def counting() -> Iterator[dict[str, int]]:
 
 
 def learners(clf: AttentionMixerClassifier, X: pd.DataFrame, mirror: bool) -> Patients:
-    table = clf._intake.match(read_table(X))
-    nobody = np.zeros(len(X), dtype=int)
-    return clf._intake.learners(table, nobody, nobody + 1.0, Resources.of(clf), mirror=mirror)
+    table, nobody = clf._columns.match(read_table(X)), np.zeros(len(X), dtype=int)
+    cohort = Cohort(clf._columns, table, clf._columns.scans(table), nobody, nobody + 1.0)
+    return clf._to_learn(cohort, Target(nobody, nobody + 1.0, 2), clf.encoder_, mirror)
 
 
 # What is seen
@@ -233,7 +233,7 @@ def test_results_are_those_without_a_cache(cohort, frozen, kind, monkeypatch):
     expected = clf.fit(X, y).predict_proba(X)
     fitted_encoders.clear()
     with monkeypatch.context() as patch:
-        patch.setattr("skedema._training.image.features", FeatureCache(max_bytes=100))
+        patch.setattr("skedema._training.image_side.features", FeatureCache(max_bytes=100))
         with counting() as found:
             assert_array_equal(clone(clf).fit(X, y).predict_proba(X), expected)
     assert found["read"] == 0  # volumes are held from the first fit

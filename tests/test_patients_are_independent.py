@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader
-from skedema._training.resources import Resources
+from skedema._training.cohort import Cohort
+from skedema._training.target import Target
 from skedema.encoders import CNN, Encoder, MonaiEncoder, list_encoders
 from skedema.frames import read_table
 from skedema.fusion import CrossAttention, Fusion, Perceiver, SelfAttention, list_fusions
@@ -114,9 +115,12 @@ def fit(X: pd.DataFrame, y: list[str], **parameters: object) -> AttentionMixerCl
 
 def inputs_of(classifier: AttentionMixerClassifier, X: pd.DataFrame) -> dict[str, Tensor]:
     """Give what the classifier trains its network on, for a table, as one batch."""
-    table = classifier._intake.match(read_table(X))
-    resources = Resources.of(classifier)
-    patients = classifier._intake.learners(table, np.zeros(N, dtype=int), np.ones(N), resources)
+    table, nobody = classifier._columns.match(read_table(X)), np.zeros(N, dtype=int)
+    columns, weight = classifier._columns, np.ones(N)
+    cohort = Cohort(columns, table, columns.scans(table), nobody, weight)
+    patients = classifier._to_learn(
+        cohort, Target(nobody, weight, 2), classifier.encoder_, mirror=False
+    )
     inputs, _ = patients.take(torch.arange(N))
     del inputs["weight"]
     return inputs

@@ -227,7 +227,7 @@ def test_a_cache_too_small_for_the_cohort_changes_nothing(cohort, frozen, monkey
     X, y = cohort
     clf = classifier(encoder=frozen["autoencoder"])
     expected = clf.fit(X, y).predict_proba(X)
-    monkeypatch.setattr("skedema._training.image.features", FeatureCache(max_bytes=100))
+    monkeypatch.setattr("skedema._training.image_side.features", FeatureCache(max_bytes=100))
     assert_array_equal(clone(clf).fit(X, y).predict_proba(X), expected)
 
 

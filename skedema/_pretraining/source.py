@@ -75,7 +75,7 @@ class ScanSource:
     def tell_odd(self) -> None:
         """Warn of what is odd about the scans, once they were read; see `Scans.odd`."""
         rows = np.arange(len(self))
-        tell(self.scans.odd(rows, self.reader, self.memory), len(rows))
+        tell(self.scans.odd(self.scans.about(rows, self.reader, self.memory)), len(rows))
 
     def _read(self, batches: Sequence[Rows]) -> None:
         cells = list(self.scans.cells[np.concatenate(batches)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,6 @@ from skorch.callbacks import EarlyStopping
 from skorch.utils import noop
 from torch import nn
 
-from skedema._training.intake import Intake
 from skedema._training.net import FusionNet
 from skedema._training.patients import Patients
 from skedema.fusion import make_fusion
@@ -18,34 +18,37 @@ from skedema.modules.fused import FusedClassifier
 from skedema.modules.tokens import ClinicalTokens, ScanTokens
 from skedema.refiners import make_refiner
 
+# "auto": what training hides of its patients, and from how many patients on.
+_HIDDEN, _ENOUGH_TO_HIDE = 0.3, 100
+
 
 def build_network(
-    intake: Intake,
+    parameters: Any,
     patients: Patients,
-    *,
-    fusion: Any,
-    refiner: Any,
-    dim: int,
-    n_heads: int,
-    depth: int,
-    dropout: float,
-    input_dropout: float,
-    modality_dropout: float,
-    n_classes: int,
+    encoder: nn.Module | None,
+    views: Sequence[Any],
+    shape: tuple[int, ...] | None,
+    n_categories: Sequence[int],
+    n_outputs: int,
 ) -> FusedClassifier:
     """Build the network, with fresh weights from torch's global generator.
 
     Parameters
     ----------
-    intake : Intake
-        Fitted: it knows the variables and the encoder.
+    parameters : estimator
+        It has the parameters of the classifier.
     patients : Patients
-        The training patients; features of an encoder that was trained before are standardised by
-        their weighted mean and spread, over both views where they are there, also where the encoder
-        is trained further.
-    fusion, refiner, dim, n_heads, depth, dropout, input_dropout, modality_dropout
-        The classifier's parameters.
-    n_classes : int
+        Those to learn from.
+    encoder : Module or None
+        The one that is trained.
+    views : sequence of array of shape (n, T, E) or None
+        Their features of an encoder that was fitted before, as they are and mirrored. They are
+        standardised by weighted mean and spread, also where the encoder is trained further.
+    shape : tuple of 2 int or None
+        Tokens and width of the features; None for a model without scans.
+    n_categories : sequence of int
+        Of each clinical token, 0 for a numeric one.
+    n_outputs : int
         Number of logits.
 
     Returns
@@ -60,44 +63,46 @@ def build_network(
     TypeError
         When the fusion's module does not say how many tokens it gives.
     """
-    if dim % n_heads:
-        raise ValueError(f"n_heads={n_heads} must divide dim={dim}.")
-    n_variables = len(intake.variables)
-    encoder, feature_dim, n_queries = None, None, 1
+    dim, dropout = parameters.dim, parameters.dropout
+    if dim % parameters.n_heads:
+        raise ValueError(f"n_heads={parameters.n_heads} must divide dim={dim}.")
+    hidden = parameters.input_dropout
+    if hidden == "auto":
+        hidden = _HIDDEN if len(patients) >= _ENOUGH_TO_HIDE else 0.0
+    n_queries, feature_dim = (1, None) if shape is None else shape
+    scan_tokens = ScanTokens(feature_dim, dim, float(hidden))
     present = patients.present.numpy()
-    views = [v.numpy()[present] for v in (patients.features, patients.mirrored) if v is not None]
-    known = np.concatenate(views, axis=1) if views else None
-    if intake.branch is not None:
-        feature_dim, n_queries = intake.branch.dim, intake.branch.n_tokens
-        if intake.branch.trained:
-            known = intake.branch.start
-            encoder = intake.branch.release()
-    scan_tokens = ScanTokens(feature_dim, dim, input_dropout)
-    if known is not None:
-        scan_tokens.standardise(*_spread(known, patients.weight.numpy()[present]))
-    mix = make_fusion(fusion).build(
-        dim=dim, n_heads=n_heads, n_queries=n_queries, n_variables=n_variables, dropout=dropout
+    given = [np.asarray(view)[present] for view in views if view is not None]
+    if given:
+        spread = _spread(np.concatenate(given, axis=1), patients.weight.numpy()[present])
+        scan_tokens.standardise(*spread)
+    mix = make_fusion(parameters.fusion).build(
+        dim=dim,
+        n_heads=parameters.n_heads,
+        n_queries=n_queries,
+        n_variables=len(n_categories),
+        dropout=dropout,
     )
     if not isinstance(getattr(mix, "n_tokens", None), int):
         raise TypeError(
             f"The module of fusion {type(mix).__name__} must have an integer attribute n_tokens, "
             "the length of the sequence it gives."
         )
-    refine = make_refiner(refiner)
+    refine = make_refiner(parameters.refiner)
     lacked = patients.clinical.isnan().any(dim=0)
     network = FusedClassifier(
         encoder,
         scan_tokens,
-        ClinicalTokens(intake.n_categories.tolist(), dim, lacked),
+        ClinicalTokens(n_categories, dim, lacked),
         mix,
         torch.nn.Identity()
         if refine is None
-        else refine.build(dim=dim, n_tokens=mix.n_tokens, depth=depth, dropout=dropout),
+        else refine.build(dim=dim, n_tokens=mix.n_tokens, depth=parameters.depth, dropout=dropout),
         dim,
-        n_classes,
+        n_outputs,
         dropout,
-        token_dropout=input_dropout,
-        modality_dropout=modality_dropout,
+        token_dropout=float(hidden),
+        modality_dropout=parameters.modality_dropout,
     )
     _refuse_batch_norm(network)
     return network.to(patients.dtype)
@@ -114,49 +119,27 @@ def _refuse_batch_norm(network: FusedClassifier) -> None:
 
 
 def build_net(
+    parameters: Any,
     network: FusedClassifier,
-    *,
     seed: int,
-    lr: float,
-    layer_decay: float,
-    weight_decay: float,
     batch_size: int,
-    patience: int | None,
-    callbacks: Any,
     device: torch.device,
-    verbose: int,
+    stopping: bool,
 ) -> FusionNet:
-    """Wrap the network into skorch's training loop.
-
-    Parameters
-    ----------
-    network : FusedClassifier
-        With fresh weights.
-    seed : int
-        Decides the order of the patients.
-    lr, layer_decay, weight_decay, batch_size, callbacks, device, verbose
-        The classifier's parameters.
-    patience : int or None
-        Epochs without a lower validation loss before stopping; None to train to the end.
-
-    Returns
-    -------
-    FusionNet
-        Not trained yet.
-    """
-    watchers = list(callbacks or [])
-    if patience is not None:
+    """Wrap the network into skorch's training loop; `stopping` watches the loss of validation."""
+    watchers, verbose = list(parameters.callbacks or []), int(parameters.verbose)
+    if stopping:
         sink = print if verbose else noop
-        stopper = EarlyStopping(patience=patience, load_best=True, sink=sink)
+        stopper = EarlyStopping(patience=parameters.n_iter_no_change, load_best=True, sink=sink)
         watchers.append(("early_stopping", stopper))
     return FusionNet(
         network,
         seed=seed,
-        layer_decay=layer_decay,
+        layer_decay=parameters.layer_decay,
         optimizer=torch.optim.AdamW,
-        optimizer__weight_decay=weight_decay,
+        optimizer__weight_decay=parameters.weight_decay,
         optimizer__fused=device.type in ("cpu", "cuda"),
-        lr=lr,
+        lr=parameters.lr,
         batch_size=batch_size,
         callbacks=watchers,
         device=device,
@@ -164,11 +147,11 @@ def build_net(
     )
 
 
-def _spread(known: np.ndarray, weight: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    weight = np.repeat(weight.astype(np.float64), known.shape[1])
-    known = known.reshape(-1, known.shape[-1]).astype(np.float64)
-    mean = np.average(known, axis=0, weights=weight)
-    spread = np.sqrt(np.average((known - mean) ** 2, axis=0, weights=weight))
+def _spread(features: np.ndarray, weight: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    weight = np.repeat(weight.astype(np.float64), features.shape[1])
+    features = features.reshape(-1, features.shape[-1]).astype(np.float64)
+    mean = np.average(features, axis=0, weights=weight)
+    spread = np.sqrt(np.average((features - mean) ** 2, axis=0, weights=weight))
     # Rounding leaves a little spread in a feature that does not vary.
     constant = spread <= 1e-7 * np.abs(mean)
     return torch.tensor(mean), torch.tensor(np.where(constant, 1.0, spread))

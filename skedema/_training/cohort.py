@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from skedema._training.intake import Intake
-from skedema._training.target import read_target
+from skedema._scan_column import Scans
+from skedema._training.columns import Columns
 from skedema.frames import Table, read_table
 from skedema.frames.weights import read_weights
 
@@ -20,40 +21,38 @@ _EARLY_STOPPING_IN_CLASS = 10
 
 @dataclass(frozen=True)
 class Cohort:
-    """Patients to learn from.
+    """Patients to learn from: their table and the scans in it, labels, and weights above 0."""
 
-    Attributes
-    ----------
-    table : Table
-        Their rows.
-    labels, weight : ndarray of shape (n,)
-        Their classes, and their weights, all above 0.
-    """
-
+    columns: Columns
     table: Table
+    scans: Scans
     labels: np.ndarray
     weight: np.ndarray
 
+    def take(self, rows: np.ndarray) -> Cohort:
+        return Cohort(
+            self.columns,
+            self.table.take(rows),
+            self.scans.take(rows),
+            self.labels[rows],
+            self.weight[rows],
+        )
 
-def read_cohort(X: Any, y: Any, sample_weight: Any, intake: Intake | None) -> Cohort:
+
+def read_cohort(
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    *,
+    read_y: Callable[[Any, Table], np.ndarray],
+    columns: Columns | None,
+    image: Any,
+    owner: str,
+) -> Cohort:
     """Read the arguments of `fit`; patients of weight 0 are left out.
 
-    Parameters
-    ----------
-    X, y, sample_weight
-        As the classifier's.
-    intake : Intake or None
-        From an earlier fit that goes on: the columns are matched with it.
-
-    Returns
-    -------
-    Cohort
-        The patients that count.
-
-    Raises
-    ------
-    ValueError
-        When table, labels or weights cannot be used, or table and labels look swapped.
+    Where an earlier fit goes on, its `columns` are those of the table; else the parameter `image`
+    of an estimator of class `owner` tells where the scans are.
     """
     if _width(y) > 1 and _width(X) == 1:
         raise ValueError(
@@ -61,14 +60,16 @@ def read_cohort(X: Any, y: Any, sample_weight: Any, intake: Intake | None) -> Co
             "labels: fit(X, y)."
         )
     table = read_table(X)
-    if intake is not None:
-        table = intake.match(table)
-    labels = read_target(y, table)
+    if columns is not None:
+        table = columns.match(table)
+    labels = read_y(y, table)
     weight = read_weights(sample_weight, table)
     kept = weight > 0
-    if kept.all():
-        return Cohort(table, labels, weight)
-    return Cohort(table.take(kept), labels[kept], weight[kept])
+    if not kept.all():
+        table, labels, weight = table.take(kept), labels[kept], weight[kept]
+    if columns is None:
+        columns = Columns(table, image, owner)
+    return Cohort(columns, table, columns.scans(table), labels, weight)
 
 
 def _width(given: Any) -> int:

@@ -11,10 +11,9 @@ import torch
 from torch import nn
 
 from skedema._caching.identity import identity
-from skedema._device import full_float32
+from skedema._device import full_float32, on_device
 from skedema._features import recipe_of, recipe_of_mirrored
-from skedema._scan_column import Scans
-from skedema._training.resources import Resources
+from skedema._scan_column import Scans, Volumes
 from skedema.modules.fused import as_tokens
 from skedema.modules.mirror import mirrored
 from skedema.scans import ScanError, VolumeReader
@@ -28,7 +27,7 @@ class Encoding(Protocol):
     def recipe(self) -> str | None:
         """Tell all that features depend on but the scan; None where that cannot be told."""
 
-    def encode(self, scans: Scans, rows: np.ndarray, resources: Resources) -> Iterator[np.ndarray]:
+    def encode(self, volumes: Volumes, rows: np.ndarray) -> Iterator[np.ndarray]:
         """Give the features of one scan after the other, each by itself."""
 
     def as_tokens(self, features: np.ndarray) -> np.ndarray:
@@ -36,18 +35,16 @@ class Encoding(Protocol):
 
 
 class ModuleEncoding:
-    """A torch module that encodes volumes.
+    """A torch module that encodes volumes: ``(1, C, X, Y, Z) -> (1, T, E)`` or ``(1, E)``.
 
     Parameters
     ----------
     module : Module
-        ``(1, C, X, Y, Z) -> (1, T, E)`` or ``(1, E)``.
-    reader : VolumeReader
-        How scans are read for it.
-    dtype : torch.dtype
-        Of volumes and features.
+        It stays where it is; elsewhere a copy computes.
     device : torch.device
         Where to compute.
+    dtype : torch.dtype
+        Of volumes and features.
     keep : bool
         Whether volumes are kept in memory, since they are going to be asked for again.
     mirror : bool, default=False
@@ -57,70 +54,36 @@ class ModuleEncoding:
     def __init__(
         self,
         module: nn.Module,
-        reader: VolumeReader,
-        dtype: torch.dtype,
         device: torch.device,
+        dtype: torch.dtype,
+        reader: VolumeReader,
         *,
         keep: bool,
         mirror: bool = False,
     ) -> None:
-        self.module = module.eval().to(device)
-        self.reader = reader
-        self.dtype = dtype
+        self.module = module.eval()
         self.device = device
+        self.dtype = dtype
+        self.reader = reader
         self.keep = keep
         self.mirror = mirror
 
     def recipe(self) -> str | None:
-        """Tell all that features depend on but the scan.
-
-        Returns
-        -------
-        str or None
-            None where the module cannot be pickled.
-        """
         recipe = recipe_of(self.module, self.reader, self.device, self.dtype)
         return recipe_of_mirrored(recipe) if self.mirror else recipe
 
-    def encode(self, scans: Scans, rows: np.ndarray, resources: Resources) -> Iterator[np.ndarray]:
-        """Encode scans one by one: in a batch, the last bits would depend on the others.
-
-        Parameters
-        ----------
-        scans : Scans
-            A group of patients.
-        rows : ndarray of int
-            Which of them.
-        resources : Resources
-            What may be used.
-
-        Yields
-        ------
-        ndarray of shape (T, E)
-            The features of a scan.
-        """
-        memory, n_jobs = resources.memory, resources.n_jobs
-        for volume in scans.stream(rows, self.reader, memory, n_jobs, keep=self.keep):
+    def encode(self, volumes: Volumes, rows: np.ndarray) -> Iterator[np.ndarray]:
+        """Encode scans one by one: in a batch, the last bits would depend on the others."""
+        module = on_device(self.module, self.device)
+        for volume in volumes.stream(rows, keep=self.keep):
             with torch.inference_mode(), full_float32(self.device):
                 batch = torch.tensor(volume[None], dtype=self.dtype, device=self.device)
                 if self.mirror:
                     batch = mirrored(batch)
-                encoded = as_tokens(self.module(batch))[0].cpu().numpy()
+                encoded = as_tokens(module(batch))[0].cpu().numpy()
             yield encoded
 
     def as_tokens(self, features: np.ndarray) -> np.ndarray:
-        """Give them as they are.
-
-        Parameters
-        ----------
-        features : ndarray of shape (n, T, E)
-            Of n scans.
-
-        Returns
-        -------
-        ndarray of shape (n, T, E)
-            The same.
-        """
         return features
 
 
@@ -145,51 +108,19 @@ class TransformerEncoding:
     def __init__(self, transformer: Any, *, keep: bool, mirror: bool = False) -> None:
         self.transformer = transformer
         self.mirror = mirror
-        self.reader = getattr(transformer, "volume_", None) if keep else None
+        self.keep = keep
         self.digest = getattr(transformer, "features_digest", None)
 
     def recipe(self) -> str | None:
-        """Tell all that features depend on but the scan.
-
-        Returns
-        -------
-        str or None
-            None where the transformer cannot be pickled.
-        """
         found: str | None = identity(self.transformer) if self.digest is None else self.digest()
         return recipe_of_mirrored(found) if self.mirror else found
 
-    def encode(self, scans: Scans, rows: np.ndarray, resources: Resources) -> Iterator[np.ndarray]:
-        """Transform scans.
-
-        Parameters
-        ----------
-        scans : Scans
-            A group of patients.
-        rows : ndarray of int
-            Which of them.
-        resources : Resources
-            What may be used; a transformer has its own besides.
-
-        Yields
-        ------
-        ndarray of shape (E,)
-            The features of a scan.
-
-        Raises
-        ------
-        ScanError
-            When a scan cannot be read; the message names row and file.
-        ValueError
-            When the transformer gives something else than one row of numbers a scan.
-        """
-        at_once = 1 if self.digest is None else _AT_ONCE
+    def encode(self, volumes: Volumes, rows: np.ndarray) -> Iterator[np.ndarray]:
+        scans, at_once = volumes.scans, 1 if self.digest is None else _AT_ONCE
         for start in range(0, len(rows), at_once):
             group = rows[start : start + at_once]
-            if self.reader is not None:
-                for _ in scans.stream(
-                    group, self.reader, resources.memory, resources.n_jobs, keep=True
-                ):
+            if self.keep and volumes.reader is not None:
+                for _ in volumes.stream(group, keep=True):
                     pass
             try:
                 yield from self._transform(scans.cells[group])
@@ -199,18 +130,7 @@ class TransformerEncoding:
                 raise
 
     def as_tokens(self, features: np.ndarray) -> np.ndarray:
-        """Make each scan's features one token.
-
-        Parameters
-        ----------
-        features : ndarray of shape (n, E)
-            Of n scans.
-
-        Returns
-        -------
-        ndarray of float64 of shape (n, 1, E)
-            The same numbers.
-        """
+        """Make each scan's features one token."""
         return features[:, None, :].astype(np.float64)
 
     def _transform(self, cells: np.ndarray) -> np.ndarray:

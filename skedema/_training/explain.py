@@ -16,29 +16,7 @@ from skedema.frames import Table
 def attention_frame(
     net: FusionNet, patients: Patients, table: Table, variables: list[str]
 ) -> pd.DataFrame:
-    """Tabulate attention; see `AttentionMixerClassifier.attention`.
-
-    Parameters
-    ----------
-    net : FusionNet
-        Trained.
-    patients : Patients
-        Whom to look at.
-    table : Table
-        Their rows, for the labels of the result.
-    variables : list of str
-        The clinical tokens.
-
-    Returns
-    -------
-    DataFrame of shape (n, K)
-        Rows sum to 1, or are 0 where the fusion attended to nothing.
-
-    Raises
-    ------
-    ValueError
-        When the fusion reports no attention, or there are no clinical variables.
-    """
+    """Tabulate attention, (n, K); see `FusedEstimator.attention`."""
     if not variables:
         raise ValueError("There is no clinical variable to attend to: X held the scan alone.")
 
@@ -60,20 +38,7 @@ def attention_frame(
 
 
 def pooled_queries(net: FusionNet, patients: Patients) -> np.ndarray:
-    """Pool the projected tokens of each scan.
-
-    Parameters
-    ----------
-    net : FusionNet
-        Trained.
-    patients : Patients
-        Whose scans.
-
-    Returns
-    -------
-    ndarray of shape (n, dim)
-        The mean over a scan's tokens.
-    """
+    """Average over the projected tokens of each scan, (n, dim)."""
 
     def pooled(clinical: torch.Tensor, **scan: torch.Tensor) -> torch.Tensor:
         return cast(torch.Tensor, net.module_.scan_queries(**scan).mean(dim=1))

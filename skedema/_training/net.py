@@ -41,22 +41,7 @@ class WeightedCrossEntropy(torch.nn.Module):
     """
 
     def forward(self, logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        """Compute the loss.
-
-        Parameters
-        ----------
-        logits : Tensor of shape (B, n_classes)
-            The network's output.
-        target : Tensor of int of shape (B,)
-            Class codes.
-        weight : Tensor of shape (B,)
-            Weights.
-
-        Returns
-        -------
-        Tensor
-            A scalar.
-        """
+        """Compute the loss, a scalar."""
         return (weight * cross_entropy(logits, target, reduction="none")).mean()
 
 
@@ -106,80 +91,23 @@ class FusionNet(ClassifierMixin, NeuralNet):
         return np.arange(self.module_.n_classes)
 
     def predict(self, X: Patients) -> np.ndarray:
-        """Give the code of the most probable class.
-
-        Parameters
-        ----------
-        X : Patients
-            Whom.
-
-        Returns
-        -------
-        ndarray of int of shape (n,)
-            Positions in the estimator's ``classes_``.
-        """
+        """Give the code of the most probable class, a position in the estimator's ``classes_``."""
         return np.asarray(self.predict_proba(X).argmax(axis=1))
 
     def get_iterator(self, dataset: Patients, training: bool = False) -> Loader:
-        """Make the loader.
-
-        Parameters
-        ----------
-        dataset : Patients
-            What to go through.
-        training : bool
-            Whether to shuffle.
-
-        Returns
-        -------
-        Loader
-            Batches.
-        """
+        """Make the loader; training shuffles."""
         if not training:
             ready = dataset.volume is None
             return Loader(dataset, max(self.batch_size, _READY_ROWS) if ready else self.batch_size)
         return Loader(dataset, self.batch_size, self.seed, epoch=len(self.history))
 
     def infer(self, x: dict[str, Tensor], **fit_params: Any) -> Any:
-        """Run the network.
-
-        Parameters
-        ----------
-        x : dict of Tensor
-            Inputs of a batch.
-        **fit_params
-            Unused; skorch's signature.
-
-        Returns
-        -------
-        Tensor
-            Logits.
-        """
+        """Run the network on a batch; weights are for the loss alone."""
         inputs = {name: value for name, value in x.items() if name != "weight"}
         return super().infer(inputs, **fit_params)
 
     def get_loss(self, y_pred: Tensor, y_true: Tensor, X: Any, training: bool = False) -> Tensor:
-        """Compute the weighted loss.
-
-        Parameters
-        ----------
-        y_pred, y_true : Tensor
-            Logits and class codes.
-        X : dict of Tensor
-            Inputs of the batch, its weights among them.
-        training : bool
-            Unused; skorch's signature.
-
-        Returns
-        -------
-        Tensor
-            A scalar.
-
-        Raises
-        ------
-        FloatingPointError
-            When the loss is not finite.
-        """
+        """Compute the weighted loss; one that is not finite is an error."""
         weight = X["weight"].to(y_pred.device)
         loss: Tensor = self.criterion_(y_pred, y_true.to(y_pred.device), weight)
         if not torch.isfinite(loss):
@@ -190,25 +118,7 @@ class FusionNet(ClassifierMixin, NeuralNet):
         return loss
 
     def evaluate(self, patients: Patients, function: Callable[..., Tensor]) -> np.ndarray:
-        """Apply a function of the network's inputs to every patient, without gradients.
-
-        Parameters
-        ----------
-        patients : Patients
-            Whom.
-        function : callable
-            Called with ``clinical``, ``present`` and what there is of a scan on the net's device.
-
-        Returns
-        -------
-        ndarray of shape (n, ...)
-            The results of all batches.
-
-        Raises
-        ------
-        FloatingPointError
-            When a result is not finite.
-        """
+        """Apply a function of ``clinical``, ``present`` and what there is of a scan to everyone."""
         self.module_.eval()
         parts = []
         with torch.no_grad(), self._threads(patients):
@@ -229,20 +139,7 @@ class FusionNet(ClassifierMixin, NeuralNet):
     def get_params_for_optimizer(
         self, prefix: str, named_parameters: Any
     ) -> tuple[list[Any], dict[str, Any]]:
-        """Group the parameters by the factor of their learning rate.
-
-        Parameters
-        ----------
-        prefix : str
-            skorch's name of the optimizer.
-        named_parameters : iterable of (str, Parameter)
-            All parameters.
-
-        Returns
-        -------
-        arguments, keywords
-            Of the optimizer.
-        """
+        """Group the parameters by the factor of their learning rate."""
         _, keywords = super().get_params_for_optimizer(prefix, iter(()))
         encoder = getattr(self.module_, "encoder", None)
         layers: list[list[Tensor]] = getattr(encoder, "layers", list)()
@@ -258,16 +155,9 @@ class FusionNet(ClassifierMixin, NeuralNet):
         return [options], keywords
 
     def train_epochs(self, patients: Patients, valid: Patients | None, n_epochs: int) -> None:
-        """Train further; unlike skorch's own entry points, an interrupt is not swallowed.
+        """Train for `n_epochs` more at most, and compute the loss of `valid` in each.
 
-        Parameters
-        ----------
-        patients : Patients
-            Whom to learn from.
-        valid : Patients or None
-            Whom to compute the validation loss on.
-        n_epochs : int
-            How long at most.
+        Unlike skorch's own entry points, an interrupt is not swallowed.
         """
         if not self.initialized_:
             self.initialize()
@@ -290,17 +180,7 @@ class FusionNet(ClassifierMixin, NeuralNet):
         weight_decay: float,
         batch_size: int,
     ) -> None:
-        """Go on with other settings, keeping the optimizer's state; all is undone on an error.
-
-        Parameters
-        ----------
-        patients, valid, n_epochs
-            As in `train_epochs`.
-        lr, weight_decay : float
-            Of AdamW.
-        batch_size : int
-            Patients a step.
-        """
+        """Go on with other settings, keeping the optimizer's state; all is undone on an error."""
         weights = copy.deepcopy(self.module_.state_dict())
         moments = copy.deepcopy(self.optimizer_.state_dict())
         n_before, size_before = len(self.history), self.batch_size
@@ -328,19 +208,7 @@ class FusionNet(ClassifierMixin, NeuralNet):
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Call the callbacks, and tell their wish to stop from the user's.
 
-        Parameters
-        ----------
-        method_name : str
-            The event.
-        **cb_kwargs
-            skorch's.
-
-        Raises
-        ------
-        _StoppedByCallback
-            When a callback raises KeyboardInterrupt, which is how skorch's stop training.
-        ValueError
-            When a callback monitors what is not recorded.
+        skorch's stop training by a KeyboardInterrupt.
         """
         try:
             super().notify(method_name, **cb_kwargs)
@@ -352,10 +220,10 @@ class FusionNet(ClassifierMixin, NeuralNet):
 
     def _explain(self, error: Exception) -> None:
         """Say what to do where a callback looks for a value that no epoch has."""
-        known = self.history[-1] if len(self.history) else {}
+        recorded = self.history[-1] if len(self.history) else {}
         for _, callback in self.callbacks_:
             name = getattr(callback, "monitor", None)
-            if not isinstance(name, str) or name in known or name not in str(error):
+            if not isinstance(name, str) or name in recorded or name not in str(error):
                 continue
             remedy = (
                 "A loss of validation is there with early_stopping=True, which sets a part of the "
@@ -387,13 +255,7 @@ class FusionNet(ClassifierMixin, NeuralNet):
             self.module = self.module_
 
     def move_to(self, device: torch.device) -> None:
-        """Compute somewhere else from now on.
-
-        Parameters
-        ----------
-        device : torch.device
-            Where.
-        """
+        """Compute somewhere else from now on."""
         if torch.device(self.device) == device:
             return
         self.device = device

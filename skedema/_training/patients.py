@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,21 +16,24 @@ from skedema.modules.mirror import mirrored as mirrored_volumes
 Batch = tuple[dict[str, Tensor], Tensor]
 
 
+@dataclass(eq=False, kw_only=True)
 class Patients(Dataset[Batch]):
-    """Clinical values, scans, labels and weights of a group of patients.
+    """Clinical values, scans, targets and weights of a group of patients, as tensors.
 
     Batches are taken by slicing ready tensors; torch's and skorch's own way collects a row at a
     time, which costs far more than a small network.
 
     Parameters
     ----------
-    clinical : Tensor of shape (n, K)
+    clinical : array of shape (n, K)
         Scaled values and category codes, NaN for missing.
-    present : ndarray of bool of shape (n,)
+    present : array of bool of shape (n,)
         Which patients have a scan.
-    features : Tensor of shape (n, T, E), default=None
+    dtype : torch.dtype
+        Of everything that is real.
+    features : array of shape (n, T, E), default=None
         Ready-made features of the scans; anything finite where there is none.
-    mirrored : Tensor of shape (n, T, E), default=None
+    mirrored : array of shape (n, T, E), default=None
         Those of the scans mirrored left to right, where patients are to be taken so as well.
     volume : callable, default=None
         Gives the volume (C, X, Y, Z) of a patient with a scan. It is called when the patient's
@@ -37,44 +42,40 @@ class Patients(Dataset[Batch]):
         (C, X, Y, Z).
     mirror : bool, default=False
         Whether volumes may be taken mirrored.
-    target : ndarray of int of shape (n,), default=None
-        Class codes; zeros if not given.
-    weight : ndarray of shape (n,), default=None
+    target : array of shape (n,), default=None
+        What is to be learned; zeros if not given.
+    weight : array of shape (n,), default=None
         Weights of the loss; ones if not given.
-    dtype : torch.dtype
-        Of everything that is real.
-
-    Attributes
-    ----------
-    n_views : int
-        2 where scans may be taken mirrored, else 1.
     """
 
-    def __init__(
-        self,
-        clinical: np.ndarray,
-        present: np.ndarray,
-        *,
-        features: np.ndarray | None = None,
-        mirrored: np.ndarray | None = None,
-        volume: Callable[[int], np.ndarray] | None = None,
-        volume_shape: tuple[int, ...] | None = None,
-        mirror: bool = False,
-        target: np.ndarray | None = None,
-        weight: np.ndarray | None = None,
-        dtype: torch.dtype,
-    ) -> None:
-        n = len(clinical)
-        self.clinical = torch.as_tensor(clinical, dtype=dtype)
-        self.present = torch.as_tensor(np.ascontiguousarray(present))
-        self.features = None if features is None else torch.as_tensor(features, dtype=dtype)
-        self.mirrored = None if mirrored is None else torch.as_tensor(mirrored, dtype=dtype)
-        self.volume = volume
-        self.volume_shape = volume_shape
-        self.n_views = 2 if mirror or mirrored is not None else 1
-        self.target = torch.as_tensor(np.zeros(n, dtype=np.int64) if target is None else target)
-        self.weight = torch.as_tensor(np.ones(n) if weight is None else weight, dtype=dtype)
-        self.dtype = dtype
+    clinical: Any = field(kw_only=False)
+    present: Any = field(kw_only=False)
+    dtype: torch.dtype
+    features: Any = None
+    mirrored: Any = None
+    volume: Callable[[int], np.ndarray] | None = None
+    volume_shape: tuple[int, ...] | None = None
+    mirror: bool = False
+    target: Any = None
+    weight: Any = None
+
+    def __post_init__(self) -> None:
+        n = len(self.clinical)
+        self.clinical = torch.as_tensor(self.clinical, dtype=self.dtype)
+        self.present = torch.as_tensor(np.ascontiguousarray(self.present))
+        target = np.zeros(n, dtype=np.int64) if self.target is None else self.target
+        self.target = torch.as_tensor(target)
+        weight = np.ones(n) if self.weight is None else self.weight
+        self.weight = torch.as_tensor(weight, dtype=self.dtype)
+        for name in ("features", "mirrored"):
+            given = getattr(self, name)
+            if given is not None:
+                setattr(self, name, torch.as_tensor(given, dtype=self.dtype))
+
+    @property
+    def n_views(self) -> int:
+        """2 where scans may be taken mirrored, else 1."""
+        return 2 if self.mirror or self.mirrored is not None else 1
 
     def __len__(self) -> int:
         return len(self.clinical)
@@ -84,22 +85,10 @@ class Patients(Dataset[Batch]):
         return {name: value[0] for name, value in inputs.items()}, target[0]
 
     def take(self, rows: Tensor, turned: Tensor | None = None) -> Batch:
-        """Collect a batch.
+        """Collect a batch; scans of `turned` are taken mirrored, which needs two views.
 
-        Parameters
-        ----------
-        rows : Tensor of int of shape (B,)
-            Which patients.
-        turned : Tensor of bool of shape (B,), default=None
-            Whose scans are taken mirrored; needs two views. None: nobody's.
-
-        Returns
-        -------
-        inputs : dict of Tensor
-            ``clinical``, ``present``, ``weight`` and, where there are scans, ``features`` or
-            ``volume``.
-        target : Tensor of int of shape (B,)
-            Class codes.
+        Its inputs are ``clinical``, ``present``, ``weight`` and, where there are scans,
+        ``features`` or ``volume``.
         """
         inputs = {
             "clinical": self.clinical[rows],

@@ -1,7 +1,8 @@
-"""The labels of a cohort: read, checked and weighted."""
+"""The labels of a cohort: read, checked, weighted, and as the network learns them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,44 @@ from skedema.frames import Table, check_same_rows, listed
 from skedema.frames.table import unmasked
 
 
-def read_target(y: Any, table: Table) -> np.ndarray:
+@dataclass(frozen=True)
+class Target:
+    """What the network, of so many outputs, learns of each patient, and with what weight."""
+
+    values: np.ndarray
+    weight: np.ndarray
+    n_outputs: int
+
+    def take(self, rows: np.ndarray) -> Target:
+        return Target(self.values[rows], self.weight[rows], self.n_outputs)
+
+    def with_mean_of_one(self, rows: np.ndarray) -> Target:
+        """Scale the weights so that those of some patients have a mean of 1."""
+        return replace(self, weight=self.weight / self.weight[rows].mean())
+
+
+def class_target(
+    labels: np.ndarray, weight: np.ndarray, table: Table, classes: np.ndarray, class_weight: Any
+) -> Target:
+    """Make class codes of labels, and weigh patients by themselves and by class."""
+    codes = class_codes(labels, classes, table)
+    weight = weight * class_weights(class_weight, codes, classes, weight)
+    if not weight.any():
+        raise ValueError("class_weight and sample_weight leave zero weight to every patient.")
+    return Target(codes, weight, len(classes))
+
+
+def two_or_more(classes: np.ndarray) -> np.ndarray:
+    """Give the classes of a first fit, which are two at least."""
+    if len(classes) < 2:
+        raise ValueError(
+            f"y holds one class, {classes.tolist()[0]!r}, among the patients that have "
+            "a weight; a classifier needs at least two classes."
+        )
+    return classes
+
+
+def read_labels(y: Any, table: Table) -> np.ndarray:
     """Read the labels that belong to a table.
 
     Parameters
@@ -100,7 +138,7 @@ def class_codes(labels: np.ndarray, classes: np.ndarray, table: Table) -> np.nda
     Parameters
     ----------
     labels : ndarray of shape (n,)
-        From `read_target`.
+        From `read_labels`.
     classes : ndarray of shape (n_classes,)
         Sorted.
     table : Table

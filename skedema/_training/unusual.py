@@ -1,104 +1,51 @@
-"""Scans that are unlike all that a model has learned from."""
+"""What is odd about scans, by themselves or beside those that a model has learned from."""
 
 from __future__ import annotations
 
-import warnings
-from pathlib import Path
-from typing import Any
+from collections.abc import Collection
 
 import numpy as np
 
-from skedema._caching.memory import memory_folder
+from skedema import _told
 from skedema._scan_column import Scans
-from skedema._training.resources import Resources
-from skedema.scans import VolumeReader
+from skedema.scans._remarks import tell
 from skedema.scans._usual import Usual
-from skedema.scans.cache import volumes
+from skedema.scans.cache import About
 
 _SHOWN = 3  # scans whose oddity is told in full
 
 
-class UsualScans:
-    """What the scans of the training patients are like, as they are read.
+def learn_usual(about: Collection[About], usual: Usual | None = None) -> Usual | None:
+    """Learn what scans are like, in addition to what is known already."""
+    if not about:
+        return usual
+    found = np.stack([each.measures for each in about])
+    return Usual(found) if usual is None else usual.and_of(found)
 
-    Parameters
-    ----------
-    reader : VolumeReader or None
-        How they are read; None where that is not known, and nothing is told.
-    encoder : object
-        The encoder, which may keep volumes in a folder of its own, its `memory`.
-    """
 
-    def __init__(self, reader: VolumeReader | None, encoder: Any) -> None:
-        self.reader = reader
-        self.memory = getattr(encoder, "memory", None)
-        self.usual: Usual | None = None
+def tell_odd(scans: Scans, about: dict[int, About], but: Collection[int] = ()) -> None:
+    """Tell of scans that are no HU, or whose brain mask or pose was not to be trusted."""
+    tell(scans.odd({row: each for row, each in about.items() if row not in but}), len(about))
 
-    def learn(self, scans: Scans, resources: Resources) -> None:
-        """Learn from scans, in addition to those of earlier calls.
 
-        Parameters
-        ----------
-        scans : Scans
-            Of the training patients.
-        resources : Resources
-            What may be used.
-        """
-        found = self._measured(scans, resources)
-        if found is not None:
-            self.usual = Usual(found) if self.usual is None else self.usual.and_of(found)
-
-    def warn(self, scans: Scans, resources: Resources) -> np.ndarray:
-        """Warn of scans that are unlike all of those.
-
-        Parameters
-        ----------
-        scans : Scans
-            Of patients to predict.
-        resources : Resources
-            What may be used.
-
-        Returns
-        -------
-        ndarray of int
-            Their rows.
-
-        Warns
-        -----
-        UserWarning
-            Once, if there are any.
-        """
-        found = None if self.usual is None else self._measured(scans, resources)
-        if found is None or self.usual is None:
-            return np.array([], dtype=int)
-        rows = np.flatnonzero(scans.present)
-        unlike = {int(rows[k]): why for k, why in self.usual.unlike(found).items()}
-        told = np.array(list(unlike), dtype=int)
-        if not unlike:
-            return told
-        shown = [
-            f"{scans.names(np.array([row]))} ({why})" for row, why in list(unlike.items())[:_SHOWN]
-        ]
-        if len(unlike) > _SHOWN:
-            shown.append(f"and {scans.table.rows(np.array(list(unlike)[_SHOWN:]))}")
-        warnings.warn(
-            f"{len(unlike)} of {len(rows)} scans {'is' if len(unlike) == 1 else 'are'} unlike all "
-            "that training saw, so that a prediction from such a scan cannot be relied on: "
-            f"{'; '.join(shown)}. skedema.scans.check looks closer at scans; warn_unusual=False "
-            "turns this warning off.",
-            UserWarning,
-            stacklevel=4,
-        )
-        return told
-
-    def _measured(self, scans: Scans, resources: Resources) -> np.ndarray | None:
-        if self.reader is None or not scans.present.any():
-            return None
-        cells = scans.cells[scans.present]
-        memory = self._memory(resources)
-        return np.stack([about.measures for about in volumes.about_all(self.reader, cells, memory)])
-
-    def _memory(self, resources: Resources) -> Path | None:
-        if resources.memory is None and self.memory is not None:
-            return memory_folder(self.memory)
-        return resources.memory
+def warn_of_unlike(scans: Scans, about: dict[int, About], usual: Usual | None) -> list[int]:
+    """Warn once of scans that are unlike all that training saw, and give their rows."""
+    if usual is None or not about:
+        return []
+    rows = list(about)
+    found = usual.unlike(np.stack([each.measures for each in about.values()]))
+    unlike = {rows[k]: why for k, why in found.items()}
+    if not unlike:
+        return []
+    shown = [
+        f"{scans.names(np.array([row]))} ({why})" for row, why in list(unlike.items())[:_SHOWN]
+    ]
+    if len(unlike) > _SHOWN:
+        shown.append(f"and {scans.table.rows(np.array(list(unlike)[_SHOWN:]))}")
+    _told.tell(
+        f"{len(unlike)} of {len(rows)} scans {'is' if len(unlike) == 1 else 'are'} unlike all "
+        "that training saw, so that a prediction from such a scan cannot be relied on: "
+        f"{'; '.join(shown)}. skedema.scans.check looks closer at scans; warn_unusual=False "
+        "turns this warning off."
+    )
+    return list(unlike)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from sklearn.base import clone
 
-from skedema._training.image import ImageBranch
+from skedema._training.image_side import can_be_trained, is_trained
 from skedema.autoencoder import ViTAutoencoder
 from skedema.baselines._mean_imputed import MeanImputed
 from skedema.baselines._parts import changed, check_classifier, reader_of, thawed
@@ -80,21 +79,21 @@ def ablations(classifier: AttentionMixerClassifier) -> dict[str, AttentionMixerC
     """
     check_classifier(classifier)
     fusion = make_fusion(classifier.fusion)
-    known = fusion.get_params()
+    options = fusion.get_params()
     made = {}
     if isinstance(fusion, CrossAttention):
         made["no cross-attention"] = changed(classifier, fusion="concat")
-    if known.get("keys") == "variables":
+    if options.get("keys") == "variables":
         made["one key for the table"] = _fused_otherwise(classifier, keys="table")
-    if classifier.image is not None and "query" in known and _has_regions(classifier):
-        other = "tokens" if known["query"] == "pooled" else "pooled"
+    if classifier.image is not None and "query" in options and _has_regions(classifier):
+        other = "tokens" if options["query"] == "pooled" else "pooled"
         name = "a query a region" if other == "tokens" else "one pooled query"
         made[name] = _fused_otherwise(classifier, query=other)
     if classifier.refiner is not None:
         made["no mixer"] = changed(classifier, refiner=None)
     if not isinstance(classifier.metadata, MeanImputed):
         made["no learnable missing values"] = _imputed(classifier, indicator=False)
-    if known.get("missing") == "token":
+    if options.get("missing") == "token":
         made["attention mask"] = _fused_otherwise(classifier, missing="mask")
     if classifier.input_dropout:
         made["no input dropout"] = changed(classifier, input_dropout=0.0)
@@ -170,16 +169,9 @@ def _of_the_encoder(classifier: AttentionMixerClassifier) -> dict[str, Attention
             layer_decay=1.0,
         )
     if is_transformer(encoder):
-        branch = ImageBranch(
-            classifier.encoder,
-            classifier.fine_tune,
-            classifier.volume,
-            torch.float32,
-            torch.device("cpu"),
-        )
-        if branch.trained:
+        if is_trained(classifier.encoder, classifier.fine_tune):
             made["no fine-tuning"] = changed(classifier, fine_tune=False)
-        elif callable(getattr(branch.given, "network", None)):
+        elif can_be_trained(classifier.encoder):
             made["fine-tuning"] = changed(classifier, fine_tune=True)
     return made
 

@@ -6,16 +6,13 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skedema._all_or_nothing import all_or_nothing
-from skedema._training.intake import Intake
-from skedema._training.resources import Resources
-from skedema.frames import Table, read_table
-
-_NOTHING = Resources(memory=None, n_jobs=None, verbose=0)
+from skedema._training.clinical_side import ClinicalSide
+from skedema._training.columns import Columns
+from skedema.frames import read_table
 
 
 class ClinicalValues(TransformerMixin, BaseEstimator):
@@ -74,21 +71,14 @@ class ClinicalValues(TransformerMixin, BaseEstimator):
             When a column cannot be used, or there is none but the scan's.
         """
         table = read_table(X)
-        self._whole = Intake(table, self.image, torch.float64, type(self).__name__)
-        if not self._whole.clinical:
+        self._columns = Columns(table, self.image, type(self).__name__)
+        if not self._columns.clinical:
             raise ValueError("There is no clinical column in X: it holds the scan alone.")
-        part = self._part(table)
-        self._intake = Intake(part, None, torch.float64, type(self).__name__)
-        self._intake.fit(
-            part,
-            np.zeros(len(part)) if y is None else np.asarray(y),
-            np.ones(len(part)),
-            metadata=self.metadata,
-            branch=None,
-            seed=0,
-            resources=_NOTHING,
-        )
-        self.metadata_ = self._intake.metadata
+        labels = np.zeros(len(table)) if y is None else np.asarray(y)
+        self._clinical = ClinicalSide(self.metadata)
+        self._clinical.fit(self._columns.clinical_part(table), labels, np.ones(len(table)))
+        self._columns.warn_of_leaks(table, labels)
+        self.metadata_ = self._clinical.metadata
         self.n_features_in_ = len(table.columns)
         return self
 
@@ -111,9 +101,9 @@ class ClinicalValues(TransformerMixin, BaseEstimator):
             When categories are new; see `ClinicalTokenizer`.
         """
         check_is_fitted(self)
-        part = self._part(self._whole.read(X))
-        values = self._intake.patients(part, _NOTHING).clinical.numpy()
-        counts = self._intake.n_categories
+        part = self._columns.clinical_part(self._columns.read(X))
+        values = self._clinical.transform(part)
+        counts = self._clinical.n_categories
         names = getattr(self.metadata_, "categories_", [None] * len(counts))
         columns = [
             values[:, k] if not n else _category(values[:, k], names[k] or [*map(str, range(n))])
@@ -138,10 +128,7 @@ class ClinicalValues(TransformerMixin, BaseEstimator):
             The columns of what `transform` gives.
         """
         check_is_fitted(self)
-        return np.array(self._intake.variables, dtype=object)
-
-    def _part(self, table: Table) -> Table:
-        return table.select(self._whole.clinical)
+        return np.array(self._clinical.variables, dtype=object)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -15,12 +15,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from skedema._all_or_nothing import all_or_nothing
 from skedema._device import device_at_hand, find_device
-from skedema._scan_column import Scans
+from skedema._scan_column import Scans, Volumes
 from skedema._torch_state import own_torch_state
-from skedema._training.image import ImageBranch
-from skedema._training.intake import Intake
-from skedema._training.resources import Resources
-from skedema._training.target import read_target
+from skedema._training.columns import Columns
+from skedema._training.image_side import ImageSide
+from skedema._training.target import read_labels
+from skedema._training.unusual import tell_odd
 from skedema.frames import read_table
 from skedema.scans import VolumeReader
 from skedema.scans._remarks import told_once
@@ -127,23 +127,17 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """
         device = find_device(self.device)
         table = read_table(X)
-        self._intake = Intake(table, self.image, torch.float32, type(self).__name__)
-        scans = self._intake.scans(table)
-        if not scans.present.any():
-            raise ValueError(
-                f"Column {table.columns[self._intake.image or 0].label} holds no scan at all among "
-                "the patients to learn from."
-            )
-        self._branch = ImageBranch(self.encoder, False, self.volume, torch.float32, device)
-        self._branch.fit(
-            scans,
-            np.zeros(len(table)) if y is None else read_target(y, table),
-            # As the classifier draws its own, so that the two have the same encoder.
-            seed=int(check_random_state(self.random_state).randint(2**31)),
-            resources=Resources.of(self),
-        )
-        found = self._pooled(scans)[scans.present]
-        self._branch.tell_odd(scans, Resources.of(self))
+        self._columns = Columns(table, self.image, type(self).__name__)
+        scans = self._columns.scans(table)
+        self._columns.refuse_no_scan(scans)
+        labels = np.zeros(len(table)) if y is None else read_labels(y, table)
+        self._side = ImageSide(self.encoder, False, self.volume, torch.float32)
+        # As the classifier draws its own, so that the two have the same encoder.
+        seed = int(check_random_state(self.random_state).randint(2**31))
+        self.encoder_ = self._side.fit(self._volumes(scans), labels, seed=seed)
+        volumes = self._volumes(scans)
+        found = self._pooled(volumes, device)
+        tell_odd(scans, volumes.about())
         self._components = None if self.n_components is None else self._components_of(found)
         self._n_features_out = found.shape[1]
         if self._components is not None:
@@ -171,24 +165,21 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             When a scan is not there or cannot be read.
         """
         check_is_fitted(self)
-        scans = self._intake.scans(self._intake.read(X))
+        scans = self._columns.scans(self._columns.read(X))
         found = np.full((len(scans), self._n_features_out), np.nan)
         if scans.present.any():
-            self._branch.device = device_at_hand(self.device)
-            known = self._pooled(scans)[scans.present]
+            features = self._pooled(self._volumes(scans), device_at_hand(self.device))
             if self._components is not None:
-                known = self._components.transform(known)
-            found[scans.present] = known
+                features = self._components.transform(features)
+            found[scans.present] = features
         return found
 
-    @property
-    def encoder_(self) -> Any:
-        """The fitted transformer, or the torch module."""
-        check_is_fitted(self)
-        return self._branch.encoder
+    def _volumes(self, scans: Scans) -> Volumes:
+        return self._side.volumes(scans, self.memory, self.n_jobs, self.verbose)
 
-    def _pooled(self, scans: Scans) -> np.ndarray:
-        tokens = self._branch.encoded(scans, Resources.of(self))
+    def _pooled(self, volumes: Volumes, device: torch.device) -> np.ndarray:
+        """Average over the tokens of each scan that there is."""
+        tokens = self._side.transform(self.encoder_, volumes, device)[volumes.rows]
         return np.asarray(tokens.astype(np.float64).mean(axis=1))
 
     def _components_of(self, found: np.ndarray) -> Pipeline:

@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 
 from skedema import AttentionMixerClassifier, ClinicalTokenizer, ViTAutoencoder
-from skedema.baselines import MeanImputed, Untrained, ablations, missing_arms
+from skedema.baselines import MeanImputed, Untrained, ablations, baselines, missing_arms
 from skedema.encoders import ViT
 from skedema.fusion import CrossAttention
 
@@ -146,3 +146,11 @@ def test_an_untrained_encoder_pools_as_the_trained_one_does(make, pool):
     untrained = Untrained(encoder).build(in_channels=1, shape=(8, 8, 8))
     volumes = torch.zeros(2, 1, 8, 8, 8)
     assert untrained(volumes).shape == trained(volumes).shape
+
+
+def test_global_generators_are_left_alone(make):
+    X, _ = make.patients()
+    clf = make.classifier(encoder=ViTAutoencoder(), volume=None)
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    ablations(clf), missing_arms(clf), baselines(clf, X)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
-from skedema._training.target import class_codes, class_weights, read_classes, read_target
+from skedema._training.target import class_codes, class_weights, read_classes, read_labels
 from skedema.frames import read_table
 from skedema.frames.weights import read_weights
 
@@ -30,33 +30,33 @@ LABELLED = read_table(pd.DataFrame({"a": range(4)}, index=list("wxyz")))
     ],
 )
 def test_labels_of_every_container_are_read(y, expected):
-    assert read_target(y, TABLE).tolist() == expected
+    assert read_labels(y, TABLE).tolist() == expected
 
 
 def test_a_missing_label_is_not_turned_to_text():
     for y in (["a", np.nan, "b", "a"], ["a", None, "b", "a"], ("a", pd.NA, "b", "a")):
         with pytest.raises(ValueError, match="no label\\) in row 1"):
-            read_target(y, TABLE)
+            read_labels(y, TABLE)
 
 
 def test_labels_keep_their_rows_and_their_index():
     good = pd.Series([0, 1, 1, 0], index=list("wxyz"))
-    assert read_target(good, LABELLED).tolist() == [0, 1, 1, 0]
-    assert read_target(good.to_numpy(), LABELLED).tolist() == [0, 1, 1, 0]
-    assert read_target(good, read_table(np.ones((4, 1)))).tolist() == [0, 1, 1, 0]
+    assert read_labels(good, LABELLED).tolist() == [0, 1, 1, 0]
+    assert read_labels(good.to_numpy(), LABELLED).tolist() == [0, 1, 1, 0]
+    assert read_labels(good, read_table(np.ones((4, 1)))).tolist() == [0, 1, 1, 0]
     with pytest.raises(ValueError, match="another order; the first difference is row 0: index 'w'"):
-        read_target(good[::-1], LABELLED)
+        read_labels(good[::-1], LABELLED)
     with pytest.raises(ValueError, match="first difference is row 3: index 'z' of X, 'q' of y"):
-        read_target(good.rename({"z": "q"}), LABELLED)
+        read_labels(good.rename({"z": "q"}), LABELLED)
 
 
 def test_row_labels_of_several_levels_and_with_gaps_are_compared():
     index = pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("b", 1), ("b", None)])
     table = read_table(pd.DataFrame({"a": range(4)}, index=index))
     y = pd.Series([0, 1, 1, 0], index=index)
-    assert read_target(y, table).tolist() == [0, 1, 1, 0]
+    assert read_labels(y, table).tolist() == [0, 1, 1, 0]
     with pytest.raises(ValueError, match="another order"):
-        read_target(y[::-1], table)
+        read_labels(y[::-1], table)
 
 
 def test_codes_are_positions_in_the_classes():

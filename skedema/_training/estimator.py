@@ -1,0 +1,346 @@
+"""What estimators of patients have in common: a fit step by step, and looks into what was fitted.
+
+Parameters, and what is about the target, are a subclass's.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skedema._caching.memory import memory_folder
+from skedema._device import device_at_hand, find_device
+from skedema._rng import isolated_rng
+from skedema._scan_column import Scans, Volumes
+from skedema._torch_state import own_torch_state
+from skedema._training.build import build_net, build_network
+from skedema._training.clinical_side import ClinicalSide
+from skedema._training.cohort import Cohort, read_cohort, split_patients
+from skedema._training.columns import Columns
+from skedema._training.explain import attention_frame, pooled_queries
+from skedema._training.image_side import ImageSide
+from skedema._training.net import FusionNet
+from skedema._training.patients import Patients
+from skedema._training.target import Target
+from skedema._training.unusual import learn_usual, tell_odd, warn_of_unlike
+from skedema.encoders import make_encoder
+from skedema.frames import Table, find_columns
+from skedema.fusion import make_fusion
+from skedema.modules.fused import FusedClassifier
+from skedema.refiners import make_refiner
+from skedema.scans._remarks import told_once
+from skedema.scans._usual import Usual
+
+# "auto": patients a batch where rows are a few numbers, and where volumes go through an encoder.
+_ROWS_A_BATCH, _VOLUMES_A_BATCH = 200, 16
+# How to give an object in place of a name or of the default, for set_params.
+_REMEDY = {
+    "encoder": "skedema.encoders.CNN()",
+    "fusion": "skedema.fusion.CrossAttention()",
+    "refiner": "skedema.refiners.Mixer()",
+    "volume": "skedema.VolumeReader()",
+    "metadata": "skedema.ClinicalTokenizer()",
+}
+
+
+class FusedEstimator(BaseEstimator):
+    """Scan and clinical variables in, whatever the target is out."""
+
+    net_: FusionNet
+    n_iter_: int
+    _columns: Columns
+    _clinical: ClinicalSide
+    _image: ImageSide | None
+    _encoder: Any  # where it is fixed; the network has one that is trained
+    _usual: Usual | None
+    _dtype: torch.dtype
+    _seed: int
+
+    def _read_y(self, y: Any, table: Table) -> np.ndarray:
+        """Read the targets that belong to a table."""
+        raise NotImplementedError
+
+    def _begin_target(self, labels: np.ndarray, announced: Any) -> None:
+        """Take what a first fit decides about the target, from labels or what was announced."""
+        raise NotImplementedError
+
+    def _target(self, cohort: Cohort) -> Target:
+        """Give what the network is to learn."""
+        raise NotImplementedError
+
+    @told_once()
+    def _train(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        resume: bool,
+        whole: bool,
+        announced: Any = None,
+    ) -> Self:
+        """Do all that `fit` does, or go on from the last; the `whole` or one epoch."""
+        self._validate_params()
+        # Names first: a misspelt one must not come out after an hour of reading scans.
+        make_encoder(self.encoder), make_fusion(self.fusion), make_refiner(self.refiner)
+        device = find_device(self.device)
+        cohort = read_cohort(
+            X,
+            y,
+            sample_weight,
+            read_y=self._read_y,
+            columns=self._columns if resume else None,
+            image=self.image,
+            owner=type(self).__name__,
+        )
+        if not resume:
+            self._begin(cohort, announced)
+        target = self._target(cohort)
+        train, valid = split_patients(
+            target.values,
+            target.n_outputs,
+            early_stopping=self.early_stopping if whole else False,
+            validation_fraction=self.validation_fraction,
+            seed=self._seed,
+        )
+        target = target.with_mean_of_one(train)
+        learners = cohort.take(train)
+        encoder = self.encoder_ if resume else self._fit_sides(learners)
+        learn = self._to_learn(learners, target.take(train), encoder, self.mirror)
+        watch = None
+        if valid is not None:
+            watch = self._to_learn(cohort.take(valid), target.take(valid), encoder, False)
+        n_epochs, batch_size = self.max_epochs if whole else 1, self._batch_size(len(train))
+        with isolated_rng(self._seed + (self.n_iter_ if resume else 0), device):
+            if resume:
+                self.net_.move_to(device)
+                rates = {"lr": self.lr, "weight_decay": self.weight_decay}
+                self.net_.train_further(learn, watch, n_epochs, batch_size=batch_size, **rates)
+            else:
+                network = self._new_network(learn, learners.scans, encoder, target.n_outputs)
+                stopping = watch is not None
+                self.net_ = build_net(self, network, self._seed, batch_size, device, stopping)
+                self.net_.train_epochs(learn, watch, n_epochs)
+        self.net_.module_.eval()  # as predictions want it, which change nothing
+        if whole and not self.warm_start:
+            self.net_.forget_optimizer()
+        self.n_iter_ = len(self.net_.history)
+        about = self._volumes(cohort.scans).about()
+        self._usual = learn_usual([about[row] for row in train if row in about], self._usual)
+        tell_odd(cohort.scans, about)
+        return self
+
+    def _begin(self, cohort: Cohort, announced: Any) -> None:
+        """Take what a first fit decides: columns, target, precision, seed."""
+        table, self._columns = cohort.table, cohort.columns
+        self.n_features_in_ = len(table.columns)
+        if table.names is not None:
+            self.feature_names_in_ = np.array(table.names, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        self._begin_target(cohort.labels, announced)
+        self._dtype = self._torch_dtype()
+        self._seed = int(check_random_state(self.random_state).randint(2**31))
+
+    def _fit_sides(self, cohort: Cohort) -> Any:
+        """Fit both sides on the patients to learn from, and give the encoder."""
+        columns, labels = cohort.columns, cohort.labels
+        image, encoder = None, None
+        if self.image is not None:
+            image = ImageSide(self.encoder, self.fine_tune, self.volume, self._dtype)
+            image.mirrors(self.mirror)  # refused before anything is read
+        find_columns(cohort.table, self.trusted_columns, "trusted_columns")
+        self._clinical = ClinicalSide(self.metadata, warn_unusual=self.warn_unusual)
+        part = columns.clinical_part(cohort.table)
+        self._clinical.fit(part, labels, cohort.weight, columns.clinical)
+        columns.warn_of_leaks(cohort.table, labels, self.trusted_columns)
+        columns.refuse_no_scan(cohort.scans)
+        self._image = image
+        if image is not None:
+            encoder = image.fit(self._volumes(cohort.scans), labels, seed=self._seed)
+        self._encoder = None if image is None or image.trained else encoder
+        self._usual = None
+        return encoder
+
+    def _new_network(
+        self, learn: Patients, scans: Scans, encoder: Any, n_outputs: int
+    ) -> FusedClassifier:
+        image, shape = self._image, None
+        module: torch.nn.Module | None = None
+        views: list[Any] = [learn.features, learn.mirrored]
+        if image is not None:
+            if image.trained:
+                volumes, device = self._volumes(scans), find_device(self.device)
+                module, views = image.network(encoder, volumes, device)
+            shape = image.shape
+        counts = self._clinical.n_categories
+        return build_network(self, learn, module, views, shape, counts, n_outputs)
+
+    def _volumes(self, scans: Scans) -> Volumes:
+        if self._image is None:
+            return Volumes(scans, None, memory_folder(self.memory))
+        return self._image.volumes(scans, self.memory, self.n_jobs, self.verbose)
+
+    def _to_learn(
+        self, cohort: Cohort, target: Target, encoder: Any, mirror: bool | str
+    ) -> Patients:
+        """Make the network's input to learn from."""
+        scan = {}
+        if self._image is not None:
+            volumes, device = self._volumes(cohort.scans), find_device(self.device)
+            scan = self._image.learn(encoder, volumes, device, mirror)
+        values = self._clinical.transform(cohort.columns.clinical_part(cohort.table))
+        return Patients(
+            values,
+            cohort.scans.present,
+            target=target.values,
+            weight=target.weight,
+            dtype=self._dtype,
+            **scan,
+        )
+
+    def _look_at(self, X: Any) -> tuple[Table, Patients]:
+        """Make the network's input of patients who are not learned from."""
+        check_is_fitted(self)
+        table = self._columns.read(X)
+        device, features = device_at_hand(self.device), None
+        self.net_.move_to(device)
+        scans = self._columns.scans(table)
+        volumes = self._volumes(scans)
+        if self._image is not None:
+            features = self._image.transform(self.encoder_, volumes, device)
+        if self.warn_unusual:
+            about = volumes.about()
+            tell_odd(scans, about, but=warn_of_unlike(scans, about, self._usual))
+        part = self._columns.clinical_part(table)
+        values = self._clinical.transform(part, warn=self.warn_unusual)
+        return table, Patients(values, scans.present, features=features, dtype=self._dtype)
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        """Give what the network says of each patient."""
+        _, patients = self._look_at(X)
+        return self.net_.evaluate(patients, self.net_.module_).astype(np.float64)
+
+    @own_torch_state()
+    def attention(self, X: Any) -> pd.DataFrame:
+        """Show which clinical variables each scan attended to.
+
+        Attention is averaged over heads and queries. Sharp attention is no explanation: read it
+        beside `sklearn.inspection.permutation_importance`, never instead.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Patients, with the columns of `fit`.
+
+        Returns
+        -------
+        DataFrame of shape (n_samples, n_variables)
+            Rows sum to 1. A missing value is attended to as well, through its learnable embedding;
+            ``attrs["missing"]`` marks those: variable -> list of bool, one a patient. A fusion with
+            ``missing="mask"`` gives them 0, so that the row of a patient without any clinical
+            value is all 0.
+
+        Raises
+        ------
+        ValueError
+            When the fusion reports no attention, or there are no clinical variables.
+        """
+        table, patients = self._look_at(X)
+        return attention_frame(self.net_, patients, table, self._clinical.variables)
+
+    @own_torch_state()
+    def image_features(self, X: Any) -> np.ndarray:
+        """Give the scans' features in the space where they meet the clinical variables.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Patients, with the columns of `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, dim)
+            The mean over the scan's tokens; for a missing scan its learnable embedding.
+        """
+        _, patients = self._look_at(X)
+        return pooled_queries(self.net_, patients)
+
+    @property
+    def encoder_(self) -> Any:
+        """The fitted transformer or the trained torch module; None without scans."""
+        check_is_fitted(self)
+        trained = self.net_.module_.encoder
+        return self._encoder if trained is None else trained
+
+    @property
+    def metadata_(self) -> Any:
+        """The fitted metadata transformer; None without clinical variables."""
+        check_is_fitted(self)
+        return self._clinical.metadata
+
+    @property
+    def history_(self) -> pd.DataFrame:
+        """One row an epoch: losses of training and validation, and seconds."""
+        check_is_fitted(self)
+        names = ["epoch", "train_loss", "valid_loss", "dur"]
+        rows = [[epoch.get(name) for name in names] for epoch in self.net_.history]
+        frame = pd.DataFrame(rows, columns=names).rename(columns={"dur": "seconds"})
+        return frame.dropna(axis="columns", how="all")
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, nested ones by ``__``.
+
+        Parameters
+        ----------
+        **params
+            Values by name.
+
+        Returns
+        -------
+        estimator
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            For an unknown parameter, and for a nested one of something given by name or by
+            default, which has no parameters of its own yet.
+        """
+        for name in params:
+            outer, _, inner = name.partition("__")
+            holder = params.get(outer, getattr(self, outer, None))
+            if inner and outer in _REMEDY and (holder is None or isinstance(holder, str)):
+                raise ValueError(
+                    f"{name} cannot be set while {outer}={holder!r}: a name has no parameters. "
+                    f"Give an object first, such as {outer}={_REMEDY[outer]}."
+                )
+        super().set_params(**params)
+        return self
+
+    def _batch_size(self, n: int) -> int:
+        if self.batch_size != "auto":
+            return min(int(self.batch_size), n)
+        streams = self._image is not None and self._image.trained
+        return min(_VOLUMES_A_BATCH if streams else _ROWS_A_BATCH, n)
+
+    def _torch_dtype(self) -> torch.dtype:
+        if self.dtype == "auto":
+            return torch.float64 if self.image is None else torch.float32
+        return torch.float64 if self.dtype == "float64" else torch.float32
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "net_")
+
+    def __sklearn_tags__(self) -> Any:
+        # input_tags.string stays False although text columns are welcome: scikit-learn's checks
+        # ask whoever sets it to accept any object as a cell, and an odd cell is an error here.
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags

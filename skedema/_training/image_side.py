@@ -1,0 +1,271 @@
+"""The image side of a model: from scans to features, or to volumes that are learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from torch import nn
+
+from skedema._caching.memory import memory_folder, memory_for_others
+from skedema._features import features
+from skedema._rng import isolated_rng
+from skedema._scan_column import Scans, Volumes
+from skedema._training.encoding import Encoding, ModuleEncoding, TransformerEncoding
+from skedema._training.fitted import fit_once
+from skedema.encoders import is_transformer, make_encoder
+from skedema.modules.fused import probe
+from skedema.scans import VolumeReader
+from skedema.scans._remarks import gathered, tell
+
+_GROUP = 16  # scans that are encoded as they are and then mirrored, while their volumes are held
+
+
+def can_be_trained(encoder: Any) -> bool:
+    """Tell whether gradients can reach an encoder."""
+    made = make_encoder(encoder)
+    return not is_transformer(made) or callable(getattr(made, "network", None))
+
+
+def is_trained(encoder: Any, fine_tune: bool | str) -> bool:
+    """Tell whether an encoder is trained with the model, or fixed."""
+    reachable = can_be_trained(encoder)
+    if fine_tune == "auto":
+        return reachable and not isinstance(encoder, FrozenEstimator)
+    if fine_tune and not reachable:
+        raise ValueError(
+            f"fine_tune=True needs an encoder that gradients can reach; "
+            f"{type(encoder).__name__} is a scikit-learn transformer without a method "
+            "network() that gives a torch module. Use fine_tune=False."
+        )
+    return bool(fine_tune)
+
+
+class ImageSide:
+    """How a model takes scans. It makes the encoder, but the model is who holds it.
+
+    Parameters
+    ----------
+    encoder, fine_tune, volume
+        As the classifier's parameters.
+    dtype : torch.dtype
+        Of volumes and features.
+
+    Attributes
+    ----------
+    trained : bool
+        Whether the encoder is part of the network that is trained.
+    reader : VolumeReader or None
+        How scans are read; None after `fit` where the encoder does so and does not tell how.
+    shape : tuple of 2 int
+        Tokens and width of the features of a scan, once they are known.
+    """
+
+    def __init__(
+        self, encoder: Any, fine_tune: bool | str, volume: VolumeReader | None, dtype: torch.dtype
+    ) -> None:
+        self.given = make_encoder(encoder)
+        self.frozen = isinstance(self.given, FrozenEstimator)
+        self.volume = volume
+        self.reader: Any = VolumeReader() if volume is None else clone(volume)
+        self.reader.settings()
+        self.dtype = dtype
+        self.trained = is_trained(self.given, fine_tune)
+        self.shape: tuple[int, ...] = (0, 0)
+
+    def mirrors(self, mirror: bool | str) -> bool:
+        """Decide whether patients are learned from mirrored as well; "auto": if it is trained."""
+        if mirror == "auto":
+            return self.trained
+        able = (
+            self.trained
+            or not is_transformer(self.given)
+            or callable(getattr(self.given, "transform_mirrored", None))
+        )
+        if mirror and not able:
+            raise ValueError(
+                "mirror=True needs an encoder whose scans can be mirrored: an encoder object or a "
+                f"ViTAutoencoder. {type(self.given).__name__} is a scikit-learn transformer that "
+                "reads scans itself, and has no method transform_mirrored(). Use mirror=False."
+            )
+        return bool(mirror)
+
+    def volumes(self, scans: Scans, memory: Any, n_jobs: int | None, verbose: int = 0) -> Volumes:
+        """Open scans; an encoder that tells how it reads may have a folder of its own for them."""
+        folder = memory_folder(memory)
+        if folder is None and self.reader is not None:
+            folder = memory_folder(getattr(self.given, "memory", None))
+        return Volumes(scans, self.reader, folder, n_jobs, int(verbose))
+
+    def fit(self, volumes: Volumes, y: np.ndarray, *, seed: int) -> Any:
+        """Give the encoder: a new module, or a transformer fitted on training patients' scans."""
+        if not is_transformer(self.given):
+            return self._built(seed)
+        if self.frozen:
+            encoder = clone(self.given)
+        else:
+            transformer = self._filled_in(volumes, seed)
+            with self._heard(volumes):
+                encoder = fit_once(transformer, volumes.scans, volumes.rows, y[volumes.rows])
+                self.reader = _reader_of(encoder)
+        self.reader = _reader_of(encoder)
+        return encoder
+
+    def network(
+        self, encoder: Any, volumes: Volumes, device: torch.device
+    ) -> tuple[nn.Module, list[np.ndarray]]:
+        """Give the module that is trained, and the features with which a fitted one begins."""
+        if not is_transformer(encoder):
+            return encoder, []
+        features = self.transform(encoder, volumes, device)
+        return self._checked(encoder.network()), [features]
+
+    def transform(self, encoder: Any, volumes: Volumes, device: torch.device) -> np.ndarray:
+        """Encode each scan once; gives (n, T, E), zeros where there is no scan."""
+        rows = volumes.rows
+        if not len(rows):
+            return np.zeros((len(volumes), *self.shape))
+        encoding = self._encoding(encoder, device)
+        with self._heard(volumes):
+            found = _get(
+                volumes, rows, encoding.recipe(), lambda some: encoding.encode(volumes, some)
+            )
+        return self._of_everyone(encoding.as_tokens(found), volumes, encoder)
+
+    def learn(
+        self, encoder: Any, volumes: Volumes, device: torch.device, mirror: bool | str
+    ) -> dict[str, Any]:
+        """Give what is learned from: volumes if the encoder is trained, features if fixed."""
+        mirrors = self.mirrors(mirror)
+        if self.trained:
+            volumes.prefetch()
+            return {
+                "volume": volumes.__getitem__,
+                "volume_shape": volumes.shape,
+                "mirror": mirrors,
+            }
+        if mirrors and len(volumes.rows):
+            views = self._both_views(encoder, volumes, device)
+        else:
+            views = [self.transform(encoder, volumes, device)] * (1 + mirrors)
+        self.shape = views[0].shape[1:]
+        return dict(zip(("features", "mirrored"), views, strict=False))
+
+    def _built(self, seed: int) -> nn.Module:
+        with isolated_rng(seed):
+            module = self.given.build(
+                in_channels=self.reader.n_channels, shape=self.reader.settings().shape
+            )
+        if not isinstance(module, nn.Module):
+            raise TypeError(
+                f"{type(self.given).__name__}.build must return a torch module, got "
+                f"{type(module).__name__}."
+            )
+        return self._checked(module)
+
+    def _checked(self, module: nn.Module) -> nn.Module:
+        module = module.to(self.dtype)
+        self.shape = probe(module, self.reader.n_channels, self.reader.settings().shape)
+        return module
+
+    def _filled_in(self, volumes: Volumes, seed: int) -> Any:
+        """Clone the transformer and hand it what it leaves open."""
+        transformer = clone(self.given)
+        params = transformer.get_params()
+        context = {
+            "memory": memory_for_others(volumes.memory),
+            "n_jobs": volumes.n_jobs,
+            "volume": self.volume,
+        }
+        seeds = [name for name in params if name.split("__")[-1] == "random_state"]
+        context.update(dict.fromkeys(seeds, seed))
+        left_open = {
+            name: value
+            for name, value in context.items()
+            if name in params and params[name] is None and value is not None
+        }
+        if volumes.verbose and params.get("verbose") in (0, False):
+            left_open["verbose"] = volumes.verbose
+        return transformer.set_params(**left_open) if left_open else transformer
+
+    def _both_views(self, encoder: Any, volumes: Volumes, device: torch.device) -> list[np.ndarray]:
+        """Encode scans as they are and mirrored, each once."""
+        rows = volumes.rows
+        plain = self._encoding(encoder, device, keep=True)
+        mirrored = self._encoding(encoder, device, keep=True, mirror=True)
+        recipe, recipe_mirrored = plain.recipe(), mirrored.recipe()
+        turned: dict[int, np.ndarray] = {}
+
+        def turn(some: np.ndarray) -> None:
+            found = _get(
+                volumes, some, recipe_mirrored, lambda missing: mirrored.encode(volumes, missing)
+            )
+            turned.update(zip(some.tolist(), found, strict=True))
+
+        def both(missing: np.ndarray) -> Iterator[np.ndarray]:
+            # Group by group, so that a scan is read once for both.
+            for start in range(0, len(missing), _GROUP):
+                group = missing[start : start + _GROUP]
+                yield from plain.encode(volumes, group)
+                turn(group)
+
+        found = _get(volumes, rows, recipe, both)
+        left = np.array([row for row in rows if row not in turned], dtype=int)
+        if len(left):
+            turn(left)
+        views = plain.as_tokens(found), plain.as_tokens(np.stack([turned[int(r)] for r in rows]))
+        return [self._of_everyone(view, volumes, encoder) for view in views]
+
+    def _encoding(
+        self, encoder: Any, device: torch.device, *, keep: bool = False, mirror: bool = False
+    ) -> Encoding:
+        if isinstance(encoder, nn.Module):
+            keep = keep or self.trained
+            return ModuleEncoding(
+                encoder, device, self.dtype, self.reader, keep=keep, mirror=mirror
+            )
+        keep = keep or self.trained or not self.frozen
+        return TransformerEncoding(encoder, keep=keep, mirror=mirror)
+
+    def _of_everyone(self, found: np.ndarray, volumes: Volumes, encoder: Any) -> np.ndarray:
+        """Give patients without a scan zeros; a fixed encoder may not give what is not finite."""
+        rows = volumes.rows
+        finite = np.isfinite(found).reshape(len(found), -1).all(axis=1)
+        if not (self.trained or finite.all()):
+            raise ValueError(
+                f"{type(encoder).__name__} gave features that are not finite for "
+                f"{volumes.scans.names(rows[~finite])}."
+            )
+        every = np.zeros((len(volumes), *found.shape[1:]), dtype=found.dtype)
+        every[rows] = found
+        return every
+
+    @contextmanager
+    def _heard(self, volumes: Volumes) -> Iterator[None]:
+        """Tell once what an encoder told that reads scans itself, a few at a time."""
+        with gathered() as told:
+            yield
+        if self.reader is None:
+            tell([each._replace(row="") for each in told], len(volumes.rows))
+
+
+def _reader_of(encoder: Any) -> VolumeReader | None:
+    reader = getattr(encoder, "volume_", None)
+    return reader if isinstance(reader, VolumeReader) else None
+
+
+def _get(
+    volumes: Volumes,
+    rows: np.ndarray,
+    recipe: str | None,
+    encode: Callable[[np.ndarray], Iterable[np.ndarray]],
+) -> np.ndarray:
+    """Ask the cache of this process."""
+    return features.get(
+        volumes.scans, rows, recipe, encode, memory=volumes.memory, verbose=volumes.verbose
+    )

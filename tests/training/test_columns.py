@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skedema._training.columns import Columns
+from skedema.frames import read_table
+
+X = pd.DataFrame(
+    {"age": [61.0, 70.0, 55.0], "scan": [np.zeros((2, 2, 2)), None, None], "sex": ["f", "m", "m"]}
+)
+
+
+def test_a_table_is_split_into_scans_and_the_rest():
+    columns = Columns(read_table(X), "scan", "Anything")
+    assert (columns.image, columns.clinical) == (1, [0, 2])
+    table = columns.read(X[["sex", "scan", "age"]])
+    assert columns.clinical_part(table).names == ["age", "sex"]
+    assert columns.scans(table).present.tolist() == [True, False, False]
+    without = Columns(read_table(X.drop(columns="scan")), None, "Anything")
+    assert without.clinical == [0, 1]
+    assert not without.scans(read_table(X.drop(columns="scan"))).present.any()
+
+
+def test_one_patient_and_columns_of_others_are_told_apart():
+    columns = Columns(read_table(X), -2, "Anything")
+    assert len(columns.read(X.iloc[1])) == 1
+    assert not columns.scans(columns.read({"age": 5, "sex": "f"})).present.any()
+    with pytest.raises(ValueError, match=r"columns Anything was fitted on.*missing now: 'sex'"):
+        columns.read(X.drop(columns="sex"))
+    with pytest.raises(TypeError, match="image must be the name or the position of one column"):
+        Columns(read_table(X), ["scan"], "Anything")
+
+
+def test_patients_to_learn_from_have_a_scan_between_them():
+    columns = Columns(read_table(X), "scan", "Anything")
+    columns.refuse_no_scan(columns.scans(read_table(X)))
+    with pytest.raises(ValueError, match=r"Column 'scan' holds no scan at all.*image=None"):
+        columns.refuse_no_scan(columns.scans(read_table(X[1:])))

@@ -1,0 +1,72 @@
+"""What a fit does once, and what a prediction leaves alone."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.frozen import FrozenEstimator
+
+import skedema._scan_column as scan_column
+from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader
+from skedema.encoders import CNN
+
+N, READER = 12, VolumeReader(spacing=None, shape=8)
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    folder, rng = tmp_path_factory.mktemp("scans"), np.random.default_rng(0)
+    paths = [str(folder / f"{k}.npy") for k in range(N)]
+    for path in paths:
+        np.save(path, rng.normal(40, 8, (8, 8, 8)).astype(np.float32))
+    return pd.DataFrame({"scan": paths, "age": rng.normal(60, 9, N)}), np.arange(N) % 2
+
+
+def classifier(**parameters):
+    defaults = {"encoder": CNN(width=4, depth=2), "volume": READER, "max_epochs": 1}
+    return AttentionMixerClassifier(image="scan", random_state=0, **(defaults | parameters))
+
+
+def frozen(X):
+    encoder = ViTAutoencoder(size="tiny", volume=READER, max_epochs=1, random_state=0)
+    return FrozenEstimator(encoder.fit(list(X["scan"])))
+
+
+@pytest.mark.parametrize("fine_tune", [True, False])
+def test_files_are_looked_for_once_a_fit_and_once_a_prediction(cohort, monkeypatch, fine_tune):
+    X, y = cohort
+    looked, check = [], scan_column._check_cells
+    monkeypatch.setattr(
+        scan_column, "_check_cells", lambda *given: looked.append(1) or check(*given)
+    )
+    stopping = {"early_stopping": True, "validation_fraction": 0.5, "warm_start": True}
+    clf = classifier(fine_tune=fine_tune, **stopping).fit(X, y)
+    assert len(looked) == 1
+    clf.fit(X, y)
+    assert len(looked) == 2
+    clf.predict(X)
+    assert len(looked) == 3
+
+
+@pytest.mark.parametrize("encoder", ["cnn", "frozen"])
+@pytest.mark.parametrize("fine_tune", [True, False])
+def test_a_prediction_changes_nothing_of_the_model(cohort, encoder, fine_tune):
+    X, y = cohort
+    given = {} if encoder == "cnn" else {"encoder": frozen(X)}
+    clf = classifier(fine_tune=fine_tune, **given).fit(X, y)
+    before = pickle.dumps(clf)
+    clf.predict_proba(X), clf.predict(X.assign(scan=None)), clf.attention(X), clf.image_features(X)
+    assert pickle.dumps(clf) == before
+
+
+@pytest.mark.parametrize("fine_tune", [True, False])
+def test_nobody_with_a_scan_can_be_predicted(cohort, fine_tune):
+    X, y = cohort
+    clf = classifier(fine_tune=fine_tune).fit(X, y)
+    alone = clf.predict_proba(X.assign(scan=None))
+    some = X.astype({"scan": object})
+    some.loc[1:, "scan"] = None
+    np.testing.assert_array_equal(clf.predict_proba(some)[1:], alone[1:])

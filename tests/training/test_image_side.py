@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from numpy.testing import assert_array_equal
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.decomposition import PCA
+
+from skedema import ViTAutoencoder, VolumeReader
+from skedema._scan_column import take_scans
+from skedema._training.image_side import ImageSide, can_be_trained, is_trained
+from skedema.encoders import CNN
+from skedema.frames import read_table
+
+CPU, READER = torch.device("cpu"), VolumeReader(spacing=None, shape=8)
+
+
+@pytest.fixture
+def scans():
+    rng = np.random.default_rng(0)
+    cells = np.empty(4, dtype=object)
+    for row in range(4):
+        cells[row] = rng.normal(40, 8, (8, 8, 8))
+    cells[2] = None
+    return take_scans(read_table(pd.DataFrame({"scan": cells})), 0)
+
+
+def side(encoder, fine_tune="auto", volume=READER):
+    return ImageSide(encoder, fine_tune, volume, torch.float32)
+
+
+def test_what_gradients_can_reach_is_trained_unless_told():
+    assert can_be_trained("cnn")
+    assert can_be_trained(ViTAutoencoder())
+    assert not can_be_trained(PCA())
+    assert not is_trained(CNN(), False)
+    assert not is_trained(PCA(), "auto")
+    with pytest.raises(ValueError, match=r"PCA is a scikit-learn transformer.*fine_tune=False"):
+        is_trained(PCA(), True)
+
+
+def test_a_fixed_module_encodes_each_scan_alone(scans):
+    image = side(CNN(width=4, depth=2), fine_tune=False)
+    volumes = image.volumes(scans, None, None)
+    module = image.fit(volumes, np.zeros(4), seed=0)
+    found = image.transform(module, volumes, CPU)
+    assert found.shape == (4, *image.shape)
+    assert not found[2].any()
+    with torch.inference_mode():
+        expected = module(torch.as_tensor(READER.transform([scans.cells[3]])))
+    assert_array_equal(found[3], expected[0])
+    nobody = image.volumes(scans.take(np.array([2])), None, None)
+    assert image.transform(module, nobody, CPU).shape == (1, *image.shape)
+
+
+def test_learning_is_from_volumes_where_the_encoder_is_trained(scans):
+    image = side(CNN(width=4, depth=2))
+    volumes = image.volumes(scans, None, None)
+    module = image.fit(volumes, np.zeros(4), seed=0)
+    learned = image.learn(module, volumes, CPU, "auto")
+    assert learned["mirror"]
+    assert learned["volume_shape"] == (READER.n_channels, 8, 8, 8)
+    assert_array_equal(learned["volume"](1), READER.read(scans.cells[1]))
+    assert image.network(module, volumes, CPU) == (module, [])
+
+
+def test_features_of_both_views_are_learned_from_where_it_is_fixed(scans):
+    image = side(CNN(width=4, depth=2), fine_tune=False)
+    volumes = image.volumes(scans, None, None)
+    module = image.fit(volumes, np.zeros(4), seed=0)
+    assert list(image.learn(module, volumes, CPU, "auto")) == ["features"]
+    both = image.learn(module, volumes, CPU, mirror=True)
+    turned = np.empty(4, dtype=object)
+    for row in volumes.rows:
+        turned[row] = np.ascontiguousarray(scans.cells[row][::-1])
+    other = image.volumes(take_scans(read_table(pd.DataFrame({"scan": turned})), 0), None, None)
+    assert_array_equal(both["mirrored"], image.transform(module, other, CPU))
+
+
+class Lengths(TransformerMixin, BaseEstimator):
+    """Reads scans itself; what it leaves open is filled in."""
+
+    def __init__(self, scale=1.0, memory=None, n_jobs=None, random_state=None, verbose=0):
+        self.scale = scale
+        self.memory = memory
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y=None):
+        self.fitted_ = len(X)
+        return self
+
+    def transform(self, X):
+        return np.array([[self.scale * np.mean(each)] for each in X])
+
+
+def test_a_transformer_gets_what_it_leaves_open_and_gives_one_token(scans, tmp_path):
+    image = side(Lengths(random_state=3))
+    volumes = image.volumes(scans, tmp_path, 2, verbose=1)
+    encoder = image.fit(volumes, np.zeros(4), seed=7)
+    given = {"memory": str(tmp_path), "n_jobs": 2, "verbose": 1, "random_state": 3}
+    assert encoder.get_params() == {"scale": 1.0} | given
+    assert image.reader is None
+    assert encoder.fitted_ == 3
+    found = image.transform(encoder, image.volumes(scans, None, None), CPU)
+    assert found.shape == (4, 1, 1)
+    assert found[1, 0, 0] == np.mean(scans.cells[1])
+
+
+def test_features_that_are_not_finite_are_refused_by_row(scans):
+    image = side(Lengths(scale=np.inf))
+    volumes = image.volumes(scans, None, None)
+    with pytest.raises(ValueError, match=r"Lengths gave features .* not finite for rows 0, 1, 3"):
+        image.transform(image.fit(volumes, np.zeros(4), seed=0), volumes, CPU)
