@@ -153,10 +153,13 @@ def register_format(ending: str, factory: Callable[[], Format]) -> None:
 
 def ending_of(path: str) -> str | None:
     """Give the ending of a path that tells how it is read; None where none does."""
-    text, endings = path.strip().lower(), _endings(_FORMATS.version)
-    if not text.endswith(endings):
-        return None
-    return next(ending for ending in endings if text.endswith(ending))
+    return _ending_among(path, _endings(_FORMATS.version))
+
+
+@lru_cache(maxsize=2**16)  # asked for whenever a model predicts
+def _ending_among(path: str, endings: tuple[str, ...]) -> str | None:
+    text = path.strip().lower()
+    return next((ending for ending in endings if text.endswith(ending)), None)
 
 
 def format_of(path: str) -> Format | None:
