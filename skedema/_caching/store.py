@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 from io import BufferedReader
@@ -19,6 +18,7 @@ from skedema._caching.bound import Bound, bound_of
 from skedema._caching.digest import DIGEST_SIZE, digest, raw_digest
 from skedema._caching.memory import memory_folder
 from skedema._caching.whole_files import open_file, sweep, write_whole
+from skedema._told import tell
 
 # Raise this when entries are laid out in another way: those of before are then not looked at.
 _LAYOUT = 2
@@ -83,10 +83,9 @@ class ArrayStore:
             self._warn_once("read", error)
             return None
         if array is None:
-            warnings.warn(
+            tell(
                 f"{path} is damaged or not made by skedema; what it should hold is made anew and "
-                "the file written over.",
-                stacklevel=2,
+                "the file written over."
             )
         elif self._bound is not None:
             self._bound.used(path)
@@ -120,11 +119,10 @@ class ArrayStore:
         if self._warned:
             return
         self._warned = True
-        warnings.warn(
+        tell(
             f"{self.folder}: nothing can be {what} there ({error}), so what could have been kept "
             "there is made again each time. Free space or mend the permissions there, or give "
-            "memory= another folder.",
-            stacklevel=3,
+            "memory= another folder."
         )
 
 

@@ -122,20 +122,21 @@ def check(
     keys = table.keys or list(range(len(table.columns)))
     rows = []
     for position, column in enumerate(table.columns):
-        findings = [leak.reason for leak in found if leak.positions == (position,)]
-        findings += [
-            str(leak) for leak in found if len(leak.positions) > 1 and position in leak.positions
-        ]
+        findings = [words_message(table, position)] if position in table.words else []
         row: dict[str, Any] = {"column": keys[position], "n_missing": int(column.missing().sum())}
         row |= {"n_distinct": None, "auc": np.nan}
         if position in wrong:
-            findings, row["kind"], row["n_missing"] = [wrong[position]], _REFUSED, None
+            row |= {"kind": _REFUSED, "n_missing": None}
+            findings.append(wrong[position])
         elif position in scans:
             row["kind"] = _SCAN
         else:
             row["kind"], of_kind = _look(table.select([position]))
-            of_words = [words_message(table, position)] if position in table.words else []
-            findings = of_words + of_kind + findings
+            findings += of_kind
+        findings += [leak.reason for leak in found if leak.positions == (position,)]
+        findings += [
+            str(leak) for leak in found if len(leak.positions) > 1 and position in leak.positions
+        ]
         if row["kind"] not in (_SCAN, _REFUSED):
             row["n_distinct"] = column.n_distinct()
             if target is not None:

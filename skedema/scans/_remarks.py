@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from skedema import _told
 
 Kind = Literal["files", "intensity", "mask", "pose"]
 
@@ -68,13 +69,7 @@ _gathering: ContextVar[Gathered | None] = ContextVar("gathering", default=None)
 
 @contextmanager
 def gathered() -> Iterator[Gathered]:
-    """Gather what is told within, in this thread, in place of warnings.
-
-    Yields
-    ------
-    Gathered
-        It grows.
-    """
+    """Gather what is told within, in this thread, in place of warnings."""
     told = Gathered()
     token = _gathering.set(told)
     try:
@@ -85,32 +80,16 @@ def gathered() -> Iterator[Gathered]:
 
 @contextmanager
 def told_once() -> Iterator[None]:
-    """Warn once, at the end, of all that is told within.
-
-    Warns
-    -----
-    UserWarning
-        As `tell`.
-    """
+    """Warn once, at the end, of all that is told within."""
     with gathered() as told:
         yield
     tell(told, told.n_scans)
 
 
 def tell(told: Iterable[Told], n_scans: int) -> None:
-    """Warn of odd scans, or hand them to who gathers.
+    """Warn of odd scans out of so many, or hand them to who gathers.
 
-    Parameters
-    ----------
-    told : iterable of Told
-        What is odd.
-    n_scans : int
-        How many scans were looked at.
-
-    Warns
-    -----
-    UserWarning
-        One for all of them: counted by kind, with rows and names, and the text of the first.
+    One warning for all of them: counted by kind, with rows and names, and the text of the first.
     """
     told = list(dict.fromkeys(told))
     outer = _gathering.get()
@@ -118,26 +97,13 @@ def tell(told: Iterable[Told], n_scans: int) -> None:
         outer += told
         outer.n_scans = max(outer.n_scans, n_scans)
     elif told:
-        warnings.warn(_message(told, n_scans), UserWarning, stacklevel=3)
+        _told.tell(_message(told, n_scans))
 
 
 def note(name: str, text: str) -> None:
-    """Tell what is odd about the files of one scan.
-
-    Parameters
-    ----------
-    name : str
-        Of the scan.
-    text : str
-        What, and the remedy.
-
-    Warns
-    -----
-    UserWarning
-        With name and text, where nobody gathers.
-    """
+    """Tell what is odd about the files of one scan, and the remedy."""
     if _gathering.get() is None:
-        warnings.warn(f"{name}: {text}", UserWarning, stacklevel=3)
+        _told.tell(f"{name}: {text}")
     else:
         tell([Told("", repr(name), Remark("files", text))], 1)
 

@@ -70,6 +70,10 @@ def test_words_for_missing_are_a_finding_of_their_column_and_no_warning():
             "Taken as missing values, as pandas.read_csv does: 'NA' in column 'sex', row 1 (index"
         )
         assert found(table, "age")[1] == ""
+    scans = X.assign(scan=["NA", *X["scan"][1:]])
+    kind, findings = found(check(scans, Y), "scan")
+    assert kind == "scan"
+    assert "'NA' in column 'scan', row 0" in findings
     (finding,) = check(np.array([["x"], ["NA"], ["y"]], dtype=object))["findings"][0]
     assert "'NA' in column 0, row 1." in finding
 
