@@ -1,4 +1,4 @@
-"""Scans known by what is in their files."""
+"""Scans told apart by what is in their files."""
 
 from __future__ import annotations
 

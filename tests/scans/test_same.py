@@ -51,8 +51,9 @@ def test_equal_headers_are_not_equal_scans(tmp_path):
 
 def test_copies_of_a_pair_are_the_same_scan_and_other_voxels_make_another(files, tmp_path):
     image = nib.load(files[0])
-    for name, voxels in (("a", image.dataobj), ("b", image.dataobj), ("c", image.dataobj + 1)):
-        nib.save(nib.Nifti1Pair(np.asarray(voxels), image.affine), tmp_path / f"{name}.img")
+    voxels = np.asarray(image.dataobj)
+    for name, change in (("a", 0), ("b", 0), ("c", 1)):
+        nib.save(nib.Nifti1Pair(voxels + change, image.affine), tmp_path / f"{name}.img")
     assert same_scans([str(tmp_path / f"{name}.hdr") for name in "acb"]) == [[0, 2]]
 
 
