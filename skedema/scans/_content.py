@@ -1,14 +1,13 @@
-"""Scans known by what is in their files."""
+"""Scans told apart by what is in their files."""
 
 from __future__ import annotations
 
 import os
-import stat
 from functools import lru_cache
 from typing import Any
 
 from skedema._caching.digest import file_digest
-from skedema.scans._paths import identity_of
+from skedema.scans._paths import file_key
 from skedema.scans.formats.base import ending_of, format_of
 
 _MOST_BYTES = 2**30  # a larger file takes longer to hash than a scan may take to be refused
@@ -40,10 +39,8 @@ def content_digest(path: str | os.PathLike[str]) -> str | None:
     10 ms on a processor without instructions for SHA-256.
     """
     try:
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > _MOST_BYTES:
-            return None
-        return _hash_file(os.path.abspath(path), identity_of(status), status.st_size)
+        place, identity, size = file_key(os.fspath(path))
+        return _hash_file(place, identity, size) if size <= _MOST_BYTES else None
     except OSError:
         return None
 

@@ -102,14 +102,14 @@ def duplicates(rows: list[dict[str, Any]], labels: Sequence[Any]) -> None:
 
 def outliers(rows: list[dict[str, Any]], column: str, what: str) -> None:
     """Add a finding to rows that differ from nearly all others along an axis."""
-    known = [row for row in rows if row[column] is not None]
-    if len(known) < _COHORT:
+    sized = [row for row in rows if row[column] is not None]
+    if len(sized) < _COHORT:
         return
-    values = np.array([row[column] for row in known], dtype=np.float64)
+    values = np.array([row[column] for row in sized], dtype=np.float64)
     usual = np.median(values, axis=0)
     alike = np.abs(values - usual) <= _ALIKE * usual
-    share = alike.sum(axis=0) / (len(known) - 1)  # of the others, for a row that is not alike
-    for row, value, same in zip(known, values, alike, strict=True):
+    share = alike.sum(axis=0) / (len(sized) - 1)  # of the others, for a row that is not alike
+    for row, value, same in zip(sized, values, alike, strict=True):
         axes = np.flatnonzero(~same & (share >= _AGREE))
         if len(axes):
             near = ", ".join(f"{usual[axis]:g} along axis {axis}" for axis in axes)

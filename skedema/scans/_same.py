@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
 from typing import Any
@@ -23,19 +22,21 @@ def same_scans(cells: Sequence[Any]) -> list[list[int]]:
     equal size by what is in them; folders by their files. Nothing is read of what has a size of its
     own.
     """
-    identities = [_where(cell) for cell in cells]
-    sizes = {known: _sizes(known) for known in set(identities) if isinstance(known, _Place)}
+    paths: dict[Hashable, str] = {}
+    identities = [_identity(cell, paths) for cell in cells]
+    files = {place: _files(path) for place, path in paths.items()}
+    sizes = {place: _sizes(found) for place, found in files.items()}
     shared = Counter(sizes.values())
-    contents = {known: _content(known) for known, size in sizes.items() if shared[size] > 1}
+    contents = {place: _content(files[place]) for place in files if shared[sizes[place]] > 1}
     groups: dict[Hashable, list[int]] = defaultdict(list)
-    for position, known in enumerate(identities):
-        if known is not None:
-            content = contents.get(known) if isinstance(known, _Place) else None
-            groups[content or known].append(position)
+    for position, identity in enumerate(identities):
+        if identity is not None:
+            groups[contents.get(identity) or identity].append(position)
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _where(cell: Any) -> Hashable:
+def _identity(cell: Any, paths: dict[Hashable, str]) -> Hashable:
+    """Tell a cell by where it lies on a disk, which leads to its path, or else by its content."""
     if is_missing_scan(cell):
         return None
     if isinstance(cell, str | os.PathLike):
@@ -46,53 +47,36 @@ def _where(cell: Any) -> Hashable:
         except (OSError, ValueError):
             return "path", path
         # A hard link has another path and the same place on the disk.
-        return _Place(path, (status.st_dev, status.st_ino))
+        place = ("place", status.st_dev, status.st_ino)
+        paths.setdefault(place, path)
+        return place
     if is_list_of_paths(cell):
-        return "files", *sorted(map(repr, map(_where, cell)))
+        return "files", *sorted(repr(_identity(file, {})) for file in cell)
     try:
         return scan_key(cell)
     except ScanError:
         return None
 
 
-class _Place:
-    """A file or folder, equal to another one at the same place on a disk."""
-
-    def __init__(self, path: str, place: tuple[int, int]) -> None:
-        self.path, self.place = path, place
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Place) and self.place == other.place
-
-    def __hash__(self) -> int:
-        return hash(self.place)
-
-    def __repr__(self) -> str:
-        return repr(self.place)
-
-
-def _files(place: _Place) -> list[str]:
-    if os.path.isfile(place.path):  # a pipe would block for ever
-        return list((format_of(place.path) or Format()).files(place.path, place.path))
-    with os.scandir(place.path) as entries:
-        return [entry.path for entry in entries if entry.is_file()]
-
-
-def _sizes(place: _Place) -> tuple[int, ...]:
-    """Give the sizes of the files; nothing for what cannot be compared."""
+def _files(path: str) -> list[str]:
+    """List the files of a scan; none where they cannot be compared."""
     try:
-        found = [os.stat(file) for file in _files(place)]
+        if os.path.isfile(path):  # a pipe would block for ever
+            return list((format_of(path) or Format()).files(path, path))
+        with os.scandir(path) as entries:
+            return [entry.path for entry in entries if entry.is_file()]
     except (OSError, ScanError):
-        return ()
-    if not all(stat.S_ISREG(status.st_mode) for status in found):
-        return ()
-    return tuple(sorted(status.st_size for status in found))
+        return []
 
 
-def _content(place: _Place) -> tuple[str, ...] | None:
+def _sizes(files: list[str]) -> tuple[int, ...]:
+    try:
+        return tuple(sorted(os.path.getsize(file) for file in files))
+    except OSError:
+        return ()
+
+
+def _content(files: list[str]) -> tuple[str, ...] | None:
     """Give the digests of the files; None for what cannot be compared."""
-    try:
-        digests = [content_digest(file) for file in _files(place)]
-    except (OSError, ScanError):
-        return None
+    digests = [content_digest(file) for file in files]
     return None if not digests or None in digests else ("content", *sorted(map(str, digests)))

@@ -24,9 +24,9 @@ _ARRAY, _IMAGE, _DICOM = Array(), Image(), Dicom()
 def looks_like_scan(value: object) -> bool:
     """Say whether a value is, by its looks, a scan and not a clinical measurement.
 
-    A text counts when it ends in a scan suffix, or contains a path separator and names a folder
-    with files in it or a DICOM file, whatever that is called. A list counts when it is one of
-    paths: each a Path, a text with a separator or one that ends in ``.dcm``.
+    A text counts when it ends as files of a format do, or contains a path separator and names a
+    folder with files in it or a DICOM file, whatever that is called. A list counts when it is
+    one of paths: each a Path, a text with a separator or one that ends in ``.dcm``.
 
     Parameters
     ----------
@@ -146,8 +146,8 @@ def load_scan(
     Warns
     -----
     UserWarning
-        If a NIfTI header states no orientation, or two that differ; see `load_nifti`. If files of
-        a DICOM series may be missing or contradict each other; see `load_dicom`.
+        If a NIfTI header states no orientation, or two that differ. If files of a DICOM series may
+        be missing or contradict each other; see `skedema.scans.dicom.load_dicom`.
     """
     name, most = scan_name(cell), checked_max_bytes(max_bytes)
     acquisition = checked_acquisition(acquisition)
@@ -194,11 +194,10 @@ def scan_key(cell: object) -> tuple[Any, ...]:
     Returns
     -------
     tuple
-        Hashable. For a file its absolute path, what the system knows it by (`identity_of`) and its
-        size (bytes), so that a file that was written anew or replaced gets another key, also where
-        its time was set back or a link leads elsewhere; of both files where there are two; for a
-        DICOM series what `dicom_key` gives; for a scan in memory a digest of its shape, type,
-        voxels and affine.
+        Hashable. For each file its absolute path, what the system tells it by and its size (bytes),
+        so that a file that was written anew or replaced gets another key, also where its time was
+        set back or a link leads elsewhere; for a scan in memory a digest of its shape, type, voxels
+        and affine.
 
     Raises
     ------

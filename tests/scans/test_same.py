@@ -49,6 +49,14 @@ def test_equal_headers_are_not_equal_scans(tmp_path):
     assert same_scans([str(tmp_path / "a.mhd"), str(tmp_path / "b.mhd")]) == []
 
 
+def test_copies_of_a_pair_are_the_same_scan_and_other_voxels_make_another(files, tmp_path):
+    image = nib.load(files[0])
+    voxels = np.asarray(image.dataobj)
+    for name, change in (("a", 0), ("b", 0), ("c", 1)):
+        nib.save(nib.Nifti1Pair(voxels + change, image.affine), tmp_path / f"{name}.img")
+    assert same_scans([str(tmp_path / f"{name}.hdr") for name in "acb"]) == [[0, 2]]
+
+
 def test_scans_in_memory_are_compared_by_their_voxels(files):
     image = nib.load(files[0])
     voxels = np.asarray(image.dataobj, dtype=np.float32)

@@ -45,11 +45,13 @@ def check_whole(
     beside = [t.whole("InstanceNumber") for t in _of_series(left_out, slices[0].series)]
     taken = [*beside, *(one.number for one in others)]
     numbers = [one.number for one in slices if one.number is not None]
-    known = len(numbers) == len(set(numbers)) == len(slices)
-    lacking = sorted(set(range(min(numbers), max(numbers))) - {*numbers, *taken}) if known else []
+    numbered = len(numbers) == len(set(numbers)) == len(slices)
+    lacking = (
+        sorted(set(range(min(numbers), max(numbers))) - {*numbers, *taken}) if numbered else []
+    )
     if len(lacking) > 9 * len(slices):  # numbers of another kind
-        known, lacking = False, []
-    told = _gaps(slices, heights, known and not lacking, listed)
+        numbered, lacking = False, []
+    told = _gaps(slices, heights, numbered and not lacking, listed)
     if lacking:
         told.append(
             f"InstanceNumber {runs(lacking)} missing between {min(numbers)} and {max(numbers)}: "
@@ -61,7 +63,7 @@ def check_whole(
     first = not listed and (lowest.acquisition or 0) <= 1
     # Beyond as many as there are, the numbers rather count on from another series.
     before = min(numbers, default=1) - 1
-    if known and first and 0 < before <= len(slices) and not {*range(1, before + 1)} <= {*taken}:
+    if numbered and first and 0 < before <= len(slices) and not {*range(1, before + 1)} <= {*taken}:
         told.append(
             f"InstanceNumber begins at {min(numbers)}: slices before may be lost; export the "
             "whole series"

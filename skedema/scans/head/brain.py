@@ -112,29 +112,11 @@ def brain_mask(hu: NDArray[Any], spacing: Sequence[float]) -> Mask:
 
 
 def bone_share(hu: NDArray[Any], mask: Mask, spacing: Sequence[float]) -> float:
-    """Tell how much of a brain mask's surface lies on bone.
+    """Tell how much of a brain mask's surface lies on bone, from 0 to 1.
 
-    Where the mask ends with the field of view is no surface. A mask that leaks out of the skull,
-    or leaves out brain that is too dark or too bright, has much surface that lies on neither.
-
-    Parameters
-    ----------
-    hu : ndarray of shape (X, Y, Z)
-        Voxels in HU.
-    mask : ndarray of shape (X, Y, Z), bool
-        True in the brain, as `brain_mask` gives it.
-    spacing : sequence of 3 floats
-        Size of a voxel in mm.
-
-    Returns
-    -------
-    float
-        From 0 to 1: the share within 4 mm, or a voxel of about 2 mm or more, of bone.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
+    Within 4 mm of it, that is, or a voxel of about 2 mm or more. Where the mask ends with the field
+    of view is no surface. A mask that leaks out of the skull, or leaves out brain that is too dark
+    or too bright, has much surface that lies on neither.
 
     Examples
     --------
@@ -166,28 +148,7 @@ def bone_share(hu: NDArray[Any], mask: Mask, spacing: Sequence[float]) -> float:
 
 
 def check_mask(hu: NDArray[Any], mask: Mask, spacing: Sequence[float]) -> None:
-    """Refuse a brain mask of whose surface less than 70 % lies on bone.
-
-    Parameters
-    ----------
-    hu, mask, spacing
-        As in `bone_share`.
-
-    Raises
-    ------
-    NotBelieved
-        If it does.
-    ValueError
-        If the shapes differ.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skedema.scans.head.brain import check_mask
-    >>> check_mask(np.full((9, 9, 9), 35), np.ones((9, 9, 9), dtype=bool), (5, 5, 5))
-    Traceback (most recent call last):
-    skedema.scans.errors.NotBelieved: only 0% of the surface of its brain mask lies on bone: ...
-    """
+    """Refuse a brain mask of whose surface less than 70 % lies on bone; see `bone_share`."""
     share = bone_share(hu, mask, spacing)
     if share < _BOUNDED:
         raise NotBelieved(
@@ -197,32 +158,7 @@ def check_mask(hu: NDArray[Any], mask: Mask, spacing: Sequence[float]) -> None:
 
 
 def keep_brain(hu: NDArray[Any], mask: Mask) -> NDArray[Any]:
-    """Set all but the brain to air, -1024 HU.
-
-    Parameters
-    ----------
-    hu : ndarray of shape (X, Y, Z)
-        Voxels in HU.
-    mask : ndarray of shape (X, Y, Z), bool
-        True in the brain, as `brain_mask` gives it.
-
-    Returns
-    -------
-    ndarray of shape (X, Y, Z)
-        A new array of the type of `hu`.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skedema.scans.head.brain import keep_brain
-    >>> keep_brain(np.array([[[35, 900]]]), np.array([[[True, False]]])).tolist()
-    [[[35, -1024]]]
-    """
+    """Set all but the brain to air, -1024 HU, in a new array of the same type."""
     _check_shapes(hu, mask)
     hu = np.asarray(hu)
     return np.where(mask, hu, hu.dtype.type(AIR))

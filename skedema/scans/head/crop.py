@@ -32,34 +32,12 @@ def head_box(
     margin: float = 5.0,
     depths: NDArray[np.float64] | None = None,
 ) -> Box:
-    """Find the box around the head.
+    """Find the box around the head and `margin` mm, or less than 2 mm more on a side.
 
     The head is the largest component above -300 HU once everything thinner than 10 mm (table,
     headrest, tubes, and the rims of the ears with them) is taken away. Where air is clipped to a
-    higher value, as in a brain window, the lowest value of the scan is taken to be air.
-
-    Parameters
-    ----------
-    hu : ndarray of shape (X, Y, Z)
-        Voxels in HU, any orientation.
-    affine : ndarray of shape (4, 4) or None
-        Voxel index to mm; the lengths of its columns count. None is an error.
-    margin : float, default=5.0
-        What to keep around the head in mm, where the scan reaches that far.
-    depths : ndarray of shape (Z,) or None, default=None
-        Where the slices lie, as in `Scan`.
-
-    Returns
-    -------
-    tuple of 3 slices
-        ``hu[box]`` holds the head and its margin, and less than 2 mm more on a side.
-
-    Raises
-    ------
-    ScanError
-        If no head of at least 100 ml is found, or there is no geometry.
-    ValueError
-        If `hu` is not a volume or `margin` not a length of 0 mm or more.
+    higher value, as in a brain window, the lowest value of the scan is taken to be air. Without a
+    head of at least 100 ml, or a geometry, it is an error.
 
     Examples
     --------
@@ -102,36 +80,7 @@ def head_box(
 
 
 def crop(scan: Scan, margin: float = 5.0) -> Scan:
-    """Cut a scan down to the head; every voxel keeps its position in mm.
-
-    Parameters
-    ----------
-    scan : Scan
-        With an affine.
-    margin : float, default=5.0
-        What to keep around the head in mm.
-
-    Returns
-    -------
-    Scan
-        Its voxels are a view; affine and depths are moved along.
-
-    Raises
-    ------
-    ScanError
-        If no head is found, or the scan has no geometry.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skedema.scans.head.crop import crop
-    >>> from skedema.scans.scan import Scan
-    >>> hu = np.full((30, 30, 30), -1000)
-    >>> hu[8:20, 10:22, 3:15] = 40
-    >>> small = crop(Scan(hu, np.diag([5.0, 5.0, 5.0, 1.0])), margin=0)
-    >>> small.voxels.shape, small.affine[:3, 3].tolist()
-    ((12, 12, 12), [40.0, 50.0, 15.0])
-    """
+    """Cut a scan down to the head and `margin` mm, a view; every voxel keeps its position in mm."""
     box = head_box(scan.voxels, scan.affine, margin, scan.depths)
     assert scan.affine is not None  # or head_box had raised
     depths = scan.depths

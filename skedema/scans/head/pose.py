@@ -20,7 +20,7 @@ _ENOUGH = 5000  # points to mirror
 _FEWER = 5  # every fifth of these tells where to begin
 _TURNS = (-30, -20, -10, 0, 10, 20, 30)  # degrees, to begin from; twice the search's own reach
 _ASIDE = (-20.0, 20.0)  # degrees; other planes to compare a plane with
-_KNOWN = 0.5  # of the points have to be mirrored to where the scan reaches
+_REACHED = 0.5  # of the points have to be mirrored to where the scan reaches
 _MOST = 45.0  # degrees; what lies further off is not a head in a head rest
 _LIKE = 0.97  # symmetry of a plane that is believed; of 81 sound exams the least is 0.98
 _CLEAR = 0.01  # by which it is better than planes aside; in the same exams 0.014 and more
@@ -197,7 +197,7 @@ class _Mirror:
         np.add.at(filled, tuple(np.rint((points - self.low) / _COARSE).astype(int).T), 1.0)
         corner = self.low + middle
         self.smooth = gaussian_filter(filled, 2.0)
-        self.known = gaussian_filter(_within(scan, corner, tuple(shape)).astype(float), 2.0)
+        self.reach = gaussian_filter(_within(scan, corner, tuple(shape)).astype(float), 2.0)
         self.some = points[:: max(1, len(points) // _ENOUGH)]
         self.full = 1.0
         self.full = self._filled(self.some)
@@ -239,11 +239,11 @@ class _Mirror:
 
     def _filled(self, points: Floats) -> float:
         index = ((points - self.low) / _COARSE).T
-        known = map_coordinates(self.known, index, order=1, mode="nearest")
-        if known.mean() < _KNOWN:
+        reached = map_coordinates(self.reach, index, order=1, mode="nearest")
+        if reached.mean() < _REACHED:
             return 0.0
         filled = map_coordinates(self.smooth, index, order=1, mode="nearest")
-        return float(filled.sum() / known.sum() / self.full)
+        return float(filled.sum() / reached.sum() / self.full)
 
 
 def _within(scan: Scan, corner: Floats, shape: tuple[int, ...]) -> Mask:
