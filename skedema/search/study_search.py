@@ -163,7 +163,7 @@ class StudySearchCV(BaseSearchCV):
     }
 
     multimetric_ = False  # as scikit-learn calls a search for several scores at once
-    set_callbacks = property(doc="Nothing: scikit-learn's callbacks would never be called.")
+    set_callbacks = property(doc="Not there: scikit-learn's callbacks would never be called.")
 
     def __init__(
         self,
