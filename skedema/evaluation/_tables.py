@@ -185,9 +185,20 @@ def written_table(summary: pd.DataFrame, digits: int) -> pd.DataFrame:
 
 
 def decision_table(
-    everything: Mapping[str, Repeats], k: int, thresholds: Iterable[float]
+    everything: Mapping[str, Repeats],
+    classes: tuple[Any, ...],
+    pos_label: Any,
+    thresholds: Iterable[float],
 ) -> pd.DataFrame:
     """Tabulate the net benefit of treating a class over thresholds."""
+    if pos_label is None and len(classes) == 2:
+        pos_label = classes[1]
+    if pos_label not in classes:
+        raise ValueError(
+            f"pos_label must be the class that would be treated, one of {classes}, got "
+            f"{pos_label!r}."
+        )
+    k = classes.index(pos_label)
     at = [float(each) for each in thresholds]
     benefits: dict[str, list[list[float]]] = {}
     for name, repeats in everything.items():
@@ -198,7 +209,8 @@ def decision_table(
     ]
     columns = {name: np.array(found).mean(axis=1) for name, found in benefits.items()}
     columns["treat none"] = np.zeros(len(at))
-    return pd.DataFrame(columns, index=pd.Index(at, name="threshold"))
+    table = pd.DataFrame(columns, index=pd.Index(at, name="threshold"))
+    return table.rename_axis(columns=f"positive class {pos_label!r}")
 
 
 def comparison_table(

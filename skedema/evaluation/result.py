@@ -82,8 +82,8 @@ class Evaluation:
     Notes
     -----
     Accuracy, balanced accuracy, precision, recall, specificity and F1 count what the estimator's
-    own ``predict`` says. That is a probability of at least 0.5 for most, and the tuned threshold
-    of one that tunes it, such as `TunedThresholdClassifierCV`, which it does on its training part.
+    own ``predict`` says: a probability of at least 0.5 for most, and the threshold that one such as
+    `TunedThresholdClassifierCV` has tuned on its training part.
 
     The positive class of two stands in the ``repr`` and above the columns of each table
     (``table.columns.name``). Of more than two classes a figure is the mean of those of each class
@@ -100,12 +100,6 @@ class Evaluation:
     >>> result = evaluate({"logistic": LogisticRegression(C=0.1)}, X, y, random_state=0)
     >>> result
     <Evaluation of 1 estimator: 150 rows of 150 patients, 1 x 5 folds, 3 classes>
-    >>> result.confusion_matrix()
-                        0     1     2
-    estimator label
-    logistic  0      50.0   0.0   0.0
-              1       0.0  46.0   4.0
-              2       0.0   3.0  47.0
     >>> result.table(["accuracy"], digits=2, n_resamples=200)
                          accuracy
     estimator
@@ -359,15 +353,7 @@ class Evaluation:
         ValueError
             When there is no such class, or it has to be named.
         """
-        if pos_label is None and len(self.classes) == 2:
-            pos_label = self.classes[1]
-        if pos_label not in self.classes:
-            raise ValueError(
-                f"pos_label must be the class that would be treated, one of {self.classes}, got "
-                f"{pos_label!r}."
-            )
-        table = decision_table(self._repeats, self.classes.index(pos_label), thresholds)
-        return table.rename_axis(columns=f"positive class {pos_label!r}")
+        return decision_table(self._repeats, self.classes, pos_label, thresholds)
 
     @cached_property
     def _repeats(self) -> dict[str, Repeats]:

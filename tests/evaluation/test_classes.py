@@ -130,13 +130,6 @@ def test_a_class_missing_in_a_training_part_is_refused_and_in_all_tests_warned_o
     assert np.isnan(result.summary(["roc_auc"], n_resamples=5)["pooled"]).all()
 
 
-def test_numbers_that_are_no_classes_are_refused():
-    with pytest.raises(ValueError, match="120 numbers that are no classes"):
-        evaluate(MODELS, X, X["age"])
-    with pytest.raises(ValueError, match=r"one class only, \[1\]"):
-        evaluate(MODELS, X, np.ones(120, dtype=int))
-
-
 def test_kept_folds_serve_for_every_class(tmp_path):
     arguments = {"cv": FOLDS, "storage": tmp_path}
     first = evaluate({"lr": MODELS["lr"]}, X, Y, **arguments)

@@ -207,15 +207,6 @@ def test_columns_of_any_type_can_be_missing_for_the_classifier():
     assert table.loc[0].notna().all()
 
 
-def test_columns_that_lose_nothing_keep_their_type():
-    table = mixed()
-    gone = np.zeros((60, 2), dtype=bool)
-    gone[3, 1] = True
-    holed = without(table, [0, 1], gone)
-    assert holed.dtypes[["count", "flag"]].astype(str).tolist() == ["int64", "float64"]
-    pd.testing.assert_frame_equal(holed.drop(columns="flag"), table.drop(columns="flag"))
-
-
 @pytest.mark.parametrize("kind", ["polars", "array", "objects"])
 def test_tables_of_any_kind_lose_the_same_cells(kind):
     plain = X.assign(count=np.arange(90))
@@ -235,12 +226,6 @@ def test_tables_of_any_kind_lose_the_same_cells(kind):
     turned = pd.DataFrame(np.asarray(shuffled(table, 4, order)))
     assert turned[4].tolist() == list(order)
     assert turned[1].tolist() == plain["sodium"].tolist()
-
-
-def test_integers_and_texts_of_arrays_can_be_missing():
-    gone = np.array([[True], [False]])
-    assert np.isnan(without(np.array([[1, 2], [3, 4]]), [1], gone)[0, 1])
-    assert without(np.array([["a"], ["b"]]), [0], gone).tolist()[1] == ["b"]
 
 
 def test_what_cannot_be_done_is_said():

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import replace
+from functools import wraps
 
 import numpy as np
 from sklearn.metrics import get_scorer_names
 
-from skedema._registry import nearest_name
+from skedema._registry import Registry, nearest_name
 from skedema.evaluation._predictions import Predictions
 from skedema.evaluation.metrics import calibration, decisions, probabilities, ranking, utility
 from skedema.evaluation.metrics._metric import Metric, measured
 from skedema.evaluation.metrics._scorers import metric_of_scorer
 
 _FAMILIES = (ranking, decisions, probabilities, calibration, utility)
-_METRICS: dict[str, Metric] = {m.name: m for family in _FAMILIES for m in family.METRICS}
+_OWN = {metric.name: metric for family in _FAMILIES for metric in family.METRICS}
+_OTHERS = Registry("metric", "skedema.metrics")
 
-METRICS = tuple(_METRICS)
+METRICS = tuple(_OWN)
 SETTINGS = {"specificity": 0.9, "threshold": 0.5}
 
 
@@ -28,7 +30,8 @@ def register_metric(metric: Metric) -> None:
     Parameters
     ----------
     metric : Metric
-        Of this process: whoever wants it in another registers it there.
+        An installed package can offer one without this call: by the entry-point group
+        ``skedema.metrics``, with its name and a function without arguments that gives it.
 
     Raises
     ------
@@ -49,19 +52,16 @@ def register_metric(metric: Metric) -> None:
     """
     if not isinstance(metric, Metric):
         raise TypeError(f"register_metric takes a Metric, got {type(metric).__name__}.")
-    there = _METRICS.get(metric.name, metric)
-    # A notebook cell that is run again defines its function anew: the same thing, not a clash.
-    if _home(there) != _home(metric):
-        raise ValueError(
-            f"The metric {metric.name!r} exists already; register yours under another name."
-        )
-    _METRICS[metric.name] = metric
+    if metric.name in _OWN:
+        raise ValueError(f"The metric {metric.name!r} is skedema's own; take another name.")
+    # By the name of its function the registry tells the same thing, defined anew, from a clash.
+    _OTHERS.register(metric.name, wraps(metric.compute)(lambda: metric))
 
 
 def find_metrics(names: Iterable[str]) -> tuple[Metric, ...]:
-    """Look metrics up; a single text is one name."""
+    """Look metrics up, each once; a single text is one name."""
     names = (names,) if isinstance(names, str) else names
-    return tuple(_METRICS.get(name) or _scorer(name) for name in names)
+    return tuple(_OWN.get(name) or _other(name) for name in dict.fromkeys(names))
 
 
 def try_metrics(metrics: Iterable[Metric], n_classes: int) -> None:
@@ -79,18 +79,17 @@ def try_metrics(metrics: Iterable[Metric], n_classes: int) -> None:
             ) from error
 
 
-def _scorer(name: str) -> Metric:
+def _other(name: str) -> Metric:
+    others = _OTHERS.names()
+    if name in others:
+        metric: Metric = replace(_OTHERS.make(name), name=name)
+        return metric
     scorers = get_scorer_names()
     if name in scorers:
         return metric_of_scorer(name)
     close = difflib.get_close_matches(str(name), scorers, n=3, cutoff=0.5)
     such = f", such as {', '.join(map(repr, close))}" if close else ""
     raise ValueError(
-        f"There is no metric {name!r}. {nearest_name(str(name), _METRICS)} The names of "
+        f"There is no metric {name!r}. {nearest_name(str(name), [*_OWN, *others])} The names of "
         f"scikit-learn's scorers are taken as well{such}; register_metric adds others."
     )
-
-
-def _home(metric: Metric) -> Any:
-    compute = metric.compute
-    return getattr(compute, "__module__", ""), getattr(compute, "__qualname__", repr(compute))

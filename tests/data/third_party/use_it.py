@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import pickle
 import sys
 from pathlib import Path
@@ -68,7 +67,6 @@ nested = clone(classifier).set_params(encoder=make_encoder("third_party_encoder"
 search = GridSearchCV(nested, {"encoder__dim": [2, 3]}, cv=2).fit(X, y)
 assert search.best_estimator_.encoder_.embed.out_features == search.best_params_["encoder__dim"]
 
-importlib.import_module("third_party_plugins.metric")  # registers itself
 models = {"mixer": clone(classifier).set_params(max_epochs=2)}
 evaluation = evaluate(models, X, y, cv=2, metrics=["roc_auc", "third_party_metric"], random_state=0)
 figures = evaluation.summary().set_index("metric")["pooled"]

@@ -79,6 +79,8 @@ def test_a_name_is_that_of_one_metric():
     with pytest.raises(ValueError, match="'mcc' exists already"):
         register_metric(Metric("mcc", mcc))
     register_metric(Metric("mcc", globals()["mcc"], any_predicted))  # the same again
+    with pytest.raises(ValueError, match="'recall' is skedema's own"):
+        register_metric(Metric("recall", mcc))
     with pytest.raises(TypeError, match="takes a Metric, got function"):
         register_metric(mcc)
 

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+
+from skedema.evaluation import evaluate
+
+RNG = np.random.default_rng(0)
+X = pd.DataFrame(RNG.normal(size=(80, 3)), columns=["sodium", "glucose", "age"])
+Y = (X["sodium"] + RNG.normal(size=80) > 0.3).astype(int)
+PATIENTS = np.repeat(np.arange(40), 2)
+MODELS = {"lr": LogisticRegression(), "prevalence": DummyClassifier()}
+FOLDS = StratifiedKFold(4, shuffle=True, random_state=3)
+
+
+def test_patient_in_several_rows_is_warned_of():
+    indexed = X.set_index(pd.Index([f"P{i}" for i in PATIENTS]))
+    with pytest.warns(UserWarning, match=r"40 labels in several rows, such as 'P0'.*groups="):
+        evaluate(MODELS, indexed, Y.to_numpy(), cv=3)
+    evaluate(MODELS, X.set_index(pd.Index(np.arange(80)[::-1])), Y.to_numpy(), cv=3)
+    evaluate(MODELS, indexed, Y.to_numpy(), cv=3, groups=PATIENTS)
+
+
+class OfNumbers(ClassifierMixin, BaseEstimator):
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict_proba(self, X):
+        return np.full((len(X), 2), 0.5)
+
+    def predict(self, X):
+        return self.classes_[np.ones(len(X), dtype=int)]
+
+
+def test_scan_in_several_rows_is_warned_of():
+    paths = [f"scans/{i}.nii.gz" for i in PATIENTS]
+    sex = ["f", "m"] * 40
+    for table in (
+        pd.DataFrame({"scan": paths, "sex": sex}),
+        pl.DataFrame({"scan": paths, "sex": sex}),
+        np.array([paths, sex], dtype=object).T,
+    ):
+        with pytest.warns(UserWarning, match=r"40 scans of column .*0.nii.gz.*groups="):
+            evaluate({"any": OfNumbers()}, table, Y, cv=2)
+    evaluate({"any": OfNumbers()}, pd.DataFrame({"sex": sex}), Y, cv=2)
+
+
+@pytest.mark.parametrize("other", ["dotted", "link", "copy"])
+def test_one_scan_under_two_names_is_warned_of(tmp_path, other):
+    paths = [str(tmp_path / f"{k}.npy") for k in range(80)]
+    for k, path in enumerate(paths):
+        np.save(path, np.full((2, 2, 2), k))
+    table = pd.DataFrame({"scan": paths, "sex": ["f", "m"] * 40})
+    evaluate({"any": OfNumbers()}, table, Y, cv=2)
+    second = tmp_path / "other.npy"
+    if other == "dotted":
+        second = str(tmp_path / "." / "3.npy").replace("/3.npy", "/./3.npy")
+    elif other == "link":
+        second.symlink_to(paths[3])
+    else:
+        shutil.copy(paths[3], second)
+    table.loc[50, "scan"] = str(second)
+    with pytest.warns(
+        UserWarning, match=r"1 scan of column 'scan' is in several rows.*in rows 3, 50.*groups="
+    ):
+        evaluate({"any": OfNumbers()}, table, Y, cv=2)
+    groups = np.arange(80)
+    with pytest.warns(UserWarning, match="one value in groups="):
+        evaluate({"any": OfNumbers()}, table, Y, cv=2, groups=groups)
+    groups[50] = 3
+    evaluate({"any": OfNumbers()}, table, Y, cv=2, groups=groups)
+
+
+def test_rows_with_the_same_measurements_are_warned_of():
+    twice = X.copy()
+    twice.iloc[71] = X.iloc[4]
+    for table in (twice, pl.DataFrame(twice.to_dict("list")), twice.to_numpy()):
+        with pytest.warns(
+            UserWarning, match=r"2 rows have the clinical values.*rows 4, 71.*groups="
+        ):
+            evaluate(MODELS, table, Y, cv=FOLDS)
+    all_twice = X[:40].loc[np.repeat(np.arange(40), 2)].reset_index(drop=True)
+    with pytest.warns(UserWarning, match="80 rows have the clinical values of another one"):
+        evaluate(MODELS, all_twice, Y, cv=FOLDS)
+    evaluate(MODELS, all_twice, Y, cv=4, groups=PATIENTS)
+
+
+def test_rows_that_agree_in_values_which_others_have_too_are_not():
+    coarse = X.round(0)
+    coarse.iloc[71] = coarse.iloc[4]
+    evaluate(MODELS, coarse, Y, cv=FOLDS)
+    signs = (X > 0).astype(int)
+    evaluate(MODELS, signs, Y, cv=FOLDS)
