@@ -65,13 +65,14 @@ class Bootstrap:
         codes = pd.factorize(self.groups[rows])[0]
         found: dict[str, list[Floats]] = {metric.name: [] for metric in metrics}
         for weight in patient_weights(codes, self.n_resamples, self.random_state):
-            of_repeat = [weight[:, np.searchsorted(rows, each.rows)] for each in repeats]
+            values: dict[str, list[Floats]] = {metric.name: [] for metric in metrics}
+            for each in repeats:
+                drawn = weight[:, np.searchsorted(rows, each.rows)]
+                for metric in metrics:
+                    figure = measured(metric, each, drawn, self.settings, against_rest)
+                    values[metric.name].append(figure)
             for metric in metrics:
-                values = [
-                    measured(metric, each, drawn, self.settings, against_rest)
-                    for each, drawn in zip(repeats, of_repeat, strict=True)
-                ]
-                found[metric.name].append(np.mean(values, axis=0))
+                found[metric.name].append(np.mean(values[metric.name], axis=0))
         return {name: np.concatenate(values) for name, values in found.items()}
 
     def _interval(self, metric: Metric, point: float, draws: Floats) -> tuple[float, float]:
