@@ -70,19 +70,15 @@ def _nothing_known() -> None:
 @pytest.fixture(autouse=True)
 def _nothing_registered() -> Iterator[None]:
     """Forget afterwards what a test registers."""
-    from skedema import encoders, fusion, refiners, scans  # noqa: F401
+    from skedema import encoders, evaluation, fusion, refiners, scans  # noqa: F401
     from skedema._registry import _registries
-    from skedema.evaluation.metrics._registry import _METRICS
 
     before = {registry: dict(registry._factories) for registry in _registries.values()}
-    metrics = dict(_METRICS)
     yield
     for registry, factories in before.items():
         if registry._factories != factories:
             registry._factories = factories
             registry.version += 1
-    for name in _METRICS.keys() - metrics.keys():
-        del _METRICS[name]
 
 
 @pytest.fixture(autouse=True)
