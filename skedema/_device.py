@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import nn
 
 from skedema._held import Held
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def find_device(device: str | torch.device) -> torch.device:
@@ -38,7 +40,7 @@ def device_at_hand(device: str | torch.device) -> torch.device:
     return found if (found.index or 0) < _n_devices(found.type) else find_device("auto")
 
 
-def on_device(module: nn.Module, device: torch.device) -> nn.Module:
+def on_device(module: Network, device: torch.device) -> Network:
     """Give the module itself where all it holds is on a device, otherwise a copy that is."""
     there = torch.empty(0, device=device).device  # "cuda" is the current one of them
     held = (*module.parameters(), *module.buffers())

@@ -61,7 +61,7 @@ def measure(training: Training) -> Cost:
     first = next(iter(training.batches()))
     begin = time.perf_counter()
     for row in first.tolist():
-        source.volume(row)
+        _ = source[row]
     per_scan = (time.perf_counter() - begin) / len(first)
     weights = sum(p.nbytes for p in training.module.parameters())
     before = _process_peak()

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from skedema._caching.memory import memory_folder
-from skedema._device import device_at_hand, full_float32
+from skedema._device import device_at_hand, full_float32, on_device
 from skedema._features import features, recipe_of, recipe_of_mirrored
 from skedema._pretraining.loop import Stage
 from skedema._pretraining.precision import precision
@@ -259,10 +259,8 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     ) -> Iterator[NDArray[np.float32]]:
         """Apply a function to one volume at a time."""
         device, dtype = device_at_hand(self.device), self._features_dtype()
-        module = self.module_
-        if device.type != "cpu":
-            module = copy.deepcopy(module).to(device)
-        for volume in source.stream(rows):
+        module = on_device(self.module_, device)
+        for volume in source.stream(rows, keep=False):
             with torch.inference_mode(), precision(dtype, device), full_float32(device):
                 result = function(module, torch.tensor(volume[None], device=device))
             yield result[0].float().cpu().numpy()

@@ -204,7 +204,7 @@ class Training:
         )
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate
-        stack = np.stack([self.source.volume(row) for row in rows.tolist()])
+        stack = np.stack([self.source[row] for row in rows.tolist()])
         losses = self.losses(torch.from_numpy(stack).to(self.device))
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(losses.total)

@@ -20,7 +20,7 @@ def voxel_scale(source: Source) -> tuple[list[float], list[float]]:
     means, spreads = [], []
     for due in source.batches([rows]):
         for row in due.tolist():
-            volume = source.volume(row).astype(np.float64)
+            volume = source[row].astype(np.float64)
             means.append(volume.mean(axis=(1, 2, 3)))
             spreads.append(volume.std(axis=(1, 2, 3)))
     mean, spread = np.median(means, axis=0), np.median(spreads, axis=0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from numbers import Number
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,9 +14,9 @@ from scipy import sparse
 
 from skedema._caching.digest import digest
 from skedema._each import n_processes, one_ahead
-from skedema._scan_column import Scans, take_scans
+from skedema._scan_column import Scans, Volumes, take_scans
 from skedema.frames import listing, read_table
-from skedema.scans import ScanError, VolumeReader
+from skedema.scans import ScanError
 from skedema.scans._content import by_content
 from skedema.scans._remarks import tell
 from skedema.scans.cache import reading, volumes
@@ -27,27 +26,8 @@ from skedema.scans.reader import scan_cells
 Rows = NDArray[np.int64]
 
 
-class ScanSource:
-    """Scans, none missing, that are read through the cache of this process."""
-
-    def __init__(
-        self, scans: Scans, reader: VolumeReader, memory: Path | None, n_jobs: int | None
-    ) -> None:
-        self.scans = scans
-        self.reader = reader
-        self.memory = memory
-        self.n_jobs = n_jobs
-
-    def __len__(self) -> int:
-        return len(self.scans)
-
-    def volume(self, row: int) -> NDArray[np.float32]:
-        """Give the volume (C, X, Y, Z) of a row, read-only."""
-        return np.asarray(self.scans.volume(row, self.reader, self.memory))
-
-    def stream(self, rows: Rows) -> Iterator[NDArray[np.float32]]:
-        """Give the volumes of rows that are needed once."""
-        return self.scans.stream(rows, self.reader, self.memory, self.n_jobs, keep=False)
+class ScanSource(Volumes):
+    """Scans, none missing."""
 
     def batches(self, batches: Sequence[Rows]) -> Iterator[Rows]:
         """Give the batches, while `n_jobs` processes read the scans of later ones."""
@@ -56,8 +36,7 @@ class ScanSource:
             yield from batches
             return
         # Enough scans to keep the processes busy, as long as the cache holds two groups and more.
-        one = 4 * self.reader.n_channels * math.prod(self.reader.settings().shape)
-        n_scans = min(4 * n_jobs, volumes.max_bytes // one // 3)
+        n_scans = min(4 * n_jobs, volumes.max_bytes // (4 * math.prod(self.shape)) // 3)
         ahead = max(1, n_scans // max(map(len, batches)))
         groups = [batches[start : start + ahead] for start in range(0, len(batches), ahead)]
         for group, _ in zip(groups, one_ahead(self._read, groups), strict=True):
@@ -70,19 +49,18 @@ class ScanSource:
     def digest(self) -> str:
         """Identify the voxels: by the content of a file, so that copies and backups go on."""
         keys = [by_content(scan_key(cell)) for cell in self.scans.cells]
-        return digest(repr((keys, reading(self.reader))))
+        return digest(repr((keys, reading(self._reader))))
 
     def tell_odd(self) -> None:
         """Warn of what is odd about the scans, once they were read; see `Scans.odd`."""
-        rows = np.arange(len(self))
-        tell(self.scans.odd(self.scans.about(rows, self.reader, self.memory)), len(rows))
+        tell(self.scans.odd(self.about()), len(self))
 
     def _read(self, batches: Sequence[Rows]) -> None:
         cells = list(self.scans.cells[np.concatenate(batches)])
         try:
-            volumes.read_ahead(self.reader, cells, self.memory, self.n_jobs)
+            volumes.read_ahead(self._reader, cells, self.memory, self.n_jobs)
         except ScanError:
-            return  # `volume` meets it again and names the row
+            return  # `self[row]` meets it again and names the row
 
 
 class RowSource:
@@ -102,13 +80,12 @@ class RowSource:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def volume(self, row: int) -> NDArray[np.float32]:
-        """Give the volume of a row, a view."""
+    def __getitem__(self, row: int) -> NDArray[np.float32]:
         return np.asarray(self.rows[row].reshape(self.shape))
 
-    def stream(self, rows: Rows) -> Iterator[NDArray[np.float32]]:
+    def stream(self, rows: Rows, *, keep: bool) -> Iterator[NDArray[np.float32]]:
         """Give the volumes of rows."""
-        return map(self.volume, rows.tolist())
+        return (self[row] for row in rows.tolist())
 
     def batches(self, batches: Sequence[Rows]) -> Iterator[Rows]:
         """Give the batches: there is nothing to read ahead."""

@@ -89,7 +89,7 @@ def test_a_row_is_a_volume_as_the_reader_gives_it():
     reader = VolumeReader(shape=(4, 3, 2), windows=["brain", "bone"])
     made = reader.transform([np.random.default_rng(0).normal(40, 20, (4, 3, 2))])
     rows = RowSource(made.reshape(1, -1), (2, 4, 3, 2))
-    assert (rows.volume(0) == made[0]).all()
+    assert (rows[0] == made[0]).all()
 
 
 def test_digests_tell_scans_files_and_readers_apart(tmp_path):
@@ -123,7 +123,7 @@ def test_processes_read_ahead_what_batches_need():
         given.append(rows)
         reads = volumes.n_reads
         for row in rows:
-            assert source.volume(row).shape == (1, 4, 4, 4)
+            assert source[row].shape == (1, 4, 4, 4)
         assert volumes.n_reads >= reads
     assert all((a == b).all() for a, b in zip(given, batches, strict=True))
     assert volumes.n_reads - before == 10  # each once: none was left for the batch to read
@@ -134,4 +134,4 @@ def test_a_scan_that_cannot_be_read_ahead_is_named_when_its_batch_is_due(tmp_pat
     source = ScanSource(take_every_scan([CELLS[0], tmp_path / "bad.npy"]), VolumeReader(), None, 2)
     (rows,) = source.batches([np.array([0, 1])])
     with pytest.raises(ScanError, match=r"row 1: .*bad\.npy.*NaN"):
-        source.volume(int(rows[1]))
+        source[int(rows[1])]
