@@ -18,6 +18,7 @@ from skedema._caching.whole_files import write_whole
 DEFAULT_MAX_BYTES = 20 * 2**30
 
 _NAME = "max_bytes.json"
+_ROUGHLY = 60 * 10**9  # ns by which the time of last use may be off, to load quickly
 _SLACK = 20  # a twentieth is made free at a time, so that a full folder is not listed at each file
 
 
@@ -57,10 +58,12 @@ class Bound:
         with self._lock:
             self._make_room()
 
-    def used(self, path: Path) -> None:
+    def used(self, path: Path, status: os.stat_result) -> None:
         """Set the time at which an entry was used last; many systems do not do so by themselves."""
-        with suppress(OSError):
-            os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+        now = time.time_ns()
+        if now - status.st_atime_ns > _ROUGHLY:
+            with suppress(OSError):
+                os.utime(path, ns=(now, status.st_mtime_ns))
 
     def added(self, n_bytes: int) -> None:
         """Heed the bound after a file was written."""

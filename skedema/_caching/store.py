@@ -77,6 +77,8 @@ class ArrayStore:
             if file is not None:
                 with file:
                     array = _read(file, key)
+                    if array is not None and self._bound is not None:
+                        self._bound.used(path, os.fstat(file.fileno()))
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -87,8 +89,6 @@ class ArrayStore:
                 f"{path} is damaged or not made by skedema; what it should hold is made anew and "
                 "the file written over."
             )
-        elif self._bound is not None:
-            self._bound.used(path)
         return array
 
     def save(self, key: str, array: NDArray[Any]) -> None:
