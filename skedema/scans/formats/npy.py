@@ -7,12 +7,11 @@ import os
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skedema.scans._budget import check_budget
-from skedema.scans._voxels import as_volume, check_not_blank, check_shape, check_type
+from skedema.scans._voxels import as_volume, check_shape, check_type
 from skedema.scans.errors import broken, refused_by_system, unreadable
-from skedema.scans.formats._stored import from_pieces, is_wide, pieces_of
+from skedema.scans.formats._stored import read_stored
 from skedema.scans.formats.base import Format
 from skedema.scans.scan import Scan
 
@@ -40,12 +39,7 @@ class Npy(Format):
                     raise broken(
                         name, f"it has {n_found:,} bytes, its header promises {n_bytes:,}", _SAVE
                     )
-                n = math.prod(shape)
-                if is_wide(dtype):
-                    flat: NDArray[Any] = from_pieces(pieces_of(file), dtype, n, name)
-                else:
-                    flat = np.fromfile(file, dtype, n)
-                    check_not_blank(flat, name)
+                flat = read_stored(file, dtype, math.prod(shape), name)
         except (OSError, MemoryError) as error:
             raise refused_by_system(name, error) from error
         voxels = flat.reshape(shape, order="F" if fortran else "C")
