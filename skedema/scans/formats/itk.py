@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from skedema.scans._budget import check_budget
 from skedema.scans._voxels import as_volume, check_not_blank, check_shape
-from skedema.scans.errors import ScanError, broken, refused_by_system, unreadable
+from skedema.scans.errors import ScanError, broken, system_errors, unreadable
 from skedema.scans.formats._geometry import check_affine
 from skedema.scans.formats._stored import from_pieces, is_wide, read_stored
 from skedema.scans.formats.base import Format
@@ -70,11 +70,8 @@ class Nrrd(MetaImage):
 
 
 def _image(path: str, name: str) -> _Image:
-    try:
-        with open(path, "rb") as file:
-            start = file.read(MAX_HEADER)
-    except (OSError, MemoryError) as error:
-        raise refused_by_system(name, error) from error
+    with system_errors(name), open(path, "rb") as file:
+        start = file.read(MAX_HEADER)
     if not start:
         raise broken(name, "the file is empty", CONVERT)
     read = read_nrrd if path.lower().endswith(".nrrd") else read_meta
@@ -106,7 +103,7 @@ def _voxels(image: _Image, name: str) -> NDArray[Any]:
     n_bytes = n * header.dtype.itemsize
     flat: NDArray[Any]
     try:
-        with open(image.path, "rb") as file:
+        with system_errors(name), open(image.path, "rb") as file:
             n_stored = os.fstat(file.fileno()).st_size - image.start
             file.seek(image.start)
             if header.packed:
@@ -124,8 +121,6 @@ def _voxels(image: _Image, name: str) -> NDArray[Any]:
                 _check_size(data.size, n_bytes, name)
                 flat = data.view(header.dtype)
                 check_not_blank(flat, name)
-    except (OSError, MemoryError) as error:
-        raise refused_by_system(name, error) from error
     except zlib.error as error:
         raise unreadable(name, error) from error
     _check_size(flat.size * header.dtype.itemsize, n_bytes, name)
