@@ -62,3 +62,14 @@ def system_errors(name: str) -> Iterator[None]:
         yield
     except (OSError, MemoryError) as error:
         raise refused_by_system(name, error) from error
+
+
+@contextmanager
+def library_errors(name: str, remedy: str = RESTORE) -> Iterator[None]:
+    """Raise what a library raises within, of any type, as an error of the scan."""
+    try:
+        yield
+    except ScanError:
+        raise
+    except Exception as error:  # gzip, zlib, pydicom, numpy: each has its own
+        raise unreadable(name, error, remedy) from error

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from skedema.scans._budget import check_budget
 from skedema.scans._voxels import as_volume, check_not_blank, check_shape
-from skedema.scans.errors import ScanError, broken, system_errors, unreadable
+from skedema.scans.errors import broken, library_errors, system_errors, unreadable
 from skedema.scans.formats._geometry import check_affine
 from skedema.scans.formats._stored import from_pieces, is_wide, read_stored
 from skedema.scans.formats.base import Format
@@ -75,12 +75,8 @@ def _image(path: str, name: str) -> _Image:
     if not start:
         raise broken(name, "the file is empty", CONVERT)
     read = read_nrrd if path.lower().endswith(".nrrd") else read_meta
-    try:
+    with library_errors(name, CONVERT):
         header, at = read(start, name)
-    except ScanError:
-        raise
-    except Exception as error:  # what should be numbers is none, or there are too few
-        raise unreadable(name, error, CONVERT) from error
     file_name = header.file
     if not file_name:
         return _Image(header, path, at)
