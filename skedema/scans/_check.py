@@ -24,17 +24,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _COLUMNS = (
-    "scan",
-    "readable",
-    "shape",
-    "spacing",
-    "orientation",
-    "tilt",
-    "low",
-    "high",
-    "checksum",
+    "scan", "readable", "shape", "spacing", "orientation", "tilt", "low", "high", "checksum",
     "findings",
-)
+)  # fmt: skip
 
 
 def check(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class ScanError(ValueError):
     """A scan cannot be read; the message names the scan, what is wrong and the remedy.
@@ -50,3 +53,23 @@ def refused_by_system(name: str, error: BaseException) -> ScanError:
         return broken(name, "out of memory", "crop it, or read fewer scans at once (n_jobs)")
     why = getattr(error, "strerror", None) or error
     return broken(name, f"{why}", "check the disk or the network, then try again")
+
+
+@contextmanager
+def system_errors(name: str) -> Iterator[None]:
+    """Raise what the system refuses within, a file or memory, as an error of the scan."""
+    try:
+        yield
+    except (OSError, MemoryError) as error:
+        raise refused_by_system(name, error) from error
+
+
+@contextmanager
+def library_errors(name: str, remedy: str = RESTORE) -> Iterator[None]:
+    """Raise what a library raises within, of any type, as an error of the scan."""
+    try:
+        yield
+    except ScanError:
+        raise
+    except Exception as error:  # gzip, zlib, pydicom, numpy: each has its own
+        raise unreadable(name, error, remedy) from error

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from skedema._extras import how_to_install
 from skedema.scans.dicom._slice import CODING, Slice
 from skedema.scans.dicom._tags import EXPORT
-from skedema.scans.errors import ScanError, unreadable
+from skedema.scans.errors import ScanError, library_errors
 from skedema.scans.scan import AIR
 
 if TYPE_CHECKING:
@@ -66,17 +66,13 @@ def _decoded(dataset: Dataset, slice_: Slice) -> NDArray[np.integer]:
             f"{label}: transfer syntax {syntax.name} needs a decoder that is not installed: "
             f"{how_to_install('dicom')}; or {remedy}"
         )
-    try:
+    with library_errors(label, EXPORT):
         if syntax.is_encapsulated:
             _check_stream(dataset, slice_)
         else:
             _check_size(dataset, label)
         pixels: NDArray[np.integer] = pixel_array(dataset, index=slice_.frame)
         return pixels
-    except ScanError:
-        raise
-    except Exception as error:  # each decoder has its own
-        raise unreadable(label, error, EXPORT) from error
 
 
 def _check_size(dataset: Dataset, label: str) -> None:

@@ -11,59 +11,27 @@ from numpy.typing import NDArray
 from skedema.scans.dicom._files import DicomFile
 from skedema.scans.dicom._sniff import HEAD, is_other_kind, starts_dicom
 from skedema.scans.dicom._stream import Allowance, Bounded
-from skedema.scans.errors import ScanError, unreadable
+from skedema.scans.errors import ScanError, library_errors
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
 _PIXELS = [
-    "SamplesPerPixel",
-    "PhotometricInterpretation",
-    "PlanarConfiguration",
-    "Rows",
-    "Columns",
-    "BitsAllocated",
-    "BitsStored",
-    "HighBit",
-    "PixelRepresentation",
-    "NumberOfFrames",
-]
+    "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "Rows", "Columns",
+    "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "NumberOfFrames",
+]  # fmt: skip
 _HEADER = [
     *_PIXELS,
-    "ImageType",
-    "SOPClassUID",
-    "PatientID",
-    "StudyInstanceUID",
-    "SeriesInstanceUID",
-    "SeriesNumber",
-    "SeriesDescription",
-    "ConvolutionKernel",
-    "FrameOfReferenceUID",
-    "ImagePositionPatient",
-    "ImageOrientationPatient",
-    "PixelSpacing",
-    "RescaleSlope",
-    "RescaleIntercept",
-    "RescaleType",
-    "PixelPaddingValue",
-    "PixelPaddingRangeLimit",
-    "RealWorldValueMappingSequence",
-    "SliceLocation",
-    "InstanceNumber",
-    "AcquisitionNumber",
-    "AcquisitionDate",
-    "AcquisitionTime",
-    "AcquisitionDateTime",
-    "TemporalPositionIdentifier",
-    "ContrastBolusAgent",
-    "KVP",
-    "ImagesInAcquisition",
-    "NumberOfSeriesRelatedInstances",
-    "NumberOfSlices",
-    "SharedFunctionalGroupsSequence",
-    "PerFrameFunctionalGroupsSequence",
+    "ImageType", "SOPClassUID", "PatientID", "StudyInstanceUID", "SeriesInstanceUID",
+    "SeriesNumber", "SeriesDescription", "ConvolutionKernel", "FrameOfReferenceUID",
+    "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "RescaleSlope",
+    "RescaleIntercept", "RescaleType", "PixelPaddingValue", "PixelPaddingRangeLimit",
+    "RealWorldValueMappingSequence", "SliceLocation", "InstanceNumber", "AcquisitionNumber",
+    "AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime", "TemporalPositionIdentifier",
+    "ContrastBolusAgent", "KVP", "ImagesInAcquisition", "NumberOfSeriesRelatedInstances",
+    "NumberOfSlices", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
     "DirectoryRecordSequence",
-]
+]  # fmt: skip
 _BESIDE_PIXELS = 2**20  # bytes of tags and of tables of offsets
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 
@@ -90,25 +58,18 @@ def read_header(file: DicomFile) -> Dataset | str:
     """
     from pydicom import dcmread
 
-    try:
-        with file.open() as stream:
-            head = stream.read(HEAD)
-            if not starts_dicom(head):
-                return OTHER_KIND if is_other_kind(file.label, head) else UNKNOWN
-            if _DEFLATED in head:  # it unpacks to any size
-                raise ScanError(
-                    f"{file.label}: deflated (transfer syntax {_DEFLATED.decode()}) is not read; "
-                    "decompress it first, e.g. with dcmconv of DCMTK"
-                )
-            stream.seek(0)
-            bounded: Any = Bounded(stream, file.headers)
-            dataset = dcmread(
-                bounded, stop_before_pixels=True, specific_tags=list(_HEADER), force=True
+    with library_errors(file.label, EXPORT), file.open() as stream:
+        head = stream.read(HEAD)
+        if not starts_dicom(head):
+            return OTHER_KIND if is_other_kind(file.label, head) else UNKNOWN
+        if _DEFLATED in head:  # it unpacks to any size
+            raise ScanError(
+                f"{file.label}: deflated (transfer syntax {_DEFLATED.decode()}) is not read; "
+                "decompress it first, e.g. with dcmconv of DCMTK"
             )
-    except ScanError:
-        raise
-    except Exception as error:  # pydicom, zipfile and the system raise many types
-        raise unreadable(file.label, error, EXPORT) from error
+        stream.seek(0)
+        bounded: Any = Bounded(stream, file.headers)
+        dataset = dcmread(bounded, stop_before_pixels=True, specific_tags=list(_HEADER), force=True)
     return OTHER_KIND if "DirectoryRecordSequence" in dataset else dataset
 
 
@@ -125,16 +86,11 @@ def read_pixels(file: DicomFile, n_pixels: int) -> Dataset:
         f"{file.label}: has more pixel data than its Rows, Columns and NumberOfFrames say; export "
         "the exam again",
     )
-    try:
-        with file.open() as stream:
-            bounded: Any = Bounded(stream, most)
-            dataset = dcmread(bounded, specific_tags=tags, force=True)
-            while stream.read(2**16):  # a zip compares the checksum at the end
-                pass
-    except ScanError:
-        raise
-    except Exception as error:
-        raise unreadable(file.label, error, EXPORT) from error
+    with library_errors(file.label, EXPORT), file.open() as stream:
+        bounded: Any = Bounded(stream, most)
+        dataset = dcmread(bounded, specific_tags=tags, force=True)
+        while stream.read(2**16):  # a zip compares the checksum at the end
+            pass
     if not dataset.get("PixelData"):
         raise ScanError(f"{file.label}: has no pixel data, or was cut off; export the exam again")
     if not dataset.file_meta:  # without preamble and header: as the tags are encoded

@@ -60,6 +60,15 @@ def from_pieces(
     return volume[:at]
 
 
+def read_stored(file: IO[bytes], stored: np.dtype[Any], n: int, name: str) -> NDArray[Any]:
+    """Read n numbers, or those that there are, not all the same; as float32 if they are wide."""
+    if is_wide(stored):
+        return from_pieces(pieces_of(file), stored, n, name)
+    flat = np.fromfile(file, stored, n)
+    check_not_blank(flat, name)
+    return flat
+
+
 def scaled(flat: NDArray[Any], slope: float, inter: float) -> NDArray[Any]:
     """Give stored x slope + inter, rounded once, in one pass over memory."""
     dtype = flat.dtype

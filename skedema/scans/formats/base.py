@@ -144,7 +144,11 @@ def register_format(ending: str, factory: Callable[[], Format]) -> None:
 
     Examples
     --------
-    See `Format`.
+    >>> from skedema.scans import looks_like_scan, register_format
+    >>> from skedema.scans.formats.npy import Npy
+    >>> register_format(".array", Npy)
+    >>> looks_like_scan("scans/sub-01.array")
+    True
     """
     if isinstance(ending, str) and (ending[:1] != "." or ending != ending.lower()):
         raise ValueError(f"{ending!r}: give an ending with its dot, in lower case, such as '.mnc'")

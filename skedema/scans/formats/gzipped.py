@@ -13,7 +13,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skedema.scans.errors import ScanError, broken, refused_by_system
+from skedema.scans.errors import ScanError, broken, system_errors
 
 #: The most bytes that deflate can make out of one: 258 a match of two bits (zlib.net, "zlib
 #: technical details"; measured 1029.1, 1032 at the limit).
@@ -49,24 +49,19 @@ def decompress(
     many bytes are expected (`max_bytes` by default): a file that is too small to hold them, or
     suspiciously small, is refused before anything is allocated; for `held` see `check_ratio`.
     """
-    try:
-        with open(path, "rb") as file:
-            n_packed = os.fstat(file.fileno()).st_size
-            if n_packed:
-                check_ratio(n_packed, name, max_bytes if least is None else least, held)
-            data = file.read()
-    except (OSError, MemoryError) as error:
-        raise refused_by_system(name, error) from error
+    with system_errors(name), open(path, "rb") as file:
+        n_packed = os.fstat(file.fileno()).st_size
+        if n_packed:
+            check_ratio(n_packed, name, max_bytes if least is None else least, held)
+        data = file.read()
     return decompress_bytes(data, name, max_bytes)
 
 
 def decompress_bytes(data: bytes, name: str, max_bytes: int) -> NDArray[np.uint8]:
     """Unpack the content of a gzip file, as `decompress` does."""
     _check_start(data[:4], 0, len(data), name)
-    try:
+    with system_errors(name):
         return _library()(data, name, max_bytes)
-    except MemoryError as error:
-        raise refused_by_system(name, error) from error
 
 
 def unpacked(
@@ -76,14 +71,11 @@ def unpacked(
 
     All is verified once the last piece is taken.
     """
-    try:
-        with open(path, "rb") as file:
-            n_packed = os.fstat(file.fileno()).st_size
-            if n_packed:
-                check_ratio(n_packed, name, max_bytes if least is None else least, held)
-            yield from unpacked_from(file, name, max_bytes)
-    except (OSError, MemoryError) as error:
-        raise refused_by_system(name, error) from error
+    with system_errors(name), open(path, "rb") as file:
+        n_packed = os.fstat(file.fileno()).st_size
+        if n_packed:
+            check_ratio(n_packed, name, max_bytes if least is None else least, held)
+        yield from unpacked_from(file, name, max_bytes)
 
 
 def unpacked_from(file: IO[bytes], name: str, max_bytes: int) -> Iterator[bytes]:
@@ -96,15 +88,13 @@ def peek(path: str, name: str, n_bytes: int) -> bytes:
     found = b""
     unpack = zlib.decompressobj(wbits=31)
     try:
-        with open(path, "rb") as file:
+        with system_errors(name), open(path, "rb") as file:
             data = file.read(2**14)
             _check_start(data[:4], 0, len(data), name)
             # Headers of gzip may be long and blocks may be empty, but not without end.
             while data and not unpack.eof and len(found) < n_bytes and file.tell() <= 2**20:
                 found += unpack.decompress(data, n_bytes - len(found))
                 data = unpack.unconsumed_tail or file.read(2**14)
-    except (OSError, MemoryError) as error:
-        raise refused_by_system(name, error) from error
     except zlib.error as error:
         raise _damaged(name, error) from error
     check_once(found, path, name)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from skedema.scans._budget import DEFAULT_MAX_BYTES, check_budget
 from skedema.scans._voxels import as_volume, check_not_blank, check_shape, check_type
-from skedema.scans.errors import ScanError, broken, unreadable
+from skedema.scans.errors import ScanError, broken, library_errors
 from skedema.scans.formats._geometry import Affine, check_affine, nifti_affine, stated_affine
 from skedema.scans.formats.arrays import array_digest
 from skedema.scans.formats.base import Format, format_of
@@ -51,11 +51,8 @@ class Image(Format):
         affine = image_affine(cell, name)
         check_type(np.dtype(proxy.dtype), name)
         check_budget(cell.shape, np.dtype(np.float32), name, max_bytes)
-        try:
-            with np.errstate(over="ignore"):
-                voxels = _in_slabs(proxy) if is_proxy(proxy) else np.asanyarray(proxy, np.float32)
-        except Exception as error:  # gzip, zlib, short files and senseless headers raise many types
-            raise unreadable(name, error) from error
+        with library_errors(name), np.errstate(over="ignore"):
+            voxels = _in_slabs(proxy) if is_proxy(proxy) else np.asanyarray(proxy, np.float32)
         return Scan(as_volume(voxels, name, max_bytes), affine)
 
     def key(self, cell: Any, name: str) -> tuple[Any, ...]:
@@ -93,15 +90,11 @@ class Mgz(Format):
         data = decompress(cell, name, n_bytes + _MGH_FOOTER, least=n_bytes, held=held)
         if data.size < n_bytes:
             raise broken(name, f"there are {data.size:,} bytes, the header promises {n_bytes:,}")
-        try:
+        with library_errors(name):
             # Without the voxels: nibabel would copy them, twice.
             kind: Any = nibabel.freesurfer.mghformat.MGHHeader
             header = kind(data[:_MGH_HEADER].tobytes())
             affine = check_affine(header.get_affine(), shape[:3], name)
-        except ScanError:
-            raise
-        except Exception as error:
-            raise unreadable(name, error) from error
         flat = np.frombuffer(data, stored, math.prod(shape), offset=_MGH_HEADER)
         check_not_blank(flat, name)
         return Scan(as_volume(flat.reshape(shape, order="F"), name, max_bytes), affine)

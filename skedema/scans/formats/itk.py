@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from skedema.scans._budget import check_budget
 from skedema.scans._voxels import as_volume, check_not_blank, check_shape
-from skedema.scans.errors import ScanError, broken, refused_by_system, unreadable
+from skedema.scans.errors import broken, library_errors, system_errors, unreadable
 from skedema.scans.formats._geometry import check_affine
-from skedema.scans.formats._stored import from_pieces, is_wide, pieces_of
+from skedema.scans.formats._stored import from_pieces, is_wide, read_stored
 from skedema.scans.formats.base import Format
 from skedema.scans.formats.gzipped import check_ratio, decompress_bytes, unpacked_from
 from skedema.scans.formats.itk_header import CONVERT, MAX_HEADER, ItkHeader, read_meta, read_nrrd
@@ -50,10 +50,8 @@ class MetaImage(Format):
         check_shape(header.shape, name, "SimpleITK.ReadImage(path)[:, :, :, 0], written anew")
         check_budget(header.shape, np.dtype(np.float32), name, max_bytes)
         affine = check_affine(header.affine, header.shape, name)
-        flat = _voxels(image, name)
-        if header.packed != "zlib" and not is_wide(header.dtype):
-            check_not_blank(flat, name)
-        return Scan(as_volume(flat.reshape(header.shape, order="F"), name, max_bytes), affine)
+        voxels = _voxels(image, name).reshape(header.shape, order="F")
+        return Scan(as_volume(voxels, name, max_bytes), affine)
 
 
 class MetaHeader(MetaImage):
@@ -72,20 +70,13 @@ class Nrrd(MetaImage):
 
 
 def _image(path: str, name: str) -> _Image:
-    try:
-        with open(path, "rb") as file:
-            start = file.read(MAX_HEADER)
-    except (OSError, MemoryError) as error:
-        raise refused_by_system(name, error) from error
+    with system_errors(name), open(path, "rb") as file:
+        start = file.read(MAX_HEADER)
     if not start:
         raise broken(name, "the file is empty", CONVERT)
     read = read_nrrd if path.lower().endswith(".nrrd") else read_meta
-    try:
+    with library_errors(name, CONVERT):
         header, at = read(start, name)
-    except ScanError:
-        raise
-    except Exception as error:  # what should be numbers is none, or there are too few
-        raise unreadable(name, error, CONVERT) from error
     file_name = header.file
     if not file_name:
         return _Image(header, path, at)
@@ -108,7 +99,7 @@ def _voxels(image: _Image, name: str) -> NDArray[Any]:
     n_bytes = n * header.dtype.itemsize
     flat: NDArray[Any]
     try:
-        with open(image.path, "rb") as file:
+        with system_errors(name), open(image.path, "rb") as file:
             n_stored = os.fstat(file.fileno()).st_size - image.start
             file.seek(image.start)
             if header.packed:
@@ -117,18 +108,15 @@ def _voxels(image: _Image, name: str) -> NDArray[Any]:
                 _check_size(n_stored, n_bytes, name)
             if header.packed == "zlib":
                 flat = from_pieces(_inflated(file, name, n_bytes), header.dtype, n, name)
-            elif header.packed == "gzip" and is_wide(header.dtype):
-                flat = from_pieces(unpacked_from(file, name, n_bytes), header.dtype, n, name)
-            elif header.packed == "gzip":
-                flat = np.frombuffer(decompress_bytes(file.read(), name, n_bytes), np.uint8)
-                _check_size(flat.size, n_bytes, name)
-                return flat.view(header.dtype)
+            elif not header.packed:
+                flat = read_stored(file, header.dtype, n, name)
             elif is_wide(header.dtype):
-                flat = from_pieces(pieces_of(file), header.dtype, n, name)
+                flat = from_pieces(unpacked_from(file, name, n_bytes), header.dtype, n, name)
             else:
-                flat = np.fromfile(file, header.dtype, n)
-    except (OSError, MemoryError) as error:
-        raise refused_by_system(name, error) from error
+                data = np.frombuffer(decompress_bytes(file.read(), name, n_bytes), np.uint8)
+                _check_size(data.size, n_bytes, name)
+                flat = data.view(header.dtype)
+                check_not_blank(flat, name)
     except zlib.error as error:
         raise unreadable(name, error) from error
     _check_size(flat.size * header.dtype.itemsize, n_bytes, name)

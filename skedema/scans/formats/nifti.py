@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from skedema.scans._budget import DEFAULT_MAX_BYTES, check_budget
 from skedema.scans._voxels import check_finite, check_not_blank
-from skedema.scans.errors import ScanError, broken, refused_by_system
+from skedema.scans.errors import ScanError, broken, system_errors
 from skedema.scans.formats._geometry import nifti_affine, stated_affine
 from skedema.scans.formats._stored import from_pieces, is_wide, pieces_of, scaled
 from skedema.scans.formats.base import Format
@@ -98,13 +98,10 @@ def _exactly(path: str, name: str, header: NiftiHeader) -> NDArray[np.uint8]:
         data = decompress(path, name, n_bytes, held=_held_bytes(header))
         n_found = data.size
     else:
-        try:
-            with open(path, "rb") as file:
-                n_found = os.fstat(file.fileno()).st_size
-                data = np.fromfile(file, np.uint8, n_bytes if n_found == n_bytes else 0)
-                n_found = n_found if n_found != n_bytes else data.size
-        except (OSError, MemoryError) as error:
-            raise refused_by_system(name, error) from error
+        with system_errors(name), open(path, "rb") as file:
+            n_found = os.fstat(file.fileno()).st_size
+            data = np.fromfile(file, np.uint8, n_bytes if n_found == n_bytes else 0)
+            n_found = n_found if n_found != n_bytes else data.size
     _check_length(n_found, n_bytes, name)
     return data
 
@@ -112,21 +109,18 @@ def _exactly(path: str, name: str, header: NiftiHeader) -> NDArray[np.uint8]:
 def _by_pieces(path: str, name: str, header: NiftiHeader) -> NDArray[np.float32]:
     """Read and scale a file that must unpack to just so many bytes, few of them at a time."""
     n_bytes = header.n_bytes
-    try:
-        with open(path, "rb") as file:
-            if path.lower().endswith(".gz"):
-                pieces = unpacked(path, name, n_bytes, held=_held_bytes(header))
-            else:
-                _check_length(os.fstat(file.fileno()).st_size, n_bytes, name)
-                pieces = pieces_of(file)
-            start = b""
-            while len(start) < header.offset and (piece := next(pieces, b"")):
-                start += piece
-            voxels = chain([start[header.offset :]], pieces)
-            n = (n_bytes - header.offset) // header.dtype.itemsize
-            volume = from_pieces(voxels, header.dtype, n, name, header.slope, header.inter)
-    except (OSError, MemoryError) as error:
-        raise refused_by_system(name, error) from error
+    with system_errors(name), open(path, "rb") as file:
+        if path.lower().endswith(".gz"):
+            pieces = unpacked(path, name, n_bytes, held=_held_bytes(header))
+        else:
+            _check_length(os.fstat(file.fileno()).st_size, n_bytes, name)
+            pieces = pieces_of(file)
+        start = b""
+        while len(start) < header.offset and (piece := next(pieces, b"")):
+            start += piece
+        voxels = chain([start[header.offset :]], pieces)
+        n = (n_bytes - header.offset) // header.dtype.itemsize
+        volume = from_pieces(voxels, header.dtype, n, name, header.slope, header.inter)
     missing = (n - volume.size) * header.dtype.itemsize
     _check_length(n_bytes - missing, n_bytes, name)
     extensions = np.frombuffer(start[: header.offset], np.uint8)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skedema.scans._voxels import check_shape, check_type
-from skedema.scans.errors import ScanError, broken, refused_by_system
+from skedema.scans.errors import ScanError, broken, system_errors
 from skedema.scans.formats._stored import held_type
 from skedema.scans.formats.gzipped import check_once, peek, unpacked
 
@@ -77,7 +77,7 @@ def read_header(path: str, name: str, pair: bool = False) -> NiftiHeader:
 
 def _start(path: str, name: str, pair: bool) -> bytes:
     gz = path.lower().endswith(".gz")
-    try:
+    with system_errors(name):
         if gz and pair:  # nothing but the header: verify it here
             start = b""
             for piece in unpacked(path, name, MAX_OFFSET, least=348):
@@ -88,8 +88,6 @@ def _start(path: str, name: str, pair: bool) -> bytes:
             return peek(path, name, 540)
         with open(path, "rb") as file:
             return file.read(540)
-    except (OSError, MemoryError) as error:
-        raise refused_by_system(name, error) from error
 
 
 def _size_and_order(start: bytes, name: str) -> tuple[int, str]:

@@ -7,12 +7,11 @@ import os
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skedema.scans._budget import check_budget
-from skedema.scans._voxels import as_volume, check_not_blank, check_shape, check_type
-from skedema.scans.errors import broken, refused_by_system, unreadable
-from skedema.scans.formats._stored import from_pieces, is_wide, pieces_of
+from skedema.scans._voxels import as_volume, check_shape, check_type
+from skedema.scans.errors import broken, system_errors, unreadable
+from skedema.scans.formats._stored import read_stored
 from skedema.scans.formats.base import Format
 from skedema.scans.scan import Scan
 
@@ -30,24 +29,16 @@ class Npy(Format):
 
     def load(self, cell: str, name: str, max_bytes: int) -> Scan:
         """Read the voxels as float32."""
-        try:
-            with open(cell, "rb") as file:
-                shape, fortran, dtype = _header(file, name)
-                check_budget(shape, np.dtype(np.float32), name, max_bytes)
-                n_bytes = file.tell() + math.prod(shape) * dtype.itemsize
-                n_found = os.fstat(file.fileno()).st_size
-                if n_found != n_bytes:
-                    raise broken(
-                        name, f"it has {n_found:,} bytes, its header promises {n_bytes:,}", _SAVE
-                    )
-                n = math.prod(shape)
-                if is_wide(dtype):
-                    flat: NDArray[Any] = from_pieces(pieces_of(file), dtype, n, name)
-                else:
-                    flat = np.fromfile(file, dtype, n)
-                    check_not_blank(flat, name)
-        except (OSError, MemoryError) as error:
-            raise refused_by_system(name, error) from error
+        with system_errors(name), open(cell, "rb") as file:
+            shape, fortran, dtype = _header(file, name)
+            check_budget(shape, np.dtype(np.float32), name, max_bytes)
+            n_bytes = file.tell() + math.prod(shape) * dtype.itemsize
+            n_found = os.fstat(file.fileno()).st_size
+            if n_found != n_bytes:
+                raise broken(
+                    name, f"it has {n_found:,} bytes, its header promises {n_bytes:,}", _SAVE
+                )
+            flat = read_stored(file, dtype, math.prod(shape), name)
         voxels = flat.reshape(shape, order="F" if fortran else "C")
         return Scan(as_volume(voxels, name, max_bytes), None)
 
