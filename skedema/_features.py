@@ -38,7 +38,7 @@ class View(NamedTuple):
     mirror: bool
 
 
-class Encoder(Protocol):
+class FittedEncoder(Protocol):
     """What turns scans into features, each by itself."""
 
     def recipe(self) -> str | None:
@@ -129,7 +129,7 @@ class FeatureCache:
         self._choosing = Lock()
 
     def get(
-        self, encoder: Encoder, volumes: Volumes, views: Sequence[View], keep: bool
+        self, encoder: FittedEncoder, volumes: Volumes, views: Sequence[View], keep: bool
     ) -> list[np.ndarray]:
         """Give the features of views, encoding those that are not known.
 
@@ -173,7 +173,7 @@ class FeatureCache:
 
 
 def features_of(
-    encoder: Encoder,
+    encoder: FittedEncoder,
     volumes: Volumes,
     rows: np.ndarray,
     mirrored: Sequence[bool] = (False,),
@@ -184,7 +184,7 @@ def features_of(
 
     Parameters
     ----------
-    encoder : Encoder
+    encoder : FittedEncoder
         What computes them.
     volumes : Volumes
         Of a group of patients.

@@ -13,7 +13,7 @@ from sklearn.frozen import FrozenEstimator
 from torch import nn
 
 from skedema._caching.memory import memory_folder, memory_for_others
-from skedema._features import Encoder, ModuleEncoder, features_of
+from skedema._features import FittedEncoder, ModuleEncoder, features_of
 from skedema._rng import isolated_rng
 from skedema._scan_column import Scans
 from skedema._training.encoding import TransformerEncoder
@@ -196,7 +196,7 @@ class ImageSide:
             views = features_of(how, volumes, rows, mirrored, keep=keep)
         return [self._of_everyone(view, volumes, encoder) for view in views]
 
-    def _encoder(self, encoder: Any, device: torch.device) -> Encoder:
+    def _encoder(self, encoder: Any, device: torch.device) -> FittedEncoder:
         if isinstance(encoder, nn.Module):
             settings = (self.dtype,)
             return ModuleEncoder(encoder.eval(), self.reader, device, settings, self.dtype)
