@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
-from threading import RLock, local
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from threading import Lock, RLock
+from typing import Any, NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from skedema._caching.cache import Cache
 from skedema._caching.identity import module_identity
+from skedema._device import full_float32, on_device
 from skedema._each import bar
-from skedema._scan_column import Scans
+from skedema._volumes import Volumes
+from skedema.modules.fused import as_tokens
+from skedema.modules.mirror import mirrored
 from skedema.scans import VolumeReader
 from skedema.scans._content import kept_as
 from skedema.scans.cache import reading
@@ -25,95 +29,131 @@ DEFAULT_MAX_BYTES = 2**28
 
 # Features on disk outlive the code that made them: raise this when an encoder gives other numbers.
 _ENCODING = 1
-_this_thread = local()
+
+
+class View(NamedTuple):
+    """A scan, by its row, as it is or mirrored left to right."""
+
+    row: int
+    mirror: bool
+
+
+class FittedEncoder(Protocol):
+    """What turns scans into features, each by itself."""
+
+    def recipe(self) -> str | None:
+        """Tell all that features depend on but the scan; None where that cannot be told."""
+
+    def encode(self, volumes: Volumes, views: Sequence[View], keep: bool) -> Iterator[np.ndarray]:
+        """Give the features of one view after the other, those of a scan together.
+
+        Whether to `keep` volumes tells if they are going to be asked for again.
+        """
+
+
+def _tokens(module: nn.Module, volume: Tensor) -> Tensor:
+    return as_tokens(module(volume))
+
+
+@dataclass(frozen=True)
+class ModuleEncoder:
+    """A torch module, and the reader of its volumes.
+
+    Parameters
+    ----------
+    module : Module
+        In evaluation mode. It stays where it is; on another device a copy computes.
+    reader : VolumeReader
+        How scans are read for it.
+    device : torch.device
+        Where to compute.
+    settings : tuple
+        What else decides, each told by its text.
+    dtype : torch.dtype
+        Of the volumes.
+    function : callable
+        From the module and a volume (1, C, X, Y, Z) to (1, ...); features are what is within.
+    """
+
+    module: nn.Module
+    reader: VolumeReader
+    device: torch.device
+    settings: tuple[object, ...]
+    dtype: torch.dtype = torch.float32
+    function: Callable[[Any, Tensor], Tensor] = _tokens
+
+    def recipe(self) -> str | None:
+        weights = module_identity(self.module)
+        if weights is None:
+            return None
+        # Kinds of device differ in last bits, and so may versions of torch.
+        versions = self.device.type, f"torch {torch.__version__}", reading(self.reader)
+        return ", ".join(map(str, (weights, *self.settings, *versions)))
+
+    def encode(self, volumes: Any, views: Sequence[View], keep: bool) -> Iterator[np.ndarray]:
+        """Encode one by one: in a batch, the last bits would depend on the others."""
+        module = on_device(self.module, self.device)
+        rows = np.array(list(dict.fromkeys(view.row for view in views)), dtype=int)
+        of_rows = groupby(views, key=lambda view: view.row)
+        for volume, (_, of_row) in zip(volumes.stream(rows, keep=keep), of_rows, strict=True):
+            batch = torch.tensor(volume[None], dtype=self.dtype, device=self.device)
+            for view in of_row:
+                with torch.inference_mode(), full_float32(self.device):
+                    encoded = self.function(module, mirrored(batch) if view.mirror else batch)
+                yield encoded[0].cpu().numpy()
 
 
 class FeatureCache:
-    """Features that were computed, the least recently used dropped first.
+    """Features that were computed.
 
     The key of a feature is its scan (`scan_key`: a file that was written anew is another scan) and
-    a recipe, a text that tells all that the numbers depend on: reader, weights, precision. With a
-    `memory` features are also on disk, there by the content of the file. Safe to use from several
-    threads: what two of them ask for at once is computed once.
+    the recipe of its encoder. With a `memory` features are also on disk, there by the content of
+    the file. Safe to use from several threads: what two of them ask for at once is computed once.
 
     Parameters
     ----------
     max_bytes : int, default=2**28
-        Bytes of features to keep between calls. A call gives all that it is asked for, even where
-        that is more.
+        Bytes of features to keep between calls, the least recently used dropped first. A call
+        gives all that it is asked for, even where that is more.
 
     Attributes
     ----------
     n_encoded : int
-        How many scans were encoded so far (not found in memory or on disk).
+        How many views of scans were encoded so far (not found in memory or on disk).
     """
 
     def __init__(self, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
         self.n_encoded = 0
         self._kept: Cache[np.ndarray] = Cache("features", _ENCODING, max_bytes, kept_as)
         self._locks: WeakValueDictionary[str, Any] = WeakValueDictionary()
-        self._choosing = RLock()
+        self._choosing = Lock()
 
     def get(
-        self,
-        scans: Scans,
-        rows: np.ndarray,
-        recipe: str | None,
-        encode: Callable[[np.ndarray], Iterable[np.ndarray]],
-        *,
-        memory: Path | None = None,
-        verbose: int = 0,
-    ) -> np.ndarray:
-        """Give the features of scans, computing those that are not kept.
+        self, encoder: FittedEncoder, volumes: Volumes, views: Sequence[View], keep: bool
+    ) -> list[np.ndarray]:
+        """Give the features of views, encoding those that are not known.
 
         Each is kept as soon as it is there, so that an interrupt loses one scan's work.
-
-        Parameters
-        ----------
-        scans : Scans
-            A group of patients.
-        rows : ndarray of int of shape (n,)
-            Which of them, at least one; they have a scan.
-        recipe : str or None
-            All that features depend on but the scan; None to compute them in any case.
-        encode : callable
-            From rows to the features of each, one after the other. They do not depend, in any
-            bit, on which others are asked for.
-        memory : path or None, default=None
-            Where features are also kept on disk: in the folder ``skedema/features`` of it.
-        verbose : int, default=0
-            Above 0, shows how many scans are left, on standard error.
-
-        Returns
-        -------
-        ndarray of shape (n, ...)
-            A new array.
-
-        Raises
-        ------
-        ScanError
-            If a scan cannot be read; the message names row and file.
         """
+        recipe = encoder.recipe()
         if recipe is None:
-            self.n_encoded += len(rows)
-            return np.stack(list(_shown(encode(rows), len(rows), verbose)))
-        keys = [(scans.key(row), recipe) for row in rows]
+            self.n_encoded += len(views)
+            return list(_shown(encoder.encode(volumes, views, keep), len(views), volumes.verbose))
+        keys = [(volumes.keys[view.row], _recipe_of(view, recipe)) for view in views]
         found = self._kept.find(keys)
         if len(found) < len(set(keys)):
             with self._lock_of(recipe):
-                found |= self._kept.find([key for key in keys if key not in found], memory)
-                missing = {key: row for key, row in zip(keys, rows, strict=True)}
-                missing = {key: row for key, row in missing.items() if key not in found}
-                todo = np.array(list(missing.values()), dtype=int)
-                encoded = _shown(encode(todo), len(todo), verbose) if missing else iter(())
-                for (key, row), feature in zip(missing.items(), encoded, strict=True):
-                    # An encoder that keeps features itself has counted already.
-                    self.n_encoded += self._kept.peek(key) is None
+                found |= self._kept.find([key for key in keys if key not in found], volumes.memory)
+                missing = {k: view for k, view in zip(keys, views, strict=True) if k not in found}
+                encoded = encoder.encode(volumes, list(missing.values()), keep)
+                shown = _shown(encoded, len(missing), volumes.verbose)
+                for (key, view), feature in zip(missing.items(), shown, strict=True):
+                    self.n_encoded += 1
                     found[key] = feature
                     # A file that was written anew meanwhile is not what the key tells.
-                    if scans.key(row) == key[0]:
-                        self._kept.put(key, feature, memory)
-        return np.stack([found[key] for key in keys])
+                    if volumes.scans.key(view.row) == key[0]:
+                        self._kept.put(key, feature, volumes.memory)
+        return [found[key] for key in keys]
 
     def clear(self) -> None:
         """Forget all features; `n_encoded` stays."""
@@ -125,59 +165,59 @@ class FeatureCache:
         return self._kept.nbytes
 
     def _lock_of(self, recipe: str) -> Any:
-        with self._choosing:
+        with self._choosing:  # re-entrant: an encoder may be made of another with its recipe
             return self._locks.setdefault(recipe, RLock())
 
     def __reduce__(self) -> tuple[type[FeatureCache], tuple[int]]:
         return type(self), (self._kept.max_bytes,)
 
 
-def _shown(encoded: Iterable[np.ndarray], n: int, verbose: int) -> Iterator[np.ndarray]:
-    """Show progress, unless an outer call does so already."""
-    if not verbose or getattr(_this_thread, "shows", False):
-        yield from encoded
-        return
-    _this_thread.shows = True
-    try:
-        with bar("encoding scans", "scan", n) as progress:
-            for feature in encoded:
-                progress.update()
-                yield feature
-    finally:
-        _this_thread.shows = False
-
-
-def recipe_of(
-    module: nn.Module, reader: VolumeReader, device: torch.device, *settings: object
-) -> str | None:
-    """Tell all that the features of a torch module depend on besides the scan.
+def features_of(
+    encoder: FittedEncoder,
+    volumes: Volumes,
+    rows: np.ndarray,
+    mirrored: Sequence[bool] = (False,),
+    *,
+    keep: bool = False,
+) -> list[np.ndarray]:
+    """Give the features of scans, each computed once however often it is asked for.
 
     Parameters
     ----------
-    module : Module
-        In evaluation mode.
-    reader : VolumeReader
-        How scans are read for it.
-    device : torch.device
-        Where it computes; kinds of device differ in last bits, and so may versions of torch.
-    *settings : object
-        What else decides, each told by its text.
+    encoder : FittedEncoder
+        What computes them.
+    volumes : Volumes
+        Of a group of patients.
+    rows : ndarray of int of shape (n,)
+        Which of them, at least one; they have a scan.
+    mirrored : sequence of bool, default=(False,)
+        How each scan is looked at: as it is, or mirrored left to right. It is read once for all.
+    keep : bool, default=False
+        Whether volumes are kept in memory, since they are going to be asked for again.
 
     Returns
     -------
-    str or None
-        None where the module cannot be pickled.
+    list of ndarray of shape (n, ...)
+        New arrays, one for each way.
     """
-    weights = module_identity(module)
-    if weights is None:
-        return None
-    parts = [weights, *settings, device.type, f"torch {torch.__version__}", reading(reader)]
-    return ", ".join(map(str, parts))
+    views = [View(row, mirror) for row in rows.tolist() for mirror in mirrored]
+    found = features.get(encoder, volumes, views, keep)
+    return [np.stack(found[k :: len(mirrored)]) for k in range(len(mirrored))]
 
 
-def recipe_of_mirrored(recipe: str | None) -> str | None:
-    """Tell what the features of scans that are mirrored left to right depend on."""
-    return None if recipe is None else f"{recipe}, mirrored left to right"
+def _recipe_of(view: View, recipe: str) -> str:
+    return f"{recipe}, mirrored left to right" if view.mirror else recipe
+
+
+def _shown(encoded: Iterable[np.ndarray], n: int, verbose: int) -> Iterator[np.ndarray]:
+    """Show progress; a single one needs none."""
+    if not verbose or n < 2:
+        yield from encoded
+        return
+    with bar("encoding scans", "scan", n) as progress:
+        for feature in encoded:
+            progress.update()
+            yield feature
 
 
 #: The cache of this process.

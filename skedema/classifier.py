@@ -38,6 +38,8 @@ def _trains_in_parts(estimator: AttentionMixerClassifier) -> bool:
     return True
 
 
+# Longer than other classes: each parameter is documented, checked and stored here, as scikit-learn
+# has it. What a fit does is in `FusedEstimator`, what is about labels in `_training.target`.
 class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
     """Classify patients from a scan, clinical variables, or both.
 

@@ -191,3 +191,22 @@ def test_it_is_the_default_and_fits_a_small_table_as_it_is(cohort):
 def test_what_is_trained_with_the_classifier_unless_told(frozen, encoder, trained):
     given = {"frozen": frozen, "pca": make_pipeline(VolumeReader(), PCA())}.get(encoder, encoder)
     assert is_trained(make_encoder(given), "auto") is trained
+
+
+class Doubled(ViTAutoencoder):
+    """Gives other features than its network, and says so."""
+
+    def transform(self, X):
+        return 2 * super().transform(X)
+
+    def features_digest(self):
+        return f"doubled {super().features_digest()}"
+
+
+def test_a_transform_of_a_subclass_is_what_counts(cohort, frozen):
+    X, y = cohort
+    scans = list(X["scan"].dropna())
+    own = Doubled(**frozen.estimator.get_params(deep=False)).fit(scans)
+    clf = classifier(encoder=FrozenEstimator(own)).fit(X, y)
+    tokens = clf.net_.module_.scan_tokens
+    assert_allclose(tokens.mean, own.transform(scans).mean(axis=0), rtol=1e-4, atol=1e-6)

@@ -233,7 +233,7 @@ def test_results_are_those_without_a_cache(cohort, frozen, kind, monkeypatch):
     expected = clf.fit(X, y).predict_proba(X)
     fitted_encoders.clear()
     with monkeypatch.context() as patch:
-        patch.setattr("skedema._training.image_side.features", FeatureCache(max_bytes=100))
+        patch.setattr("skedema._features.features", FeatureCache(max_bytes=100))
         with counting() as found:
             assert_array_equal(clone(clf).fit(X, y).predict_proba(X), expected)
     assert found["read"] == 0  # volumes are held from the first fit

@@ -35,8 +35,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from skedema import AttentionMixerClassifier, ScanError, ViTAutoencoder, VolumeReader
-from skedema._features import FeatureCache, features
+from skedema._features import FeatureCache, ModuleEncoder, features
 from skedema._pretraining.loop import Training
+from skedema._training.encoding import TransformerEncoder
 from skedema.encoders import CNN, ViT
 from skedema.scans.cache import volumes
 
@@ -193,12 +194,8 @@ def test_cohorts_in_which_scans_repeat_are_encoded_once_a_scan(cohort, frozen):
 
 
 def uncached(monkeypatch: pytest.MonkeyPatch) -> None:
-    get = FeatureCache.get
-
-    def compute(self, scans, rows, recipe, encode, **options):
-        return get(self, scans, rows, None, encode, **options)
-
-    monkeypatch.setattr(FeatureCache, "get", compute)
+    for kind in (ModuleEncoder, TransformerEncoder):
+        monkeypatch.setattr(kind, "recipe", lambda _: None)
     monkeypatch.setattr("skedema._training.fitted.identity", lambda _: None)
 
 
@@ -227,7 +224,7 @@ def test_a_cache_too_small_for_the_cohort_changes_nothing(cohort, frozen, monkey
     X, y = cohort
     clf = classifier(encoder=frozen["autoencoder"])
     expected = clf.fit(X, y).predict_proba(X)
-    monkeypatch.setattr("skedema._training.image_side.features", FeatureCache(max_bytes=100))
+    monkeypatch.setattr("skedema._features.features", FeatureCache(max_bytes=100))
     assert_array_equal(clone(clf).fit(X, y).predict_proba(X), expected)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self, cast
 
 import numpy as np
@@ -15,16 +15,16 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from skedema._caching.memory import memory_folder
-from skedema._device import device_at_hand, full_float32, on_device
-from skedema._features import features, recipe_of, recipe_of_mirrored
+from skedema._device import device_at_hand
+from skedema._features import ModuleEncoder, View, features_of
 from skedema._pretraining.loop import Stage
 from skedema._pretraining.precision import precision
 from skedema._pretraining.run import first_reader, first_stage
-from skedema._pretraining.source import RowSource, ScanSource, Source, holds_rows, take_every_scan
+from skedema._pretraining.source import RowSource, Source, holds_rows, take_every_scan
 from skedema._told import tell
 from skedema._torch_state import own_torch_state
+from skedema._volumes import Volumes
 from skedema.modules.masked_autoencoder import MaskedAutoencoder, Pool
-from skedema.modules.mirror import mirrored
 from skedema.modules.pooled_encoder import PooledEncoder
 from skedema.modules.reference_weights import WeightsReport, load_reference_weights
 from skedema.scans import VolumeReader
@@ -160,9 +160,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         str or None
             Equal for estimators that give equal features; None where it cannot be told.
         """
-        check_is_fitted(self)
-        device = device_at_hand(self.device)
-        return recipe_of(self.module_, self.volume_, device, self.pool, self._features_dtype())
+        return self._encoder().recipe()
 
     @own_torch_state()
     def network(self) -> PooledEncoder:
@@ -203,7 +201,6 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             When scans are missing or cannot be read.
         """
         check_is_fitted(self)
-        source = self._source(X, self.volume_, reset=False)
         generator = torch.Generator().manual_seed(random_state)
         noise = torch.rand((1, self.module_.n_patches), generator=generator)
 
@@ -213,7 +210,9 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             hidden = masked.mask.unsqueeze(-1).expand_as(masked.prediction)
             return torch.where(module.patches.join(hidden).bool(), rebuilt, volume)
 
-        return np.stack(list(self._apply(source, np.arange(len(source)), rebuild)))
+        source = self._source(X, self.volume_, reset=False)
+        views = [View(row, mirror=False) for row in range(len(source))]
+        return np.stack(list(self._encoder(rebuild).encode(source, views, keep=False)))
 
     @property
     def _n_features_out(self) -> int:
@@ -222,25 +221,35 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
     @own_torch_state()
     def _features(self, X: Any, *, mirror: bool) -> NDArray[np.float32]:
-        check_is_fitted(self)
-        self._validate_params()
-        source, pool = self._source(X, self.volume_, reset=False), cast(Pool, self.pool)
-
-        def describe(module: MaskedAutoencoder, volume: Tensor) -> Tensor:
-            return module.features(mirrored(volume) if mirror else volume, pool)
-
-        def encode(rows: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
-            return self._apply(source, rows, describe)
-
+        encoder = self._encoder()
+        source = self._source(X, self.volume_, reset=False)
         rows = np.arange(len(source))
         if isinstance(source, RowSource):
-            return np.stack(list(encode(rows)))
-        recipe = self.features_digest()
-        if mirror:
-            recipe = recipe_of_mirrored(recipe)
-        return features.get(
-            source.scans, rows, recipe, encode, memory=source.memory, verbose=int(self.verbose)
-        )
+            views = [View(row, mirror) for row in rows.tolist()]
+            return np.stack(list(encoder.encode(source, views, keep=False)))
+        return features_of(encoder, source, rows, (mirror,))[0]
+
+    def _as_module(self) -> ModuleEncoder | None:
+        """Hand over what `transform` computes with; None where a subclass has one of its own."""
+        same = type(self).transform is FittedAutoencoder.transform
+        return self._encoder() if same else None
+
+    def _encoder(
+        self, function: Callable[[MaskedAutoencoder, Tensor], Tensor] | None = None
+    ) -> ModuleEncoder:
+        """Give the module with its reader; it computes features unless told a `function`."""
+        check_is_fitted(self)
+        self._validate_params()
+        device, pool = device_at_hand(self.device), cast(Pool, self.pool)
+        dtype = torch.bfloat16 if self.dtype == "bfloat16" else torch.float32
+
+        def compute(module: MaskedAutoencoder, volume: Tensor) -> Tensor:
+            with precision(dtype, device):
+                result = function(module, volume) if function else module.features(volume, pool)
+            return result.float()
+
+        settings = (pool, dtype)
+        return ModuleEncoder(self.module_, self.volume_, device, settings, function=compute)
 
     def _source(self, X: Any, reader: VolumeReader, *, reset: bool) -> Source:
         if holds_rows(X):
@@ -249,24 +258,8 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         if reset:
             for name in ("n_features_in_", "feature_names_in_"):
                 self.__dict__.pop(name, None)
-        return ScanSource(take_every_scan(X), reader, memory_folder(self.memory), self.n_jobs)
-
-    def _apply(
-        self,
-        source: Source,
-        rows: NDArray[np.int64],
-        function: Callable[[MaskedAutoencoder, Tensor], Tensor],
-    ) -> Iterator[NDArray[np.float32]]:
-        """Apply a function to one volume at a time."""
-        device, dtype = device_at_hand(self.device), self._features_dtype()
-        module = on_device(self.module_, device)
-        for volume in source.stream(rows, keep=False):
-            with torch.inference_mode(), precision(dtype, device), full_float32(device):
-                result = function(module, torch.tensor(volume[None], device=device))
-            yield result[0].float().cpu().numpy()
-
-    def _features_dtype(self) -> torch.dtype:
-        return torch.bfloat16 if self.dtype == "bfloat16" else torch.float32
+        memory = memory_folder(self.memory)
+        return Volumes(take_every_scan(X), reader, memory, self.n_jobs, int(self.verbose))
 
     def _stage(self) -> Stage:
         # A copy: whatever stops a run that goes on leaves the last one's weights whole.

@@ -13,54 +13,13 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from skedema._caching.digest import digest
-from skedema._each import n_processes, one_ahead
-from skedema._scan_column import Scans, Volumes, take_scans
+from skedema._scan_column import Scans, take_scans
+from skedema._volumes import Volumes
 from skedema.frames import listing, read_table
 from skedema.scans import ScanError
-from skedema.scans._content import by_content
-from skedema.scans._remarks import tell
-from skedema.scans.cache import reading, volumes
-from skedema.scans.files import scan_key
 from skedema.scans.reader import scan_cells
 
 Rows = NDArray[np.int64]
-
-
-class ScanSource(Volumes):
-    """Scans, none missing."""
-
-    def batches(self, batches: Sequence[Rows]) -> Iterator[Rows]:
-        """Give the batches, while `n_jobs` processes read the scans of later ones."""
-        n_jobs = n_processes(self.n_jobs, len(self.scans))
-        if n_jobs == 1:
-            yield from batches
-            return
-        # Enough scans to keep the processes busy, as long as the cache holds two groups and more.
-        n_scans = min(4 * n_jobs, volumes.max_bytes // (4 * math.prod(self.shape)) // 3)
-        ahead = max(1, n_scans // max(map(len, batches)))
-        groups = [batches[start : start + ahead] for start in range(0, len(batches), ahead)]
-        for group, _ in zip(groups, one_ahead(self._read, groups), strict=True):
-            yield from group
-
-    def names(self, rows: Rows) -> str:
-        """Name rows and files in a message."""
-        return self.scans.names(rows)
-
-    def digest(self) -> str:
-        """Identify the voxels: by the content of a file, so that copies and backups go on."""
-        keys = [by_content(scan_key(cell)) for cell in self.scans.cells]
-        return digest(repr((keys, reading(self._reader))))
-
-    def tell_odd(self) -> None:
-        """Warn of what is odd about the scans, once they were read; see `Scans.odd`."""
-        tell(self.scans.odd(self.about()), len(self))
-
-    def _read(self, batches: Sequence[Rows]) -> None:
-        cells = list(self.scans.cells[np.concatenate(batches)])
-        try:
-            volumes.read_ahead(self._reader, cells, self.memory, self.n_jobs)
-        except ScanError:
-            return  # `self[row]` meets it again and names the row
 
 
 class RowSource:
@@ -83,9 +42,9 @@ class RowSource:
     def __getitem__(self, row: int) -> NDArray[np.float32]:
         return np.asarray(self.rows[row].reshape(self.shape))
 
-    def stream(self, rows: Rows, *, keep: bool) -> Iterator[NDArray[np.float32]]:
+    def stream(self, rows: Rows, *, keep: bool = False) -> Iterator[NDArray[np.float32]]:
         """Give the volumes of rows."""
-        return (self[row] for row in rows.tolist())
+        return map(self.__getitem__, rows.tolist())
 
     def batches(self, batches: Sequence[Rows]) -> Iterator[Rows]:
         """Give the batches: there is nothing to read ahead."""
@@ -104,7 +63,7 @@ class RowSource:
 
 
 #: A group of volumes, one of which is in memory only while it is needed.
-Source: TypeAlias = ScanSource | RowSource
+Source: TypeAlias = Volumes | RowSource
 
 
 def holds_rows(X: Any) -> bool:

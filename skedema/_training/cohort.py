@@ -90,28 +90,7 @@ def split_patients(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Split off the patients that decide when to stop.
 
-    Parameters
-    ----------
-    codes : ndarray of int of shape (n,)
-        Class codes.
-    n_classes : int
-        Number of classes.
-    early_stopping, validation_fraction
-        As the classifier's.
-    seed : int
-        Decides who.
-
-    Returns
-    -------
-    train : ndarray of int
-        Rows to learn from.
-    valid : ndarray of int or None
-        Rows to watch; None without early stopping.
-
-    Raises
-    ------
-    ValueError
-        When early stopping is asked for and a class has too few patients.
+    Gives the rows to learn from, and those to watch; None without early stopping.
     """
     everyone = np.arange(len(codes))
     counts = np.bincount(codes, minlength=n_classes)

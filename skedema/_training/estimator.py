@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from skedema._caching.memory import memory_folder
 from skedema._device import device_at_hand, find_device
 from skedema._rng import isolated_rng
-from skedema._scan_column import Scans, Volumes
+from skedema._scan_column import Scans
 from skedema._torch_state import own_torch_state
 from skedema._training.build import build_net, build_network
 from skedema._training.clinical_side import ClinicalSide
@@ -28,7 +28,8 @@ from skedema._training.image_side import ImageSide
 from skedema._training.net import FusionNet
 from skedema._training.patients import Patients
 from skedema._training.target import Target
-from skedema._training.unusual import learn_usual, tell_odd, warn_of_unlike
+from skedema._training.unusual import learn_usual, warn_of_unlike
+from skedema._volumes import Volumes
 from skedema.encoders import make_encoder
 from skedema.frames import Table, find_columns
 from skedema.fusion import make_fusion
@@ -110,9 +111,9 @@ class FusedEstimator(BaseEstimator):
             seed=self._seed,
         )
         target = target.with_mean_of_one(train)
-        learners = cohort.take(train)
-        encoder = self.encoder_ if resume else self._fit_sides(learners)
-        learn = self._to_learn(learners, target.take(train), encoder, self.mirror)
+        training = cohort.take(train)
+        encoder = self.encoder_ if resume else self._fit_sides(training)
+        learn = self._to_learn(training, target.take(train), encoder, self.mirror)
         watch = None
         if valid is not None:
             watch = self._to_learn(cohort.take(valid), target.take(valid), encoder, False)
@@ -123,7 +124,7 @@ class FusedEstimator(BaseEstimator):
                 rates = {"lr": self.lr, "weight_decay": self.weight_decay}
                 self.net_.train_further(learn, watch, n_epochs, batch_size=batch_size, **rates)
             else:
-                network = self._new_network(learn, learners.scans, encoder, target.n_outputs)
+                network = self._new_network(learn, training.scans, encoder, target.n_outputs)
                 stopping = watch is not None
                 self.net_ = build_net(self, network, self._seed, batch_size, device, stopping)
                 self.net_.train_epochs(learn, watch, n_epochs)
@@ -131,9 +132,10 @@ class FusedEstimator(BaseEstimator):
         if whole and not self.warm_start:
             self.net_.forget_optimizer()
         self.n_iter_ = len(self.net_.history)
-        about = self._volumes(cohort.scans).about()
+        volumes = self._volumes(cohort.scans)
+        about = volumes.about()
         self._usual = learn_usual([about[row] for row in train if row in about], self._usual)
-        tell_odd(cohort.scans, about)
+        volumes.tell_odd(about)
         return self
 
     def _begin(self, cohort: Cohort, announced: Any) -> None:
@@ -217,7 +219,7 @@ class FusedEstimator(BaseEstimator):
             features = self._image.transform(self.encoder_, volumes, device)
         if self.warn_unusual:
             about = volumes.about()
-            tell_odd(scans, about, but=warn_of_unlike(scans, about, self._usual))
+            volumes.tell_odd(about, but=warn_of_unlike(scans, about, self._usual))
         part = self._columns.clinical_part(table)
         values = self._clinical.transform(part, warn=self.warn_unusual)
         return table, Patients(values, scans.present, features=features, dtype=self._dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,17 +13,16 @@ from sklearn.frozen import FrozenEstimator
 from torch import nn
 
 from skedema._caching.memory import memory_folder, memory_for_others
-from skedema._features import features
+from skedema._features import FittedEncoder, ModuleEncoder, features_of
 from skedema._rng import isolated_rng
-from skedema._scan_column import Scans, Volumes
-from skedema._training.encoding import Encoding, ModuleEncoding, TransformerEncoding
+from skedema._scan_column import Scans
+from skedema._training.encoding import TransformerEncoder
 from skedema._training.fitted import fit_once
+from skedema._volumes import Volumes
 from skedema.encoders import is_transformer, make_encoder
 from skedema.modules.fused import probe
 from skedema.scans import VolumeReader
 from skedema.scans._remarks import gathered, tell
-
-_GROUP = 16  # scans that are encoded as they are and then mirrored, while their volumes are held
 
 
 def can_be_trained(encoder: Any) -> bool:
@@ -96,24 +95,25 @@ class ImageSide:
         return bool(mirror)
 
     def volumes(self, scans: Scans, memory: Any, n_jobs: int | None, verbose: int = 0) -> Volumes:
-        """Open scans; an encoder that tells how it reads may have a folder of its own for them."""
-        folder = memory_folder(memory)
-        if folder is None and self.reader is not None:
-            folder = memory_folder(getattr(self.given, "memory", None))
-        return Volumes(scans, self.reader, folder, n_jobs, int(verbose))
+        """Open scans; what is None is as an encoder has it that tells how it reads."""
+        if self.reader is not None:
+            memory = getattr(self.given, "memory", None) if memory is None else memory
+            n_jobs = getattr(self.given, "n_jobs", None) if n_jobs is None else n_jobs
+        return Volumes(scans, self.reader, memory_folder(memory), n_jobs, int(verbose))
 
     def fit(self, volumes: Volumes, y: np.ndarray, *, seed: int) -> Any:
         """Give the encoder: a new module, or a transformer fitted on training patients' scans."""
         if not is_transformer(self.given):
             return self._built(seed)
-        if self.frozen:
-            encoder = clone(self.given)
-        else:
-            transformer = self._filled_in(volumes, seed)
-            with self._heard(volumes):
-                encoder = fit_once(transformer, volumes.scans, volumes.rows, y[volumes.rows])
-                self.reader = _reader_of(encoder)
-        self.reader = _reader_of(encoder)
+        with self._heard(volumes):
+            encoder = clone(self.given) if self.frozen else self._fitted(volumes, y, seed)
+            reader = getattr(encoder, "volume_", None)
+            self.reader = reader if isinstance(reader, VolumeReader) else None
+        if self.trained and self.reader is None:
+            raise TypeError(
+                f"To be trained further, {type(self.given).__name__} needs an attribute volume_, "
+                "the VolumeReader of the volumes that the module of its network() takes."
+            )
         return encoder
 
     def network(
@@ -127,15 +127,7 @@ class ImageSide:
 
     def transform(self, encoder: Any, volumes: Volumes, device: torch.device) -> np.ndarray:
         """Encode each scan once; gives (n, T, E), zeros where there is no scan."""
-        rows = volumes.rows
-        if not len(rows):
-            return np.zeros((len(volumes), *self.shape))
-        encoding = self._encoding(encoder, device)
-        with self._heard(volumes):
-            found = _get(
-                volumes, rows, encoding.recipe(), lambda some: encoding.encode(volumes, some)
-            )
-        return self._of_everyone(encoding.as_tokens(found), volumes, encoder)
+        return self._features(encoder, volumes, device, (False,))[0]
 
     def learn(
         self, encoder: Any, volumes: Volumes, device: torch.device, mirror: bool | str
@@ -143,16 +135,11 @@ class ImageSide:
         """Give what is learned from: volumes if the encoder is trained, features if fixed."""
         mirrors = self.mirrors(mirror)
         if self.trained:
-            volumes.prefetch()
-            return {
-                "volume": volumes.__getitem__,
-                "volume_shape": volumes.shape,
-                "mirror": mirrors,
-            }
-        if mirrors and len(volumes.rows):
-            views = self._both_views(encoder, volumes, device)
-        else:
-            views = [self.transform(encoder, volumes, device)] * (1 + mirrors)
+            volumes.prefetch(volumes.rows)
+            shape = volumes.shape
+            return {"volume": volumes.__getitem__, "volume_shape": shape, "mirror": mirrors}
+        ways = (False, True) if mirrors else (False,)
+        views = self._features(encoder, volumes, device, ways)
         self.shape = views[0].shape[1:]
         return dict(zip(("features", "mirrored"), views, strict=False))
 
@@ -173,8 +160,8 @@ class ImageSide:
         self.shape = probe(module, self.reader.n_channels, self.reader.settings().shape)
         return module
 
-    def _filled_in(self, volumes: Volumes, seed: int) -> Any:
-        """Clone the transformer and hand it what it leaves open."""
+    def _fitted(self, volumes: Volumes, y: np.ndarray, seed: int) -> Any:
+        """Fit the transformer, which is handed what it leaves open."""
         transformer = clone(self.given)
         params = transformer.get_params()
         context = {
@@ -191,58 +178,43 @@ class ImageSide:
         }
         if volumes.verbose and params.get("verbose") in (0, False):
             left_open["verbose"] = volumes.verbose
-        return transformer.set_params(**left_open) if left_open else transformer
+        if left_open:
+            transformer.set_params(**left_open)
+        return fit_once(transformer, volumes.scans, volumes.rows, y[volumes.rows])
 
-    def _both_views(self, encoder: Any, volumes: Volumes, device: torch.device) -> list[np.ndarray]:
-        """Encode scans as they are and mirrored, each once."""
+    def _features(
+        self, encoder: Any, volumes: Volumes, device: torch.device, mirrored: Sequence[bool]
+    ) -> list[np.ndarray]:
+        """Encode scans in each way; those of patients without one are zeros."""
         rows = volumes.rows
-        plain = self._encoding(encoder, device, keep=True)
-        mirrored = self._encoding(encoder, device, keep=True, mirror=True)
-        recipe, recipe_mirrored = plain.recipe(), mirrored.recipe()
-        turned: dict[int, np.ndarray] = {}
-
-        def turn(some: np.ndarray) -> None:
-            found = _get(
-                volumes, some, recipe_mirrored, lambda missing: mirrored.encode(volumes, missing)
-            )
-            turned.update(zip(some.tolist(), found, strict=True))
-
-        def both(missing: np.ndarray) -> Iterator[np.ndarray]:
-            # Group by group, so that a scan is read once for both.
-            for start in range(0, len(missing), _GROUP):
-                group = missing[start : start + _GROUP]
-                yield from plain.encode(volumes, group)
-                turn(group)
-
-        found = _get(volumes, rows, recipe, both)
-        left = np.array([row for row in rows if row not in turned], dtype=int)
-        if len(left):
-            turn(left)
-        views = plain.as_tokens(found), plain.as_tokens(np.stack([turned[int(r)] for r in rows]))
+        if not len(rows):
+            return [np.zeros((len(volumes), *self.shape))] * len(mirrored)
+        of_the_fold = is_transformer(self.given) and not self.frozen
+        keep = self.trained or of_the_fold or len(mirrored) > 1
+        with self._heard(volumes):
+            how = self._encoder(encoder, device)
+            views = features_of(how, volumes, rows, mirrored, keep=keep)
         return [self._of_everyone(view, volumes, encoder) for view in views]
 
-    def _encoding(
-        self, encoder: Any, device: torch.device, *, keep: bool = False, mirror: bool = False
-    ) -> Encoding:
+    def _encoder(self, encoder: Any, device: torch.device) -> FittedEncoder:
         if isinstance(encoder, nn.Module):
-            keep = keep or self.trained
-            return ModuleEncoding(
-                encoder, device, self.dtype, self.reader, keep=keep, mirror=mirror
-            )
-        keep = keep or self.trained or not self.frozen
-        return TransformerEncoding(encoder, keep=keep, mirror=mirror)
+            settings = (self.dtype,)
+            return ModuleEncoder(encoder.eval(), self.reader, device, settings, self.dtype)
+        hand_over = getattr(encoder, "_as_module", None)  # a fitted autoencoder has one
+        made = None if hand_over is None else hand_over()
+        return TransformerEncoder(encoder) if made is None else made
 
     def _of_everyone(self, found: np.ndarray, volumes: Volumes, encoder: Any) -> np.ndarray:
-        """Give patients without a scan zeros; a fixed encoder may not give what is not finite."""
         rows = volumes.rows
         finite = np.isfinite(found).reshape(len(found), -1).all(axis=1)
         if not (self.trained or finite.all()):
             raise ValueError(
                 f"{type(encoder).__name__} gave features that are not finite for "
-                f"{volumes.scans.names(rows[~finite])}."
+                f"{volumes.names(rows[~finite])}."
             )
-        every = np.zeros((len(volumes), *found.shape[1:]), dtype=found.dtype)
-        every[rows] = found
+        tokens = found[:, None] if found.ndim == 2 else found
+        every = np.zeros((len(volumes), *tokens.shape[1:]), dtype=tokens.dtype)
+        every[rows] = tokens
         return every
 
     @contextmanager
@@ -252,20 +224,3 @@ class ImageSide:
             yield
         if self.reader is None:
             tell([each._replace(row="") for each in told], len(volumes.rows))
-
-
-def _reader_of(encoder: Any) -> VolumeReader | None:
-    reader = getattr(encoder, "volume_", None)
-    return reader if isinstance(reader, VolumeReader) else None
-
-
-def _get(
-    volumes: Volumes,
-    rows: np.ndarray,
-    recipe: str | None,
-    encode: Callable[[np.ndarray], Iterable[np.ndarray]],
-) -> np.ndarray:
-    """Ask the cache of this process."""
-    return features.get(
-        volumes.scans, rows, recipe, encode, memory=volumes.memory, verbose=volumes.verbose
-    )

@@ -54,30 +54,9 @@ def two_or_more(classes: np.ndarray) -> np.ndarray:
 
 
 def read_labels(y: Any, table: Table) -> np.ndarray:
-    """Read the labels that belong to a table.
+    """Read the labels that belong to a table: none is missing, and all are classes.
 
-    Parameters
-    ----------
-    y : array-like of shape (n_samples,)
-        The labels.
-    table : Table
-        The patients.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,)
-        The labels, none missing.
-
-    Raises
-    ------
-    ValueError
-        When labels are missing, are too many or too few, belong to other rows of a pandas table,
-        are no classes, or stand in the table as well.
-
-    Warns
-    -----
-    UserWarning
-        When classes differ in case or blanks alone.
+    Warns of classes that differ in case or blanks alone.
     """
     if y is None:
         raise ValueError(
@@ -109,51 +88,15 @@ def read_labels(y: Any, table: Table) -> np.ndarray:
 
 
 def read_classes(classes: Any) -> np.ndarray:
-    """Read the classes that `partial_fit` announces.
-
-    Parameters
-    ----------
-    classes : array-like of shape (n_classes,)
-        The classes.
-
-    Returns
-    -------
-    ndarray of shape (n_classes,)
-        Sorted, each once.
-
-    Raises
-    ------
-    ValueError
-        When one is missing.
-    """
-    known = column_or_1d(_as_array(classes))
-    if np.asarray(pd.isna(known)).any():
-        raise ValueError(f"classes holds a missing value: {known.tolist()}. Leave it out.")
-    return np.unique(known if known.dtype != object else np.array(known.tolist()))
+    """Read the classes that `partial_fit` announces: sorted, each once."""
+    given = column_or_1d(_as_array(classes))
+    if np.asarray(pd.isna(given)).any():
+        raise ValueError(f"classes holds a missing value: {given.tolist()}. Leave it out.")
+    return np.unique(given if given.dtype != object else np.array(given.tolist()))
 
 
 def class_codes(labels: np.ndarray, classes: np.ndarray, table: Table) -> np.ndarray:
-    """Turn labels into class codes.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (n,)
-        From `read_labels`.
-    classes : ndarray of shape (n_classes,)
-        Sorted.
-    table : Table
-        The patients, for messages.
-
-    Returns
-    -------
-    ndarray of int of shape (n,)
-        Positions in `classes`.
-
-    Raises
-    ------
-    ValueError
-        When a label is none of the classes.
-    """
+    """Turn labels into class codes, positions in the sorted `classes`."""
     unknown = ~np.isin(labels, classes)
     if unknown.any():
         raise ValueError(
@@ -166,29 +109,10 @@ def class_codes(labels: np.ndarray, classes: np.ndarray, table: Table) -> np.nda
 def class_weights(
     class_weight: Any, codes: np.ndarray, classes: np.ndarray, weight: np.ndarray
 ) -> np.ndarray:
-    """Weigh the classes.
+    """Give the factor of each patient's weight.
 
-    Parameters
-    ----------
-    class_weight : None, "balanced" or dict
-        ``"balanced"``: ``sum(w) / (n_classes sum(w of the class))``, scikit-learn's rule with
-        sample weights. A dict goes from label to weight.
-    codes : ndarray of int of shape (n,)
-        The patients' classes.
-    classes : ndarray of shape (n_classes,)
-        The labels of the codes.
-    weight : ndarray of shape (n,)
-        The patients' weights.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        The factor of each patient's weight.
-
-    Raises
-    ------
-    ValueError
-        When the dict lacks a class, names one that is not there, or holds no usable weight.
+    ``"balanced"`` is scikit-learn's rule with sample weights,
+    ``sum(w) / (n_classes sum(w of the class))``; a dict goes from label to weight.
     """
     if class_weight is None:
         return np.ones(len(codes))
@@ -196,15 +120,15 @@ def class_weights(
         total = np.bincount(codes, weights=weight, minlength=len(classes))
         with np.errstate(divide="ignore"):
             return np.asarray((weight.sum() / (len(classes) * total))[codes])
-    known = classes.tolist()
-    unknown = [label for label in class_weight if label not in known]
-    absent = [label for label in known if label not in class_weight]
+    labels = classes.tolist()
+    unknown = [label for label in class_weight if label not in labels]
+    absent = [label for label in labels if label not in class_weight]
     if unknown or absent:
         raise ValueError(
-            f"class_weight must hold a weight for each of the classes {known}; "
+            f"class_weight must hold a weight for each of the classes {labels}; "
             f"without one: {listed(absent) or 'none'}; unknown: {listed(unknown) or 'none'}."
         )
-    factors = np.array([class_weight[label] for label in known], dtype=np.float64)
+    factors = np.array([class_weight[label] for label in labels], dtype=np.float64)
     if not np.isfinite(factors).all() or (factors < 0).any():
         raise ValueError(f"class_weight must hold finite weights of 0 or more; got {class_weight}.")
     return np.asarray(factors[codes])

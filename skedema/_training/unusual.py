@@ -1,4 +1,4 @@
-"""What is odd about scans, by themselves or beside those that a model has learned from."""
+"""Scans that are unlike all that a model has learned from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 
 from skedema import _told
 from skedema._scan_column import Scans
-from skedema.scans._remarks import tell
 from skedema.scans._usual import Usual
 from skedema.scans.cache import About
 
@@ -21,11 +20,6 @@ def learn_usual(about: Collection[About], usual: Usual | None = None) -> Usual |
         return usual
     found = np.stack([each.measures for each in about])
     return Usual(found) if usual is None else usual.and_of(found)
-
-
-def tell_odd(scans: Scans, about: dict[int, About], but: Collection[int] = ()) -> None:
-    """Tell of scans that are no HU, or whose brain mask or pose was not to be trusted."""
-    tell(scans.odd({row: each for row, each in about.items() if row not in but}), len(about))
 
 
 def warn_of_unlike(scans: Scans, about: dict[int, About], usual: Usual | None) -> list[int]:

@@ -176,7 +176,7 @@ def _of_metadata(classifier: AttentionMixerClassifier, image: str | int | None) 
     )
     models = {
         "logistic regression": make_pipeline(values, _filled(), regression),
-        "gradient boosting": make_pipeline(clone(values), _known(), _boosting(classifier)),
+        "gradient boosting": make_pipeline(clone(values), _with_values(), _boosting(classifier)),
         "MLP": make_pipeline(clone(values), _filled(), network),
     }
     return made | {f"metadata alone, {name}": model for name, model in models.items()}
@@ -205,7 +205,9 @@ def _of_frozen_features(
     both = FeatureUnion([("scan", scan), ("clinical", values)]).set_output(transform="pandas")
     regression = _tuned_regression(classifier)
     return {
-        "frozen features, gradient boosting": make_pipeline(both, _known(), _boosting(classifier)),
+        "frozen features, gradient boosting": make_pipeline(
+            both, _with_values(), _boosting(classifier)
+        ),
         "frozen features, logistic regression": make_pipeline(
             clone(both), _filled(), StandardScaler(), regression
         ),
@@ -254,10 +256,10 @@ def _filled() -> ColumnTransformer:
     )
 
 
-def _known() -> ColumnTransformer:
+def _with_values() -> ColumnTransformer:
     """Leave out variables without any value in training, on which boosting fails."""
     return ColumnTransformer(
-        [("known", "passthrough", _columns_with_values)], verbose_feature_names_out=False
+        [("with_values", "passthrough", _columns_with_values)], verbose_feature_names_out=False
     ).set_output(transform="pandas")
 
 

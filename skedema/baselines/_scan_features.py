@@ -15,12 +15,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from skedema._all_or_nothing import all_or_nothing
 from skedema._device import device_at_hand, find_device
-from skedema._scan_column import Scans, Volumes
+from skedema._scan_column import Scans
 from skedema._torch_state import own_torch_state
 from skedema._training.columns import Columns
 from skedema._training.image_side import ImageSide
 from skedema._training.target import read_labels
-from skedema._training.unusual import tell_odd
+from skedema._volumes import Volumes
 from skedema.frames import read_table
 from skedema.scans import VolumeReader
 from skedema.scans._remarks import told_once
@@ -137,7 +137,7 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self.encoder_ = self._side.fit(self._volumes(scans), labels, seed=seed)
         volumes = self._volumes(scans)
         found = self._pooled(volumes, device)
-        tell_odd(scans, volumes.about())
+        volumes.tell_odd()
         self._components = None if self.n_components is None else self._components_of(found)
         self._n_features_out = found.shape[1]
         if self._components is not None:

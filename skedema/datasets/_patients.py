@@ -47,7 +47,7 @@ from skedema.datasets._variables import (
 )
 
 
-class Patients(NamedTuple):
+class Drawn(NamedTuple):
     """Patients without their scans, n of each."""
 
     clinical: pd.DataFrame
@@ -66,7 +66,7 @@ class _Causes(NamedTuple):
     factor: FloatArray
 
 
-def draw_patients(n_samples: int, missing: float, seed: np.random.SeedSequence) -> Patients:
+def draw_patients(n_samples: int, missing: float, seed: np.random.SeedSequence) -> Drawn:
     """Draw label, finding and clinical variables, and work out the exact posteriors.
 
     Every variable has a stream of its own and takes its numbers in the order of the patients:
@@ -103,7 +103,7 @@ def draw_patients(n_samples: int, missing: float, seed: np.random.SeedSequence) 
                 site_power = np.take(SITE_POWER, code)
     clinical = pd.DataFrame(columns)
     oracle = posteriors(clinical, causes.pattern, severity, missing)
-    return Patients(clinical, causes.y, np.array(PATTERNS)[causes.pattern], severity, oracle)
+    return Drawn(clinical, causes.y, np.array(PATTERNS)[causes.pattern], severity, oracle)
 
 
 def _draw_measure(

@@ -140,7 +140,7 @@ class VolumeCache:
         as many as the cache holds. All else is as in `get_all`.
         """
         room = self.max_bytes // (4 * math.prod(_shape(reader)))
-        wanted = dict(zip(_keys(reader, cells), cells, strict=True))
+        wanted = dict(zip(_keys(reader, map(scan_key, cells)), cells, strict=True))
         wanted = dict(islice(wanted.items(), room))
         held = self._volumes.find(wanted)
         wanted = {key: cell for key, cell in wanted.items() if key not in held}
@@ -177,7 +177,7 @@ class VolumeCache:
         ScanError
             If a scan is missing or cannot be read.
         """
-        keys = _keys(reader, cells)
+        keys = _keys(reader, map(scan_key, cells))
         found = self._volumes.find(keys)
         wanted = {k: cell for k, cell in zip(keys, cells, strict=True) if k not in found}
         found |= self._fetch(reader, wanted, memory, n_jobs, keep=keep)
@@ -188,7 +188,11 @@ class VolumeCache:
         return self.about_all(reader, [cell], memory)[0]
 
     def about_all(
-        self, reader: VolumeReader, cells: Collection[object], memory: Path | None = None
+        self,
+        reader: VolumeReader,
+        cells: Collection[object],
+        memory: Path | None = None,
+        scans: Iterable[tuple[Any, ...]] | None = None,
     ) -> list[About]:
         """Tell what was odd about scans when they were read, and what their volumes are like.
 
@@ -198,6 +202,8 @@ class VolumeCache:
             As in `get`.
         cells : sequence of str, path, nibabel image or ndarray
             The scans. Those of which that is not known are read for it.
+        scans : iterable of tuple, default=None
+            What identifies each (`scan_key`), where that was asked for already.
 
         Returns
         -------
@@ -209,7 +215,7 @@ class VolumeCache:
         ScanError
             If a scan is missing or cannot be read.
         """
-        keys = _keys(reader, cells)
+        keys = _keys(reader, map(scan_key, cells) if scans is None else scans)
         found = self._about.find(keys, memory)
         return [
             found[key] if key in found else self._read(reader, cell, memory, key)[1]
@@ -286,9 +292,9 @@ def reading(reader: VolumeReader) -> str:
     return f"{kind} {tuple(reader.settings())}"
 
 
-def _keys(reader: VolumeReader, cells: Iterable[object]) -> list[Key]:
+def _keys(reader: VolumeReader, scans: Iterable[tuple[Any, ...]]) -> list[Key]:
     how = reading(reader)
-    return [(scan_key(cell), how) for cell in cells]
+    return [(scan, how) for scan in scans]
 
 
 def _is_still(cell: object, key: Key) -> bool:

@@ -7,8 +7,7 @@ import pytest
 from scipy import sparse
 
 from skedema import ScanError, VolumeReader
-from skedema._pretraining.source import RowSource, ScanSource, holds_rows, take_every_scan
-from skedema.scans.cache import volumes
+from skedema._pretraining.source import RowSource, holds_rows, take_every_scan
 
 CELLS = [np.full((4, 4, 4), float(k)) for k in range(3)]
 
@@ -90,48 +89,3 @@ def test_a_row_is_a_volume_as_the_reader_gives_it():
     made = reader.transform([np.random.default_rng(0).normal(40, 20, (4, 3, 2))])
     rows = RowSource(made.reshape(1, -1), (2, 4, 3, 2))
     assert (rows[0] == made[0]).all()
-
-
-def test_digests_tell_scans_files_and_readers_apart(tmp_path):
-    path = tmp_path / "a.npy"
-
-    def digest(cells: list, **reader: object) -> str:
-        return ScanSource(take_every_scan(cells), VolumeReader(**reader), None, None).digest()
-
-    assert digest(CELLS) == digest([cell.copy() for cell in CELLS])
-    assert digest(CELLS) != digest(CELLS[::-1])
-    assert digest(CELLS) != digest(CELLS, shape=8)
-    np.save(path, CELLS[0])
-    before = digest([path])
-    content = path.read_bytes()
-    np.save(path, np.zeros((5, 5, 5)))
-    assert digest([path]) != before
-    path.unlink()
-    path.write_bytes(content)  # as from a backup
-    assert digest([path]) == before
-
-
-@pytest.mark.slow
-def test_processes_read_ahead_what_batches_need():
-    cells = [np.full((4, 4, 4), float(100 + k)) for k in range(20)]
-    source = ScanSource(take_every_scan(cells), VolumeReader(shape=4), None, 2)
-    batches = [np.array(rows) for rows in ([3, 1], [0, 19], [5, 4], [7, 8], [2, 6])]
-    volumes.clear()
-    before = volumes.n_reads
-    given = []
-    for rows in source.batches(batches):
-        given.append(rows)
-        reads = volumes.n_reads
-        for row in rows:
-            assert source[row].shape == (1, 4, 4, 4)
-        assert volumes.n_reads >= reads
-    assert all((a == b).all() for a, b in zip(given, batches, strict=True))
-    assert volumes.n_reads - before == 10  # each once: none was left for the batch to read
-
-
-def test_a_scan_that_cannot_be_read_ahead_is_named_when_its_batch_is_due(tmp_path):
-    np.save(tmp_path / "bad.npy", np.full((4, 4, 4), np.nan))
-    source = ScanSource(take_every_scan([CELLS[0], tmp_path / "bad.npy"]), VolumeReader(), None, 2)
-    (rows,) = source.batches([np.array([0, 1])])
-    with pytest.raises(ScanError, match=r"row 1: .*bad\.npy.*NaN"):
-        source[int(rows[1])]

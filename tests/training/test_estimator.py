@@ -10,8 +10,10 @@ import pytest
 from sklearn.frozen import FrozenEstimator
 
 import skedema._scan_column as scan_column
+import skedema.scans.cache as scans_cache
 from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader
 from skedema.encoders import CNN
+from skedema.scans.files import scan_key
 
 N, READER = 12, VolumeReader(spacing=None, shape=8)
 
@@ -70,3 +72,13 @@ def test_nobody_with_a_scan_can_be_predicted(cohort, fine_tune):
     some = X.astype({"scan": object})
     some.loc[1:, "scan"] = None
     np.testing.assert_array_equal(clf.predict_proba(some)[1:], alone[1:])
+
+
+def test_a_prediction_asks_once_what_each_scan_is(cohort, monkeypatch):
+    X, y = cohort
+    clf = classifier(fine_tune=False).fit(X, y)
+    asked = []
+    for module in (scan_column, scans_cache):
+        monkeypatch.setattr(module, "scan_key", lambda cell: asked.append(cell) or scan_key(cell))
+    clf.predict(X)
+    assert asked == list(X["scan"])

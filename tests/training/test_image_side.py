@@ -7,6 +7,7 @@ import torch
 from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
 
 from skedema import ViTAutoencoder, VolumeReader
 from skedema._scan_column import take_scans
@@ -115,3 +116,28 @@ def test_features_that_are_not_finite_are_refused_by_row(scans):
     volumes = image.volumes(scans, None, None)
     with pytest.raises(ValueError, match=r"Lengths gave features .* not finite for rows 0, 1, 3"):
         image.transform(image.fit(volumes, np.zeros(4), seed=0), volumes, CPU)
+
+
+def test_what_is_left_open_is_as_an_encoder_has_it_that_tells_how_it_reads(scans, tmp_path):
+    encoder = ViTAutoencoder(size="tiny", volume=READER, max_epochs=1, memory=tmp_path, n_jobs=2)
+    cells = list(scans.cells[scans.present])
+    frozen = FrozenEstimator(encoder.set_params(n_jobs=1).fit(cells).set_params(n_jobs=2))
+    image = side(frozen)
+    image.fit(image.volumes(scans, None, None), np.zeros(4), seed=0)
+    own = image.volumes(scans, None, None)
+    assert (own.reader, own.memory, own.n_jobs) == (encoder.volume_, tmp_path, 2)
+    told = image.volumes(scans, tmp_path / "other", 1)
+    assert (told.memory, told.n_jobs) == (tmp_path / "other", 1)
+    reads_itself = side(Lengths(memory=tmp_path))
+    reads_itself.fit(reads_itself.volumes(scans, None, None), np.zeros(4), seed=0)
+    assert reads_itself.volumes(scans, None, None).memory is None
+
+
+def test_a_module_that_is_trained_further_needs_a_reader(scans):
+    class Networked(Lengths):
+        def network(self):
+            return torch.nn.Flatten()
+
+    image = side(Networked())
+    with pytest.raises(TypeError, match=r"Networked needs an attribute volume_"):
+        image.fit(image.volumes(scans, None, None), np.zeros(4), seed=0)
