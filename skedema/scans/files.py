@@ -11,7 +11,9 @@ import numpy as np
 
 from skedema.scans._budget import DEFAULT_MAX_BYTES, checked_max_bytes
 from skedema.scans._paths import existing, is_list_of_paths
+from skedema.scans._voxels import as_volume
 from skedema.scans.errors import ScanError
+from skedema.scans.formats._geometry import check_affine
 from skedema.scans.formats.arrays import Array
 from skedema.scans.formats.base import Format, ending_of, format_of
 from skedema.scans.formats.dicom import Dicom, has_files, is_dicom
@@ -154,7 +156,12 @@ def load_scan(
     kind, cell = _format_of(cell, name)
     if isinstance(kind, Dicom):
         return kind.load(cell, name, most, acquisition)
-    return kind.load(cell, name, most)
+    scan = kind.load(cell, name, most)
+    if type(kind).__module__.startswith("skedema."):  # these check while they read
+        return scan
+    voxels = as_volume(np.asarray(scan.voxels), name, most)
+    affine = None if scan.affine is None else check_affine(scan.affine, voxels.shape, name)
+    return scan._replace(voxels=voxels, affine=affine)
 
 
 def scan_name(cell: object) -> str:

@@ -45,7 +45,10 @@ class Format:
     whole: ClassVar[bool] = True
 
     def load(self, cell: Any, name: str, max_bytes: int) -> Scan:
-        """Read a scan; it is checked whether it is one.
+        """Read a scan.
+
+        That it is one volume of finite real numbers, with an affine that a scanner makes, is
+        checked afterwards.
 
         Parameters
         ----------
@@ -59,12 +62,12 @@ class Format:
         Returns
         -------
         Scan
-            Three axes of finite real numbers, in HU for CT.
+            Voxels in HU for CT.
 
         Raises
         ------
         ScanError
-            If the file is no scan; the message begins with `name` and says what to do.
+            If the file is damaged; the message begins with `name` and says what to do.
         """
         raise NotImplementedError
 

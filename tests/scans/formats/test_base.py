@@ -110,6 +110,25 @@ def test_a_whole_file_is_known_by_its_content(tmp_path):
     assert again.n_reads == 0
 
 
+@pytest.mark.parametrize(
+    ("voxels", "affine", "message"),
+    [
+        (np.zeros((4, 4, 4, 2)), None, r"a\.odd: has 4 dimensions"),
+        (np.full((4, 4, 4), np.nan), None, r"a\.odd: 64 voxels are NaN"),
+        (np.zeros((4, 4, 4)), np.zeros((4, 4)), r"a\.odd: its affine is not usable"),
+    ],
+)
+def test_what_a_format_of_others_gives_is_checked(tmp_path, voxels, affine, message):
+    class Odd(Format):
+        def load(self, cell, name, max_bytes):
+            return Scan(voxels, affine)
+
+    register_format(".odd", Odd)
+    (tmp_path / "a.odd").touch()
+    with pytest.raises(ScanError, match=message):
+        load_scan(tmp_path / "a.odd")
+
+
 def test_worker_processes_know_what_was_registered_in_this_one(tmp_path):
     for k in range(3):
         write(tmp_path / f"{k}.half", k)
