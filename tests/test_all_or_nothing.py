@@ -282,6 +282,28 @@ def test_a_training_that_breaks_off_is_undone(error, scans, method):
     )
 
 
+@pytest.mark.parametrize("scans", [False, True])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_call_that_breaks_off_after_training_is_undone(monkeypatch, scans, method):
+    X, make = (SCANS, with_scans) if scans else (TABLE, small)
+    clf, undisturbed = (make(warm_start=True).fit(X, Y) for _ in range(2))
+    before, history = clf.predict_proba(X), clf.history_
+
+    def breaks(*_: object) -> None:
+        raise UserWarning("odd scans, where warnings are errors")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("skedema._volumes.Volumes.tell_odd", breaks)
+        with pytest.raises(UserWarning, match="odd scans"):
+            getattr(clf.set_params(lr=0.1), method)(X, Y)
+    assert_array_equal(clf.predict_proba(X), before)
+    pd.testing.assert_frame_equal(clf.history_, history)
+    clf.set_params(lr=undisturbed.lr)
+    assert_array_equal(
+        clf.partial_fit(X, Y).predict_proba(X), undisturbed.partial_fit(X, Y).predict_proba(X)
+    )
+
+
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_a_pretraining_that_breaks_off_is_undone(monkeypatch, method):
     def fitted() -> ViTAutoencoder:

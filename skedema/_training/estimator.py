@@ -5,6 +5,7 @@ Parameters, and what is about the target, are a subclass's.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any, Self
 
 import numpy as np
@@ -118,24 +119,25 @@ class FusedEstimator(BaseEstimator):
         if valid is not None:
             watch = self._to_learn(cohort.take(valid), target.take(valid), encoder, False)
         n_epochs, batch_size = self.max_epochs if whole else 1, self._batch_size(len(train))
-        with isolated_rng(self._seed + (self.n_iter_ if resume else 0), device):
-            if resume:
-                self.net_.move_to(device)
-                rates = {"lr": self.lr, "weight_decay": self.weight_decay}
-                self.net_.train_further(learn, watch, n_epochs, batch_size=batch_size, **rates)
-            else:
-                network = self._new_network(learn, training.scans, encoder, target.n_outputs)
-                stopping = watch is not None
-                self.net_ = build_net(self, network, self._seed, batch_size, device, stopping)
+        with self.net_.undone_on_error() if resume else nullcontext():
+            with isolated_rng(self._seed + (self.n_iter_ if resume else 0), device):
+                if resume:
+                    self.net_.move_to(device)
+                    rates = {"lr": self.lr, "weight_decay": self.weight_decay}
+                    self.net_.set_further(batch_size=batch_size, **rates)
+                else:
+                    network = self._new_network(learn, training.scans, encoder, target.n_outputs)
+                    stopping = watch is not None
+                    self.net_ = build_net(self, network, self._seed, batch_size, device, stopping)
                 self.net_.train_epochs(learn, watch, n_epochs)
-        self.net_.module_.eval()  # as predictions want it, which change nothing
-        if whole and not self.warm_start:
-            self.net_.forget_optimizer()
-        self.n_iter_ = len(self.net_.history)
-        volumes = self._volumes(cohort.scans)
-        about = volumes.about()
-        self._usual = learn_usual([about[row] for row in train if row in about], self._usual)
-        volumes.tell_odd(about)
+            self.net_.module_.eval()  # as predictions want it, which change nothing
+            if whole and not self.warm_start:
+                self.net_.forget_optimizer()
+            self.n_iter_ = len(self.net_.history)
+            volumes = self._volumes(cohort.scans)
+            about = volumes.about()
+            self._usual = learn_usual([about[row] for row in train if row in about], self._usual)
+            volumes.tell_odd(about)
         return self
 
     def _begin(self, cohort: Cohort, announced: Any) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 import numpy as np
@@ -170,27 +170,23 @@ class FusionNet(ClassifierMixin, NeuralNet):
         finally:
             self.train_split = None
 
-    def train_further(
-        self,
-        patients: Patients,
-        valid: Patients | None,
-        n_epochs: int,
-        *,
-        lr: float,
-        weight_decay: float,
-        batch_size: int,
-    ) -> None:
-        """Go on with other settings, keeping the optimizer's state; all is undone on an error."""
+    def set_further(self, *, lr: float, weight_decay: float, batch_size: int) -> None:
+        """Take other settings for what is trained further, keeping the optimizer's state."""
+        for group in self.optimizer_.param_groups:
+            group.update(lr=lr * group["lr_factor"], weight_decay=weight_decay)
+        self.batch_size = batch_size
+
+    @contextmanager
+    def undone_on_error(self) -> Iterator[None]:
+        """Put weights, the optimizer's state and the history back when what is within fails."""
         weights = copy.deepcopy(self.module_.state_dict())
         moments = copy.deepcopy(self.optimizer_.state_dict())
         n_before, size_before = len(self.history), self.batch_size
         try:
-            for group in self.optimizer_.param_groups:
-                group.update(lr=lr * group["lr_factor"], weight_decay=weight_decay)
-            self.batch_size = batch_size
-            self.train_epochs(patients, valid, n_epochs)
+            yield
         except BaseException:
             self.module_.load_state_dict(weights)
+            self.module_.eval()
             self.optimizer_.load_state_dict(moments)
             del self.history[n_before:]
             self.batch_size = size_before
