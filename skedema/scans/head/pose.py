@@ -16,7 +16,6 @@ from skedema.scans.scan import Scan
 Floats = NDArray[np.float64]
 
 _COARSE = 4.0  # mm; the plane of symmetry of a cavity 130 mm wide needs no finer points
-_ENOUGH = 5000  # points to mirror
 _FEWER = 5  # every fifth of these tells where to begin
 _TURNS = (-30, -20, -10, 0, 10, 20, 30)  # degrees, to begin from; twice the search's own reach
 _ASIDE = (-20.0, 20.0)  # degrees; other planes to compare a plane with
@@ -25,9 +24,9 @@ _MOST = 45.0  # degrees; what lies further off is not a head in a head rest
 _LIKE = 0.97  # symmetry of a plane that is believed; of 81 sound exams the least is 0.98
 _CLEAR = 0.01  # by which it is better than planes aside; in the same exams 0.014 and more
 _WIDE = 1.05  # times its length; of the same exams the widest brain has 0.97
-_CUT = 30.0  # cm2 of a cavity at a side of the field of view: it is cut by about 6 mm
-_TOP = 0.998  # of the cavity's points lie below its top
-_BELOW_TOP = 65.0  # mm; about half the height of a brain
+CUT = 30.0  # cm2 of a cavity at a side of the field of view: it is cut by about 6 mm
+TOP = 0.998  # of the cavity's points lie below its top
+BELOW_TOP = 65.0  # mm; about half the height of a brain
 
 
 class Pose(NamedTuple):
@@ -55,7 +54,7 @@ class Pose(NamedTuple):
         return float(np.degrees(np.arccos(np.clip((np.trace(self.axes) - 1) / 2, -1, 1))))
 
 
-def head_pose(mask: Mask, scan: Scan) -> Pose:
+def head_pose(mask: Mask, scan: Scan, n_points: int = 5000) -> Pose:
     """Find the axes of a head.
 
     The head's right is the normal of the plane in which the cavity mirrors itself best (for the
@@ -70,6 +69,8 @@ def head_pose(mask: Mask, scan: Scan) -> Pose:
         The cranial cavity; see `skedema.scans.brain.brain_mask`.
     scan : Scan
         The scan it belongs to, with geometry.
+    n_points : int, default=5000
+        About how many points of the cavity are mirrored; the time goes with them.
 
     Returns
     -------
@@ -111,21 +112,21 @@ def head_pose(mask: Mask, scan: Scan) -> Pose:
     """
     if scan.affine is None:
         raise ScanError("its head cannot be aligned: it has no geometry; use align=False")
-    points = _points(mask, scan)
+    points = cavity_points(mask, scan)
     if len(points) < 100:
         raise NotBelieved("its brain is not found")
-    cut = _cut_off(mask, scan)
-    if cut > _CUT:
+    cut, _ = cut_off(mask, scan)
+    if cut > CUT:
         raise NotBelieved(f"the field of view cuts off a side of the head ({cut:.0f} cm2)")
     middle = points.mean(axis=0)
-    mirror = _Mirror(points - middle, middle, scan)
+    mirror = _Mirror(points - middle, middle, scan, n_points)
     right, offset = mirror.find()
     front = np.array([0.0, 1.0, 0.0]) - right[1] * right
     front /= np.linalg.norm(front)
     axes = np.stack([right, front, np.cross(right, front)])
     along = (points - middle) @ axes.T
-    top = np.quantile(along[:, 2], _TOP)
-    centre = middle + axes.T @ np.array([offset, 0.0, top - _BELOW_TOP])
+    top = np.quantile(along[:, 2], TOP)
+    centre = middle + axes.T @ np.array([offset, 0.0, top - BELOW_TOP])
     pose = Pose(axes, centre, mirror.likeness(right, offset))
     _check(pose, mirror, offset, along)
     return pose
@@ -161,7 +162,7 @@ def upright(scan: Scan, pose: Pose) -> tuple[Scan, Floats]:
     return scan._replace(affine=turned), pose.centre
 
 
-def _points(mask: Mask, scan: Scan) -> Floats:
+def cavity_points(mask: Mask, scan: Scan) -> Floats:
     """Positions (n, 3) in mm, about one every fourth millimetre of the cavity."""
     assert scan.affine is not None
     assert scan.spacing is not None
@@ -175,22 +176,26 @@ def _points(mask: Mask, scan: Scan) -> Floats:
     return np.asarray(index @ scan.affine[:3, :3].T + scan.affine[:3, 3])
 
 
-def _cut_off(mask: Mask, scan: Scan) -> float:
-    """Square centimetres of the mask at the faces of the scan, but for top and bottom."""
+def cut_off(mask: Mask, scan: Scan) -> tuple[float, float]:
+    """Square centimetres of the mask at the sides of the field of view, and at its top."""
     assert scan.affine is not None
     assert scan.spacing is not None
     upwards = int(np.abs(scan.affine[2, :3] / np.linalg.norm(scan.affine[:3, :3], axis=0)).argmax())
-    area = 0.0
-    for axis in {0, 1, 2} - {upwards}:
-        n_voxels = sum(int(np.take(mask, end, axis=axis).sum()) for end in (0, -1))
-        area += n_voxels * float(np.delete(scan.spacing, axis).prod()) / 100
-    return area
+    sides = top = 0.0
+    for axis in range(3):
+        face = float(np.delete(scan.spacing, axis).prod()) / 100
+        first, last = (float(np.take(mask, end, axis=axis).sum()) * face for end in (0, -1))
+        if axis != upwards:
+            sides += first + last
+        else:
+            top = last if scan.affine[2, axis] > 0 else first
+    return sides, top
 
 
 class _Mirror:
     """Points of a cavity, to be mirrored into each other at a plane."""
 
-    def __init__(self, points: Floats, middle: Floats, scan: Scan) -> None:
+    def __init__(self, points: Floats, middle: Floats, scan: Scan, n_points: int) -> None:
         self.low = points.min(axis=0) - 4 * _COARSE
         shape = np.ceil((points.max(axis=0) + 4 * _COARSE - self.low) / _COARSE).astype(int) + 1
         filled = np.zeros(shape)
@@ -198,7 +203,7 @@ class _Mirror:
         corner = self.low + middle
         self.smooth = gaussian_filter(filled, 2.0)
         self.reach = gaussian_filter(_within(scan, corner, tuple(shape)).astype(float), 2.0)
-        self.some = points[:: max(1, len(points) // _ENOUGH)]
+        self.some = points[:: max(1, len(points) // n_points)]
         self.full = 1.0
         self.full = self._filled(self.some)
 
