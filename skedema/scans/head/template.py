@@ -62,7 +62,9 @@ class TemplateHead(NamedTuple):
     remarks: tuple[Remark, ...]
 
 
-class _Place(NamedTuple):
+class Place(NamedTuple):
+    """Where a head lies and how much it is enlarged, and what that had to do without."""
+
     axes: Floats  # right, front and up, one a row
     centre: Floats  # mm
     factors: Floats
@@ -119,7 +121,7 @@ def template_head(scan: Scan, brain_hu: float | None = None) -> TemplateHead:
     small, factors = coarse(scan)
     assert small.spacing is not None
     mask = trusted_mask(small.voxels, small.spacing.tolist())
-    place = _place(mask, small)
+    place = place_of(mask, small)
     part, outside = _brain_only(scan, mask, factors, brain_hu)
     assert part.affine is not None
     to_template = np.eye(4)
@@ -157,7 +159,7 @@ def coarse(scan: Scan) -> tuple[Scan, tuple[int, int, int]]:
     return small, (first, second, third)
 
 
-def _place(mask: Mask, scan: Scan) -> _Place:
+def place_of(mask: Mask, scan: Scan) -> Place:
     """Say where the head lies and how large it is, or what there is of it."""
     remarks: list[Remark] = []
     axes, plane = np.eye(3), None
@@ -191,7 +193,7 @@ def _place(mask: Mask, scan: Scan) -> _Place:
         remarks.append(Remark("cut", f"about {above:.0f} mm are missing at the top of the brain"))
     top = float(np.quantile(along[:, 2], TOP)) + max(0.0, above - _APEX / factors[2])
     centre[2] = top - BELOW_TOP / factors[2]
-    return _Place(axes, axes.T @ centre, factors, tuple(remarks))
+    return Place(axes, axes.T @ centre, factors, tuple(remarks))
 
 
 def _missing(sides: float, level: float, height: float) -> str:
