@@ -125,7 +125,7 @@ class Density(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n, n_features), float64
-            ml and HU, in the order of `get_feature_names_out`; a DataFrame where `set_output` says
+            In ml and HU, in the order of `get_feature_names_out`; a DataFrame if `set_output` says
             so.
 
         Raises
