@@ -57,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--patients", type=int, default=400)
     parser.add_argument("--seeds", type=int, nargs="*", default=[21, 22])
-    parser.add_argument("--real", type=Path, default=os.environ.get("SKEDEMA_REAL_DATA"))
+    parser.add_argument("--real", default=os.environ.get("SKEDEMA_REAL_DATA"))
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
     print("| cohort | n | all | whole brain | whole brain, shares | all, shares | told of |")

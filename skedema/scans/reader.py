@@ -67,8 +67,8 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         median outside, and its cavity scaled to 126 mm from left to right and 158 mm from front
         to back (see `skedema.scans.head.template`). Sides are not swapped. Where no brain mask is
         to be trusted a scan is read as scanned, around the centre of its field of view; where no
-        pose is, the head is not turned; where the field of view cuts it off at a side, or so far
-        that its widest level is missing, it is neither turned nor scaled. Each brings a warning.
+        pose is, the head is not turned; where the field of view cuts it off so that its size is
+        not known, it is not scaled, and at a cut side not turned. Each brings a warning.
     brain_hu : float or None, default=None
         With a `template`, what the brain's median becomes: all HU of a scan are moved by as much,
         so that scanners that read higher or lower are alike. None leaves them.
