@@ -227,6 +227,7 @@ def _region(hu: NDArray[np.float32], steps: NDArray[np.float64], begins: float |
     """Where the brain is, reaching somewhat into the bone around it."""
     from scipy import ndimage
 
+    hu = np.ascontiguousarray(hu)  # masks that lie in memory alike are combined many times quicker
     bone = hu >= (bone_threshold(hu) if begins is None else begins)
     if not bone.any():
         raise _no_brain(f"no bone, the highest value is {hu.max():g} HU")
@@ -253,12 +254,15 @@ def bone_threshold(hu: NDArray[np.float32]) -> float:
 
 def _rays_that_meet(skull: Mask) -> NDArray[np.int8]:
     """How many of the six rays along the axes, from each voxel on, meet the skull."""
-    count = np.zeros_like(skull, dtype=np.int8)
+    count = np.zeros(skull.shape, dtype=np.int8)
     for axis in range(3):
-        for step in (1, -1):
-            along = np.moveaxis(skull, axis, 0)[::step]
-            met = np.logical_or.accumulate(along, axis=0)[::step]
-            count += np.moveaxis(met, 0, axis)
+        n = skull.shape[axis]
+        meets = skull.any(axis=axis, keepdims=True)
+        first = np.where(meets, skull.argmax(axis=axis, keepdims=True), n)
+        last = np.where(meets, n - 1 - np.flip(skull, axis).argmax(axis=axis, keepdims=True), -1)
+        place = np.arange(n).reshape([-1 if k == axis else 1 for k in range(3)])
+        count += place >= first
+        count += place <= last
     return count
 
 
