@@ -3,7 +3,7 @@
     python -m benchmarks.heads FOLDER [--out DIR]
 
 A row a scan: ml of its brain mask and the share of the mask's surface that lies on bone, both on
-voxels of about 2 mm, the angle by which the head is turned and how alike its sides are at the plane
+voxels of up to 3 mm, the angle by which the head is turned and how alike its sides are at the plane
 found, the factors by which it is enlarged (left to right, front to back, upwards), and what it had
 to do without. `DIR` takes the table (`heads.md`) and pages of prepared heads (`heads-1.png`, ...):
 the axial, coronal and sagittal plane of each, the patient's right on the left and the face to the

@@ -43,7 +43,7 @@ class Density(TransformerMixin, BaseEstimator):
     numbers of a scan are its own, and do not change where it is mirrored.
 
     Brain and plane of symmetry are those of `VolumeReader` (``template="head"``), on voxels of
-    about 2 mm; sizes stay as they are.
+    up to 3 mm; sizes stay as they are.
 
     Parameters
     ----------

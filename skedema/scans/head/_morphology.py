@@ -68,6 +68,19 @@ def shrink(mask: Mask, mm: float, spacing: Steps) -> Mask:
     return ~grow(~mask, mm, spacing)
 
 
+def fill_holes(mask: Mask) -> Mask:
+    """Fill what is closed in by a mask: background without a way along faces to the outside."""
+    from scipy import ndimage
+
+    labels, count = ndimage.label(~mask)
+    outside = np.zeros(count + 1, dtype=bool)
+    for axis in range(3):
+        for end in (0, -1):
+            outside[np.take(labels, end, axis=axis)] = True
+    outside[0] = False  # the mask itself
+    return np.asarray(~outside[labels])
+
+
 def grow(mask: Mask, mm: float, spacing: Steps) -> Mask:
     """Dilate by a ball: the union of its lines along the first axis, each a shifted run.
 

@@ -15,6 +15,7 @@ from skedema.scans.head._morphology import (
     box_of,
     coarse_factors,
     expand,
+    fill_holes,
     grow,
     largest,
     shrink,
@@ -110,7 +111,7 @@ def brain_mask(hu: NDArray[Any], spacing: Sequence[float], bone: float | None = 
     )
     found = (smooth >= _LOWEST) & (smooth < bone) & (part < bone)
     found &= expand(region, factors, blocks, part)
-    found = ndimage.binary_fill_holes(largest(found))
+    found = fill_holes(largest(found))
     volume_ml = float(found.sum() * steps.prod() / 1000)
     if volume_ml < _SMALLEST:
         raise _no_brain(f"the largest tissue within a skull has {volume_ml:.0f} ml")
@@ -225,8 +226,6 @@ def _checked(
 
 def _region(hu: NDArray[np.float32], steps: NDArray[np.float64], begins: float | None) -> Mask:
     """Where the brain is, reaching somewhat into the bone around it."""
-    from scipy import ndimage
-
     hu = np.ascontiguousarray(hu)  # masks that lie in memory alike are combined many times quicker
     bone = hu >= (bone_threshold(hu) if begins is None else begins)
     if not bone.any():
@@ -236,7 +235,7 @@ def _region(hu: NDArray[np.float32], steps: NDArray[np.float64], begins: float |
     inside = _rays_that_meet(skull) >= _RAYS
     tissue = (hu >= _LOWEST) & ~bone & inside
     # A speck of noise or lime would cost the erosion a ball of tissue around it.
-    tissue = ndimage.binary_fill_holes(tissue) & ~(bone & bridged)
+    tissue = fill_holes(tissue) & ~(bone & bridged)
     core = largest(shrink(tissue, _NECK, steps))
     if not core.any():
         raise _no_brain("nothing of 0 to 100 HU lies within a skull")

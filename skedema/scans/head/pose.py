@@ -255,7 +255,7 @@ def _within(scan: Scan, corner: Floats, shape: tuple[int, ...]) -> Mask:
     """Which points of a coarse grid lie in the scan."""
     assert scan.affine is not None
     points = np.moveaxis(np.indices(shape), 0, -1) * _COARSE + corner - scan.affine[:3, 3]
-    index = np.linalg.solve(scan.affine[:3, :3], points.reshape(-1, 3).T).T
+    index = points.reshape(-1, 3) @ np.linalg.inv(scan.affine[:3, :3]).T
     last = np.array(scan.voxels.shape, dtype=np.float64) - 1
     if scan.depths is not None:
         last[2] = scan.depths[-1]

@@ -34,7 +34,7 @@ _LEAST = 60.0  # mm of a cavity of that size have to be there, or its widest lev
 # high as `BELOW_TOP` tells how much is missing. Of 82 real exams the most is 0.31.
 _LEVEL, _TOLD = 0.9, 0.45
 _APEX = 7.0  # mm from `TOP` of the points to the last of them
-_COARSE = 2.0  # mm; brain and pose are found on voxels of about this size
+_COARSE = 3.0  # mm; brain and pose are found on voxels of up to this size
 _BRIGHT = 165.0  # HU; as far above where bone begins as brain lies below
 _POINTS = 2000  # that are mirrored to find the pose
 _SAMPLE = 50_000  # voxels of which the brain's median is taken
@@ -148,9 +148,10 @@ def coarse(scan: Scan) -> tuple[Scan, tuple[int, int, int]]:
     steps = np.where(factors >= 4, factors // 2, 1)
     means = factors // steps
     factors = steps * means
-    some = scan.voxels[tuple(slice(None, None, step) for step in steps)]
-    bone = bone_threshold(some)
-    cut = np.where(some >= bone, some.dtype.type(_BRIGHT), np.maximum(some, -100))
+    cut = scan.voxels[tuple(slice(None, None, step) for step in steps)].copy(order="K")
+    bone = cut >= bone_threshold(cut)
+    np.maximum(cut, -100, out=cut)
+    np.copyto(cut, cut.dtype.type(_BRIGHT), where=bone)
     affine = scan.affine.copy()
     affine[:3, :3] *= factors
     affine[:3, 3] += scan.affine[:3, :3] @ (steps * (means - 1) / 2)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from skedema.scans.head._morphology import grow, shrink
+from skedema.scans.head._morphology import fill_holes, grow, shrink
 
 
 @pytest.mark.parametrize("mm", [0.5, 2.5, 5.0, 7.5])
@@ -25,6 +25,13 @@ def test_balls_are_those_of_a_distance_transform(shape, spacing, mm):
         deep = ndimage.distance_transform_edt(mask, sampling=spacing) > mm
         assert np.array_equal(grow(given, mm, np.array(spacing)), near)
         assert np.array_equal(shrink(given, mm, np.array(spacing)), deep)
+
+
+@pytest.mark.parametrize("shape", [(9, 12, 7), (1, 8, 8), (14, 3, 2)])
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.6, 0.8])
+def test_holes_are_those_that_scipy_fills(shape, share):
+    mask = np.random.default_rng(0).random(shape) < share
+    assert np.array_equal(fill_holes(mask), ndimage.binary_fill_holes(mask))
 
 
 def test_nothing_grows_to_nothing_and_what_lies_beyond_takes_nothing_away():
