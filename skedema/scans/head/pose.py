@@ -16,6 +16,7 @@ from skedema.scans.scan import Scan
 Floats = NDArray[np.float64]
 
 _COARSE = 4.0  # mm; the plane of symmetry of a cavity 130 mm wide needs no finer points
+_ENOUGH = 5000  # points to mirror
 _FEWER = 5  # every fifth of these tells where to begin
 _TURNS = (-30, -20, -10, 0, 10, 20, 30)  # degrees, to begin from; twice the search's own reach
 _ASIDE = (-20.0, 20.0)  # degrees; other planes to compare a plane with
@@ -54,7 +55,7 @@ class Pose(NamedTuple):
         return float(np.degrees(np.arccos(np.clip((np.trace(self.axes) - 1) / 2, -1, 1))))
 
 
-def head_pose(mask: Mask, scan: Scan, n_points: int = 5000) -> Pose:
+def head_pose(mask: Mask, scan: Scan) -> Pose:
     """Find the axes of a head.
 
     The head's right is the normal of the plane in which the cavity mirrors itself best (for the
@@ -69,8 +70,6 @@ def head_pose(mask: Mask, scan: Scan, n_points: int = 5000) -> Pose:
         The cranial cavity; see `skedema.scans.brain.brain_mask`.
     scan : Scan
         The scan it belongs to, with geometry.
-    n_points : int, default=5000
-        About how many points of the cavity are mirrored; the time goes with them.
 
     Returns
     -------
@@ -119,7 +118,7 @@ def head_pose(mask: Mask, scan: Scan, n_points: int = 5000) -> Pose:
     if cut > CUT:
         raise NotBelieved(f"the field of view cuts off a side of the head ({cut:.0f} cm2)")
     middle = points.mean(axis=0)
-    mirror = _Mirror(points - middle, middle, scan, n_points)
+    mirror = _Mirror(points - middle, middle, scan)
     right, offset = mirror.find()
     front = np.array([0.0, 1.0, 0.0]) - right[1] * right
     front /= np.linalg.norm(front)
@@ -195,7 +194,7 @@ def cut_off(mask: Mask, scan: Scan) -> tuple[float, float]:
 class _Mirror:
     """Points of a cavity, to be mirrored into each other at a plane."""
 
-    def __init__(self, points: Floats, middle: Floats, scan: Scan, n_points: int) -> None:
+    def __init__(self, points: Floats, middle: Floats, scan: Scan) -> None:
         self.low = points.min(axis=0) - 4 * _COARSE
         shape = np.ceil((points.max(axis=0) + 4 * _COARSE - self.low) / _COARSE).astype(int) + 1
         filled = np.zeros(shape)
@@ -203,7 +202,7 @@ class _Mirror:
         corner = self.low + middle
         self.smooth = gaussian_filter(filled, 2.0)
         self.reach = gaussian_filter(_within(scan, corner, tuple(shape)).astype(float), 2.0)
-        self.some = points[:: max(1, len(points) // n_points)]
+        self.some = points[:: max(1, len(points) // _ENOUGH)]
         self.full = 1.0
         self.full = self._filled(self.some)
 
@@ -255,7 +254,7 @@ def _within(scan: Scan, corner: Floats, shape: tuple[int, ...]) -> Mask:
     """Which points of a coarse grid lie in the scan."""
     assert scan.affine is not None
     points = np.moveaxis(np.indices(shape), 0, -1) * _COARSE + corner - scan.affine[:3, 3]
-    index = points.reshape(-1, 3) @ np.linalg.inv(scan.affine[:3, :3]).T
+    index = np.linalg.solve(scan.affine[:3, :3], points.reshape(-1, 3).T).T
     last = np.array(scan.voxels.shape, dtype=np.float64) - 1
     if scan.depths is not None:
         last[2] = scan.depths[-1]

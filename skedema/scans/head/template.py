@@ -36,7 +36,6 @@ _LEVEL, _TOLD = 0.9, 0.45
 _APEX = 7.0  # mm from `TOP` of the points to the last of them
 _COARSE = 3.0  # mm; brain and pose are found on voxels of up to this size
 _BRIGHT = 165.0  # HU; as far above where bone begins as brain lies below
-_POINTS = 2000  # that are mirrored to find the pose
 _SAMPLE = 50_000  # voxels of which the brain's median is taken
 
 
@@ -168,7 +167,7 @@ def place_of(mask: Mask, scan: Scan) -> Place:
     sides, at_top = cut_off(mask, scan)
     if sides <= CUT:
         try:
-            pose = head_pose(mask, scan, _POINTS)
+            pose = head_pose(mask, scan)
             axes, plane = pose.axes, float(pose.axes[0] @ pose.centre)
         except NotBelieved as error:
             remarks.append(Remark("turn", f"{error}; check its orientation and its brain mask"))
