@@ -104,7 +104,8 @@ MODELS = {
     "autoencoder": outputs_of_autoencoder,
     "features": outputs_of_scan_features,
 }
-PARTS = {f"encoder {name}": {"encoder": name} for name in list_encoders() if name != "vit_ae"}
+NETWORKS = [name for name in list_encoders() if name not in ("density", "vit_ae")]
+PARTS = {f"encoder {name}": {"encoder": name} for name in NETWORKS}
 PARTS["encoder ViT"] = {"encoder": ViT(depth=1)}
 PARTS |= {f"fusion {name}": {"encoder": CNN(width=4), "fusion": name} for name in list_fusions()}
 

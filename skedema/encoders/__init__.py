@@ -10,14 +10,17 @@ from __future__ import annotations
 from skedema.encoders.base import Encoder, is_transformer
 from skedema.encoders.catalogue import list_encoders, make_encoder, register_encoder
 from skedema.encoders.cnn import CNN
+from skedema.encoders.density import Density
 from skedema.encoders.monai import MonaiEncoder
 from skedema.encoders.vit import ViT
 
 register_encoder("cnn", CNN)
+register_encoder("density", Density)
 register_encoder("vit", ViT)
 
 __all__ = [
     "CNN",
+    "Density",
     "Encoder",
     "MonaiEncoder",
     "ViT",

@@ -58,8 +58,9 @@ def check(
         As that of `VolumeReader`: which of several passes in a DICOM series is read; None is that
         of `volume`.
     volume : VolumeReader or None, default=None
-        How scans are to be read: its `head_margin`, `skull_strip` and `align` are tried, so that
-        heads, brain masks and poses that are not found or not to be trusted are findings.
+        How scans are to be read: its `head_margin`, `skull_strip`, `align` and `template` are
+        tried, so that heads, brain masks and poses that are not found or not to be trusted are
+        findings, and heads that are cut off.
     n_jobs : int or None, default=None
         Number of processes (as in joblib), each with one scan in memory at a time.
     verbose : int, default=0
@@ -184,9 +185,8 @@ def _remarks(scan: Scan, settings: ReaderSettings | None) -> list[str]:
     """Say what a reader would remark or refuse."""
     found = [str(remark) for remark in look(scan)]
     if settings is not None:
-        options = settings.head_margin, settings.skull_strip, settings.align
         try:
-            found += [str(remark) for remark in prepare(scan, *options).remarks]
+            found += [str(remark) for remark in prepare(scan, *settings.preparation).remarks]
         except ScanError as error:
             found.append(str(error))
     return found

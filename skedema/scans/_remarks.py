@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from skedema import _told
 
-Kind = Literal["files", "intensity", "mask", "pose"]
+Kind = Literal["files", "intensity", "mask", "pose", "turn", "cut"]
 
 #: What is the matter with scans, by kind of remark: "these are ...".
 _MATTER: dict[str, str] = {
@@ -22,6 +22,8 @@ _MATTER: dict[str, str] = {
     "intensity": "not in HU",
     "mask": "read without a brain mask, and as scanned, for none is found that can be trusted",
     "pose": "left as scanned, for no pose of the head is found that can be trusted",
+    "turn": "prepared but not turned, for no pose of the head is found that can be trusted",
+    "cut": "prepared by what the field of view holds of the head, which is cut off",
 }
 
 

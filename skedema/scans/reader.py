@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,13 +39,13 @@ class VolumeReader(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    spacing : float, (x, y, z) or None, default=(2.25, 2.25, 2.25)
-        Size of a voxel of the grid in mm. None keeps the field of view of each scan, stretched
-        onto `shape`: sizes then differ from scan to scan. Arrays and ``.npy`` files carry no
-        geometry and are always stretched onto `shape`, their axes taken to be right, anterior
-        and superior; on the grid's shape they are not resampled.
-    shape : int or (X, Y, Z), default=(96, 96, 96)
-        Number of voxels of the grid.
+    spacing : float, (x, y, z), "auto" or None, default="auto"
+        Size of a voxel of the grid in mm; "auto" is 2.25, or 3.4 with a `template`. None keeps the
+        field of view of each scan, stretched onto `shape`: sizes then differ from scan to scan.
+        Arrays and ``.npy`` files carry no geometry and are always stretched onto `shape`, their
+        axes taken to be right, anterior and superior; on the grid's shape they are not resampled.
+    shape : int, (X, Y, Z) or "auto", default="auto"
+        Number of voxels of the grid; "auto" is 96 cubed, or 48 x 56 x 48 with a `template`.
     windows : str, (width, level), sequence of these, or None, default="brain"
         HU windows, one a channel, each mapped linearly to 0 to 1 and clipped: "brain" (80, 40),
         "stroke" (40, 40), "subdural" (200, 80), "bone" (2000, 600), or a pair of width and level
@@ -56,12 +56,22 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         head, not on the field of view (see `skedema.scans.head.crop`). None does not crop.
     skull_strip : bool, default=False
         Whether all but the brain becomes air (see `skedema.scans.head.brain`). Where no brain is
-        found, or a mask of whose surface less than 70 % lies on bone, all is kept, with a warning.
+        found, or none of whose surface 70 % and more lie on bone, all is kept, with a warning.
     align : bool, default=False
         Whether each head is turned upright and the grid centred on its brain (see
         `skedema.scans.head.pose`), so that the same voxel is about the same place in every patient.
         Needs a `spacing`. It takes about as long as finding the brain does. Where brain or pose
         are not to be trusted, the head is left as scanned, with a warning.
+    template : "head" or None, default=None
+        "head" makes heads alike: each upright as by `align`, brain only with the brain's own
+        median outside, and its cavity scaled to 126 mm from left to right and 158 mm from front
+        to back (see `skedema.scans.head.template`). Sides are not swapped. Where no brain mask is
+        to be trusted a scan is read as scanned, around the centre of its field of view; where no
+        pose is, the head is not turned; where the field of view cuts it off so that its size is
+        not known, it is not scaled, and at a cut side not turned. Each brings a warning.
+    brain_hu : float or None, default=None
+        With a `template`, what the brain's median becomes: all HU of a scan are moved by as much,
+        so that scanners that read higher or lower are alike. None leaves them.
     max_bytes : int, default=2**31
         The most bytes that the voxels of a scan may take in memory, before they are brought onto
         the grid: a larger one is refused before anything is allocated for it, see
@@ -95,12 +105,14 @@ class VolumeReader(TransformerMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        spacing: float | Sequence[float] | None = (2.25, 2.25, 2.25),
-        shape: int | Sequence[int] = (96, 96, 96),
+        spacing: float | Sequence[float] | Literal["auto"] | None = "auto",
+        shape: int | Sequence[int] | Literal["auto"] = "auto",
         windows: Window | Sequence[Window] | None = "brain",
         head_margin: float | None = None,
         skull_strip: bool = False,
         align: bool = False,
+        template: Literal["head"] | None = None,
+        brain_hu: float | None = None,
         max_bytes: float = DEFAULT_MAX_BYTES,
         acquisition: int | None = None,
         n_jobs: int | None = None,
@@ -112,6 +124,8 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         self.head_margin = head_margin
         self.skull_strip = skull_strip
         self.align = align
+        self.template = template
+        self.brain_hu = brain_hu
         self.max_bytes = max_bytes
         self.acquisition = acquisition
         self.n_jobs = n_jobs
@@ -239,7 +253,8 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         >>> print(VolumeReader(shape=64, spacing=None, windows=(100, 50)).summary())
         RAS grid of 64 x 64 x 64 voxels over each scan's field of view, windows 0 to 100 HU
         """
-        spacing, shape, ranges, margin, skull_strip, align, _ = self.settings()
+        settings = self.settings()
+        spacing, shape, ranges = settings[:3]
         size = "over each scan's field of view"
         if spacing is not None:
             extent = [round(n * mm, 1) for n, mm in zip(shape, spacing, strict=True)]
@@ -247,10 +262,7 @@ class VolumeReader(TransformerMixin, BaseEstimator):
             size = f"of {_times(voxel)} mm ({_times(extent)} mm)"
         windows = ", ".join(range_name(*each) for each in ranges)
         channels = f"windows {windows}" if ranges else "intensities as they are"
-        before = "" if margin is None else f"cropped to the head and {margin:g} mm around it, "
-        before += "brain only, " if skull_strip else ""
-        before += "head upright, " if align else ""
-        return f"{before}RAS grid of {_times(shape)} voxels {size}, {channels}"
+        return f"{settings.before()}RAS grid of {_times(shape)} voxels {size}, {channels}"
 
     def show(self, scan: object) -> Figure:
         """Draw a scan as it is read: its three central planes in each window.
@@ -307,7 +319,7 @@ def _prepared(cell: object, settings: ReaderSettings, max_bytes: float) -> Prepa
     """Read a scan, take away what is not wanted of it and turn it upright."""
     scan = load_scan(cell, max_bytes=max_bytes, acquisition=settings.acquisition)
     try:
-        prepared = prepare(scan, settings.head_margin, settings.skull_strip, settings.align)
+        prepared = prepare(scan, *settings.preparation)
     except ScanError as error:
         raise ScanError(f"{scan_name(cell)}: {error}") from error
     remarks = *look(scan), *prepared.remarks
@@ -317,13 +329,13 @@ def _prepared(cell: object, settings: ReaderSettings, max_bytes: float) -> Prepa
 
 def _volume(prepared: Prepared, settings: ReaderSettings) -> NDArray[np.float32]:
     """Bring a scan onto the grid, windows as channels."""
-    scan, centre, _ = prepared
+    scan, centre, _, fill = prepared
     spacing, shape, ranges = settings[:3]
-    fill, limits = AIR, None
+    limits = None
     if ranges:
         upper = max(high for _, high in ranges)
-        fill = min(max(AIR, min(low for low, _ in ranges)), upper)
-        limits = (fill, upper)
+        lower = min(max(AIR, min(low for low, _ in ranges)), upper)
+        fill, limits = min(max(fill, lower), upper), (lower, upper)
     hu = resample(scan.voxels, scan.affine, spacing, shape, fill, scan.depths, limits, centre)
     return to_channels(hu, ranges)
 

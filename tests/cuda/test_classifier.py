@@ -45,7 +45,7 @@ def compare_fits(make, gpu, patients, **parameters):
 
 
 def own_encoders():
-    names = [name for name in list_encoders() if name != "vit_ae"]
+    names = [name for name in list_encoders() if name not in ("density", "vit_ae")]
     if find_spec("monai"):
         names.append("monai:resnet10")
     return names

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from skedema.scans.errors import ScanError
 from skedema.scans.head._morphology import (
     block_means,
-    bounds,
+    box_of,
     coarse_factors,
     grow,
     largest,
@@ -71,9 +71,9 @@ def head_box(
             "that the voxels are HU and the sizes mm, or read it without cropping"
         )
     box = []
-    for (first, last), factor, place in zip(bounds(head), factors, places, strict=True):
-        low = place[first * factor] - margin
-        high = place[min((last + 1) * factor, len(place)) - 1] + margin
+    for part, factor, place in zip(box_of(head), factors, places, strict=True):
+        low = place[part.start * factor] - margin
+        high = place[min(part.stop * factor, len(place)) - 1] + margin
         inside = np.flatnonzero((place >= low - 1e-6) & (place <= high + 1e-6))
         box.append(slice(int(inside[0]), int(inside[-1]) + 1))
     return box[0], box[1], box[2]

@@ -9,24 +9,33 @@ from numpy.typing import NDArray
 
 from skedema.scans._remarks import Remark
 from skedema.scans.errors import NotBelieved, ScanError
-from skedema.scans.head.brain import brain_mask, check_mask, keep_brain
+from skedema.scans.head.brain import keep_brain, trusted_mask
 from skedema.scans.head.crop import crop
 from skedema.scans.head.pose import head_pose, upright
-from skedema.scans.scan import Scan
+from skedema.scans.head.template import template_head
+from skedema.scans.scan import AIR, Scan
 
 
 class Prepared(NamedTuple):
     """A scan, where in its RAS coordinates the grid's centre is to lie, and what is odd about it.
 
-    ``centre`` None is the middle of the field of view.
+    ``centre`` None is the middle of the field of view. ``outside`` is what lies beyond that, in HU.
     """
 
     scan: Scan
     centre: NDArray[np.float64] | None = None
     remarks: tuple[Remark, ...] = ()
+    outside: float = AIR
 
 
-def prepare(scan: Scan, head_margin: float | None, skull_strip: bool, align: bool) -> Prepared:
+def prepare(
+    scan: Scan,
+    head_margin: float | None,
+    skull_strip: bool,
+    align: bool,
+    template: str | None,
+    brain_hu: float | None,
+) -> Prepared:
     """Take away what is not wanted of a scan and turn it upright.
 
     A brain mask or a pose that is not believed is left out, and a remark says so: the parameters
@@ -34,13 +43,16 @@ def prepare(scan: Scan, head_margin: float | None, skull_strip: bool, align: boo
     """
     if head_margin is not None:
         scan = crop(scan, head_margin)
-    if not (skull_strip or align):
-        return Prepared(scan)
     try:
+        if template is not None:
+            head = template_head(scan, brain_hu)
+            return Prepared(head.scan, np.zeros(3), head.remarks, head.outside)
+        if not (skull_strip or align):
+            return Prepared(scan)
         mask = _brain(scan, "skull_strip" if skull_strip else "align")
     except NotBelieved as error:
         return Prepared(scan, remarks=(Remark("mask", str(error)),))
-    turned, centre, remarks = Prepared(scan)
+    turned, centre, remarks, _ = Prepared(scan)
     if align:
         try:
             turned, centre = upright(scan, head_pose(mask, scan))
@@ -58,6 +70,4 @@ def _brain(scan: Scan, parameter: str) -> NDArray[np.bool_]:
             "its brain cannot be found: it has no geometry, so that nothing is known in mm; "
             f"give a NIfTI file or image, or use {parameter}=False"
         )
-    mask = brain_mask(scan.voxels, spacing.tolist())
-    check_mask(scan.voxels, mask, spacing.tolist())
-    return mask
+    return trusted_mask(scan.voxels, spacing.tolist())

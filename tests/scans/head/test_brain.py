@@ -14,7 +14,8 @@ from skedema.datasets._scan import Drawn, render
 from skedema.scans import VolumeReader, check
 from skedema.scans.errors import NotBelieved, ScanError
 from skedema.scans.files import load_scan
-from skedema.scans.head.brain import bone_share, brain_mask, check_mask, keep_brain
+from skedema.scans.grid import resample
+from skedema.scans.head.brain import bone_share, brain_mask, check_mask, keep_brain, trusted_mask
 
 
 def head(shape=(80, 90, 36), spacing=(2.5, 2.5, 5.0)):
@@ -65,6 +66,18 @@ def test_lime_and_noise_in_the_brain_are_filled():
 def test_clipping_to_a_brain_window_changes_nothing():
     brain, hu = head()
     assert np.array_equal(brain_mask(hu.clip(-20, 100), (2.5, 2.5, 5.0)), brain)
+
+
+@pytest.mark.parametrize("spacing", [(3.0, 3.0, 5.0), (2.5, 2.5, 2.5), (4.0, 4.0, 5.0)])
+def test_bone_that_was_clipped_and_then_averaged_is_bone(spacing):
+    brain, hu = head((120, 130, 44), (1.6, 1.7, 4.0))
+    affine = np.diag([1.6, 1.7, 4.0, 1.0])
+    shape = tuple(int(mm / step) for mm, step in zip((190, 220, 170), spacing, strict=True))
+    clipped = resample(hu, affine, spacing, shape, -20, limits=(-20, 100))
+    expected = resample(brain.astype(np.float32), affine, spacing, shape, 0) > 0.5
+    mask = brain_mask(clipped, spacing)
+    assert dice(mask, expected) > 0.92  # its rim lies within a voxel of either grid
+    check_mask(clipped, mask, spacing)
 
 
 def test_a_hole_in_the_skull_lets_no_scalp_in():
@@ -200,6 +213,26 @@ def test_real_brains_have_a_plausible_size(real_data):
     assert 1300 < np.median(volumes) < 1600
     # Sizes in mm are assumed in these files, and a few are of children.
     assert ((volumes > 900) & (volumes < 1800)).mean() > 0.85
+
+
+def test_the_brain_of_an_infant_with_a_thin_skull_is_found(real_data):
+    scan = load_scan(real_data / "ct_ich" / "scans" / "sub-085_ct.nii.gz")
+    spacing = scan.spacing.tolist()
+    with pytest.raises(NotBelieved, match="57%"):
+        check_mask(scan.voxels, brain_mask(scan.voxels, spacing), spacing)
+    mask = trusted_mask(scan.voxels, spacing)
+    assert bone_share(scan.voxels, mask, spacing, bone=85) > 0.9
+    assert mask.sum() * scan.spacing.prod() / 1000 == pytest.approx(740, abs=40)
+
+
+def test_real_brains_are_found_on_a_coarse_grid_of_clipped_values(real_data):
+    for path in sorted((real_data / "ct_ich" / "scans").glob("*.nii.gz"))[1::9]:
+        scan = load_scan(path)
+        shape = np.ceil(scan.voxels.shape * scan.spacing / [3, 3, 5]).astype(int)
+        hu = resample(scan.voxels, scan.affine, (3, 3, 5), shape, -20, limits=(-20, 100))
+        mask = brain_mask(hu, (3, 3, 5))
+        check_mask(hu, mask, (3, 3, 5))
+        assert mask.sum() * 0.045 == pytest.approx(millilitres(path), rel=0.07)
 
 
 def test_the_brain_of_a_tilted_exam_has_a_plausible_size(real_data):
