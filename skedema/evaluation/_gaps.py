@@ -161,7 +161,7 @@ def missing_curve(
     if n_repeats < 1:
         raise ValueError(f"n_repeats must be at least 1, got {n_repeats!r}.")
     arguments = [
-        (name, model, fold, split, cohort.X, cohort.y, cohort.classes, plan)
+        (name, model, fold, split, cohort.X, cohort.y, cohort.label, cohort.classes, plan)
         for name, model in models.items()
         for fold, split in enumerate(cohort.splits)
     ]
@@ -176,6 +176,7 @@ def _curve(
     split: Split,
     X: Any,
     y: Any,
+    label: NDArray[np.intp],
     classes: NDArray[Any],
     plan: _Plan,
 ) -> pd.DataFrame:
@@ -183,16 +184,15 @@ def _curve(
     try:
         seen, unseen = _safe_indexing(X, split.train), _safe_indexing(X, split.test)
         fitted = clone(model).fit(seen, _safe_indexing(y, split.train))
-        labels = np.searchsorted(classes, np.asarray(y))
         there = present(unseen, plan.columns)
         computed: dict[bytes, dict[str, float]] = {}
         rows = []
-        importance = _Importance(fitted, seen, labels[split.train], classes, fold, plan)
+        importance = _Importance(fitted, seen, label[split.train], classes, fold, plan)
         for pattern, share, repeat, gone in _gaps(plan, fold, there, importance):
             key = gone.tobytes()
             if key not in computed:
                 probability = probabilities(fitted, without(unseen, plan.columns, gone), classes)
-                computed[key] = _figures(labels[split.test], probability, _FIGURES)
+                computed[key] = _figures(label[split.test], probability, _FIGURES)
             place = {"estimator": name, "pattern": pattern, "share": share, "repeat": repeat}
             rows.append(place | {"fold": fold, "removed": int(gone.sum())} | computed[key])
     except Exception as error:

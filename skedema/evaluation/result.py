@@ -26,8 +26,8 @@ from skedema.evaluation._tables import (
     summary_table,
     written_table,
 )
-from skedema.evaluation.metrics._metric import Metric
-from skedema.evaluation.metrics._registry import METRICS, SETTINGS, find_metrics
+from skedema.evaluation.metrics._metric import SETTINGS, Metric
+from skedema.evaluation.metrics._registry import METRICS, find_metrics
 from skedema.frames import check_same_rows, counted
 
 __all__ = ["Evaluation"]

@@ -168,7 +168,7 @@ class Table:
         Parameters
         ----------
         rows : ndarray of int or bool
-            Which.
+            Their positions, or a mask.
 
         Returns
         -------

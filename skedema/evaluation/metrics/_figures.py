@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from skedema.evaluation.metrics._arrays import several_classes, two_classes
-from skedema.evaluation.metrics._metric import measured
-from skedema.evaluation.metrics._registry import METRICS, SETTINGS, find_metrics
+from skedema.evaluation.metrics._metric import SETTINGS, measured
+from skedema.evaluation.metrics._registry import METRICS, find_metrics
 
 
 def figures(
@@ -56,7 +56,8 @@ def figures(
     Raises
     ------
     ValueError
-        When there is no metric of a name or the arrays do not fit together.
+        When there is no metric of a name, the arrays do not fit together, or `pos_label` is given
+        with more than two classes.
 
     Examples
     --------
@@ -66,6 +67,11 @@ def figures(
     """
     shape = np.shape(probability)
     if len(shape) == 2 and shape[1] > 2:
+        if pos_label is not None:
+            raise ValueError(
+                f"pos_label={pos_label!r} names the positive class of two, but probability has "
+                f"{shape[1]} columns: leave it out, or give label == the class and its column."
+            )
         predictions = several_classes(label, probability, predicted, classes)
     else:
         predictions = two_classes(label, probability, predicted, pos_label)

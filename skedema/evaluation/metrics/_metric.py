@@ -13,6 +13,8 @@ from skedema.evaluation._predictions import Predictions
 
 Floats = NDArray[np.float64]
 
+SETTINGS = {"specificity": 0.9, "threshold": 0.5}
+
 
 def always(label: Any, probability: Any, predicted: Any, weight: Any) -> Any:
     """Whatever the rows are."""
@@ -54,7 +56,8 @@ class Metric:
     greater_is_better : bool or None, default=True
         None for one that is best somewhere between.
     macro : bool, default=True
-        Of more than two classes the figure is the mean of those of each class against the rest.
+        Of more than two classes the figure is the mean of those of each class against the rest,
+        not defined where a class has no row.
         False: `compute` is given all classes at once, `label` and `predicted` as int arrays of
         classes from 0 to K - 1, `probability` of shape (n, K); of two classes, as above.
     share : bool, default=False
@@ -65,6 +68,11 @@ class Metric:
         give b values. Otherwise they are called for each resample.
     settings : tuple of str, default=()
         Which of "specificity" and "threshold" `compute` takes as keywords.
+
+    Raises
+    ------
+    ValueError
+        When `settings` names another.
 
     See Also
     --------
@@ -88,6 +96,13 @@ class Metric:
     share: bool = False
     batched: bool = False
     settings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not set(self.settings) <= set(SETTINGS):
+            raise ValueError(
+                f"settings of metric {self.name!r} must be a tuple of names out of "
+                f"{tuple(SETTINGS)}, got {self.settings!r}."
+            )
 
 
 def measured(
@@ -119,9 +134,10 @@ def measured(
     if predictions.n_classes == 2 or not metric.macro:
         return _of(metric, predictions.whole(), weight, keywords)
     classes = range(predictions.n_classes)
-    return np.mean(
-        [_of(metric, predictions.against_rest(k), weight, keywords) for k in classes], axis=0
-    )
+    of_each = [_of(metric, predictions.against_rest(k), weight, keywords) for k in classes]
+    # One rule for all metrics, so that it hangs on the rows alone, not on what is predicted.
+    defined = every_class(*predictions.whole(), weight)
+    return np.where(defined, np.mean(of_each, axis=0), np.nan)[()]
 
 
 def _of(metric: Metric, arrays: Any, weight: Floats, keywords: Mapping[str, float]) -> Any:

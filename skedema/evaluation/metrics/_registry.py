@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import wraps
+from functools import partial, wraps
 
 import numpy as np
 from sklearn.metrics import get_scorer_names
@@ -13,15 +13,14 @@ from sklearn.metrics import get_scorer_names
 from skedema._registry import Registry, nearest_name
 from skedema.evaluation._predictions import Predictions
 from skedema.evaluation.metrics import calibration, decisions, probabilities, ranking, utility
-from skedema.evaluation.metrics._metric import Metric, measured
-from skedema.evaluation.metrics._scorers import metric_of_scorer
+from skedema.evaluation.metrics._metric import SETTINGS, Metric, measured
+from skedema.evaluation.metrics._scorers import metric_of_scorer, scorer_names
 
 _FAMILIES = (ranking, decisions, probabilities, calibration, utility)
 _OWN = {metric.name: metric for family in _FAMILIES for metric in family.METRICS}
 _OTHERS = Registry("metric", "skedema.metrics")
 
 METRICS = tuple(_OWN)
-SETTINGS = {"specificity": 0.9, "threshold": 0.5}
 
 
 def register_metric(metric: Metric) -> None:
@@ -38,7 +37,7 @@ def register_metric(metric: Metric) -> None:
     TypeError
         When it is no `Metric`.
     ValueError
-        When another metric has the name.
+        When another metric, or a scorer of scikit-learn, has the name.
 
     Examples
     --------
@@ -54,8 +53,13 @@ def register_metric(metric: Metric) -> None:
         raise TypeError(f"register_metric takes a Metric, got {type(metric).__name__}.")
     if metric.name in _OWN:
         raise ValueError(f"The metric {metric.name!r} is skedema's own; take another name.")
+    if metric.name in get_scorer_names():
+        raise ValueError(f"{metric.name!r} is a scorer of scikit-learn; take another name.")
     # By the name of its function the registry tells the same thing, defined anew, from a clash.
-    _OTHERS.register(metric.name, wraps(metric.compute)(lambda: metric))
+    # Partials, lambdas and what a function defines have none of their own: the object decides.
+    named = "<" not in getattr(metric.compute, "__qualname__", "<")
+    factory = wraps(metric.compute)(lambda: metric) if named else partial(replace, metric)
+    _OTHERS.register(metric.name, factory)
 
 
 def find_metrics(names: Iterable[str]) -> tuple[Metric, ...]:
@@ -70,9 +74,16 @@ def try_metrics(metrics: Iterable[Metric], n_classes: int) -> None:
     other = np.where(np.arange(len(label)) < n_classes, (label + 1) % n_classes, label)
     probability = (np.eye(n_classes)[other] + 0.5) / (1 + 0.5 * n_classes)
     rows = Predictions(np.arange(len(label)), label, probability, other)
+    weights = np.repeat([[1.0, 1, 1, 1], [3, 2, 1, 0]], n_classes, axis=1)
     for metric in metrics:
         try:
-            measured(metric, rows, np.ones(len(label)), SETTINGS)
+            single = np.array([measured(metric, rows, each, SETTINGS) for each in weights])
+            found = measured(metric, rows, weights, SETTINGS) if metric.batched else single
+            if not np.allclose(found, single, rtol=1e-6, equal_nan=True):
+                raise ValueError(
+                    f"with batched=True, weights of shape {weights.shape} must give what each "
+                    f"row of them gives, {single.tolist()}, not {found.tolist()}."
+                )
         except Exception as error:
             raise ValueError(
                 f"Metric {metric.name!r} cannot be computed of {n_classes} classes: {error}"
@@ -80,14 +91,13 @@ def try_metrics(metrics: Iterable[Metric], n_classes: int) -> None:
 
 
 def _other(name: str) -> Metric:
+    if name in get_scorer_names():
+        return metric_of_scorer(name)
     others = _OTHERS.names()
     if name in others:
         metric: Metric = replace(_OTHERS.make(name), name=name)
         return metric
-    scorers = get_scorer_names()
-    if name in scorers:
-        return metric_of_scorer(name)
-    close = difflib.get_close_matches(str(name), scorers, n=3, cutoff=0.5)
+    close = difflib.get_close_matches(str(name), scorer_names(), n=3, cutoff=0.5)
     such = f", such as {', '.join(map(repr, close))}" if close else ""
     raise ValueError(
         f"There is no metric {name!r}. {nearest_name(str(name), [*_OWN, *others])} The names of "

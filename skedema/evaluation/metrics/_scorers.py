@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.metrics import get_scorer
+from sklearn.metrics import get_scorer, get_scorer_names
 
 from skedema.evaluation.metrics._metric import Metric, every_class, n_classes
 
@@ -29,6 +29,11 @@ class _Foretold(ClassifierMixin, BaseEstimator):
 
 def metric_of_scorer(name: str) -> Metric:
     """Give the metric that a scorer is; of two classes, 1 stands for the positive one."""
+    if not _of_classes(name):
+        raise ValueError(
+            f"scikit-learn's scorer {name!r} is of numbers or of clusters, not of classes: it "
+            f"would take the codes of classes for such. Of classes are {', '.join(scorer_names())}."
+        )
     scorer = get_scorer(name)
 
     def compute(label: Any, probability: Any, predicted: Any, weight: Any) -> float:
@@ -42,3 +47,14 @@ def metric_of_scorer(name: str) -> Metric:
             return float(scorer(foretold, rows, label[rows].astype(int)))
 
     return Metric(name, compute, every_class, macro=False)
+
+
+def scorer_names() -> list[str]:
+    """List scikit-learn's scorers of classes."""
+    return [name for name in get_scorer_names() if _of_classes(name)]
+
+
+def _of_classes(name: str) -> bool:
+    # scikit-learn says it nowhere else than by the module of the function.
+    home = get_scorer(name)._score_func.__module__
+    return not home.startswith(("sklearn.metrics._regression", "sklearn.metrics.cluster"))

@@ -10,6 +10,8 @@ from skedema.evaluation.metrics._metric import Metric, always
 
 
 def _brier(label: Any, probability: Any, predicted: Any, weight: Any) -> Any:
+    if probability.ndim == 1 and weight.ndim == 2:  # not by 1 - (1 - p), which is rounded
+        return _mean((probability - label) ** 2, weight)
     of_class = _columns(probability)
     came_true = label[:, None] == np.arange(of_class.shape[1])
     mean = _mean(((came_true - of_class) ** 2).sum(axis=1), weight)

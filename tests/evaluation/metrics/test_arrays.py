@@ -33,3 +33,11 @@ def test_labels_and_columns_must_be_the_same_classes():
         figures(["a", "b"], three, ["a", "d"], classes=["a", "b", "c"])
     with pytest.raises(ValueError, match="2 labels, but 3 in probability"):
         figures(["a", "b"], np.full((3, 3), 1 / 3), classes=["a", "b", "c"])
+
+
+def test_a_positive_class_is_one_of_two():
+    label, three = np.array(["a", "b", "c"]), np.eye(3)
+    for pos_label in ("a", "nonsense"):
+        with pytest.raises(ValueError, match=f"'{pos_label}' names .* of two, .* has 3 columns"):
+            figures(label, three, pos_label=pos_label)
+    assert figures(label == "a", three[:, 0], names=["recall"]) == {"recall": 1}  # the remedy

@@ -6,8 +6,8 @@ from sklearn import metrics as sk
 
 from skedema.evaluation.metrics import METRICS, figures
 from skedema.evaluation.metrics._arrays import two_classes
-from skedema.evaluation.metrics._metric import measured
-from skedema.evaluation.metrics._registry import SETTINGS, find_metrics
+from skedema.evaluation.metrics._metric import SETTINGS, measured
+from skedema.evaluation.metrics._registry import find_metrics
 
 
 def cohort(seed, n=60, decimals=1):

@@ -5,6 +5,9 @@ import pytest
 from sklearn import metrics as sk
 
 from skedema.evaluation.metrics import figures
+from skedema.evaluation.metrics._arrays import two_classes
+from skedema.evaluation.metrics._metric import measured
+from skedema.evaluation.metrics._registry import find_metrics
 
 NAMES = ["brier", "log_loss"]
 
@@ -22,3 +25,12 @@ def test_figures_are_scikit_learns_to_the_last_bit(seed):
     found = figures(label, probability, names=NAMES)
     assert found["brier"] == sk.brier_score_loss(label, probability)
     assert found["log_loss"] == sk.log_loss(label, probability)
+
+
+def test_resampled_brier_scores_of_two_classes_are_the_mean_square_to_the_last_bit():
+    rng = np.random.default_rng(0)
+    label, probability = rng.integers(0, 2, 90), 1 / (1 + np.exp(rng.normal(size=90)))
+    weights = rng.multinomial(90, np.full(90, 1 / 90), size=200).astype(float)
+    (brier,) = find_metrics("brier")
+    found = measured(brier, two_classes(label, probability, None, None), weights, {})
+    np.testing.assert_array_equal(found, weights @ (probability - label) ** 2 / weights.sum(axis=1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from sklearn.dummy import DummyClassifier
@@ -85,6 +87,47 @@ def test_a_name_is_that_of_one_metric():
         register_metric(mcc)
 
 
+def beyond(label, probability, predicted, weight, limit):
+    return weight @ (probability > limit) / weight.sum()
+
+
+def closure(limit):
+    def compute(label, probability, predicted, weight):
+        return beyond(label, probability, predicted, weight, limit)
+
+    return compute
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("by_partial", lambda limit: partial(beyond, limit=limit)),
+        ("by_lambda", lambda limit: lambda *arrays: beyond(*arrays, limit)),
+        ("by_closure", closure),
+    ],
+)
+def test_functions_that_look_alike_are_not_taken_for_the_same(name, make):
+    first = Metric(name, make(0.3))
+    register_metric(first)
+    register_metric(first)
+    with pytest.raises(ValueError, match=f"'{name}' exists already"):
+        register_metric(Metric(name, make(0.7)))
+    assert figures([0, 1], [0.5, 0.6], names=[name])[name] == 1
+
+
+def test_a_function_that_is_defined_anew_takes_the_place_of_the_old():
+    for found in (1.0, 2.0):
+        cell = {"__name__": "notebook"}
+        exec(f"def anew(label, probability, predicted, weight):\n    return {found}", cell)
+        register_metric(Metric("anew", cell["anew"]))
+        assert figures([0, 1], [0.1, 0.2], names=["anew"])["anew"] == found
+
+
+def test_a_name_of_scikit_learn_is_not_taken():
+    with pytest.raises(ValueError, match="'f1_macro' is a scorer of scikit-learn"):
+        register_metric(Metric("f1_macro", mcc))
+
+
 def test_unknown_names_are_told_before_anything_is_fitted():
     with pytest.raises(ValueError, match="Did you mean 'roc_auc'"):
         evaluate({"lr": LogisticRegression()}, X, Y, metrics=["rocauc"])
@@ -100,7 +143,15 @@ def test_what_fails_is_told_before_anything_is_fitted():
         def fit(self, X, y):
             raise AssertionError
 
+    def of_one(label, probability, predicted, weight):
+        return (weight * (label == predicted)).sum() / weight.sum()
+
     register_metric(Metric("broken", broken))
+    register_metric(Metric("of_one", of_one, batched=True))
+    register_metric(Metric("one_number", lambda *arrays: float(arrays[3].sum()), batched=True))
+    for name in ("of_one", "one_number"):
+        with pytest.raises(ValueError, match=rf"'{name}' .* batched=True, .*\(2, 8\) must give"):
+            evaluate({"lr": NeverFitted()}, X, Y, metrics=[name])
     with pytest.raises(ValueError, match="'broken' cannot be computed of 2 classes: by zero"):
         evaluate({"lr": NeverFitted()}, X, Y, metrics=["broken"])
     with pytest.raises(ValueError, match="'jaccard' cannot be computed of 3 classes"):

@@ -43,6 +43,15 @@ def test_where_a_class_is_missing_a_score_is_not_defined():
     assert np.isnan(figures([1, 1], [0.2, 0.8], names=["neg_log_loss"])["neg_log_loss"])
 
 
+@pytest.mark.parametrize("name", ["r2", "neg_mean_squared_error", "rand_score"])
+def test_scorers_of_other_than_classes_are_refused(name):
+    with pytest.raises(ValueError, match=rf"'{name}' is of numbers or of clusters.* f1_macro"):
+        evaluate({"lr": LogisticRegression()}, X, THREE, metrics=[name])
+    with pytest.raises(ValueError, match="There is no metric") as error:
+        figures([0, 1], [0.1, 0.2], names=[f"{name}s"])
+    assert f"'{name}'" not in str(error.value)  # nor advised
+
+
 def test_names_of_this_package_come_first():
     label, probability = [0, 1, 1, 0], [0.2, 0.8, 0.4, 0.6]
     assert figures(label, probability, names=["precision"])["precision"] == 0.5
