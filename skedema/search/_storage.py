@@ -71,11 +71,11 @@ def open_study(storage: BaseStorage | str, name: str | None, parts: dict[str, st
     )
     if study.directions != [StudyDirection.MAXIMIZE]:
         raise ValueError(f"The study {name!r} does not maximise one score. {_OTHER_NAME}")
+    # Trials first: another process may begin the study meanwhile, and says so before its first.
+    has_trials = bool(study.get_trials(deepcopy=False))
     kept = study.user_attrs.get(_PARTS)
-    if kept is None and study.get_trials(deepcopy=False):
-        kept = study.user_attrs.get(_PARTS)  # another process may have begun it just now
     if kept is None:
-        if study.get_trials(deepcopy=False):
+        if has_trials:
             raise ValueError(
                 f"The study {name!r} has trials that StudySearchCV did not make, so it cannot tell "
                 f"whether they are of this search. {_OTHER_NAME}"

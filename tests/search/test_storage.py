@@ -7,10 +7,12 @@ import optuna
 import pytest
 from optuna.distributions import FloatDistribution
 from optuna.storages import InMemoryStorage
+from optuna.study import Study
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 
 from skedema.search import StudySearchCV
+from skedema.search._storage import open_study
 
 X, Y = make_classification(90, 5, flip_y=0.3, random_state=0)
 C = {"C": FloatDistribution(1e-4, 10, log=True)}
@@ -69,3 +71,17 @@ def test_journal_that_is_damaged_is_named_and_so_is_the_remedy(tmp_path):
 def test_a_database_that_cannot_be_opened_is_refused_at_once(tmp_path):
     with pytest.raises(Exception, match="unable to open"):
         search(f"sqlite:///{tmp_path / 'nowhere' / 'a.db'}").fit(X, Y)
+
+
+def test_a_study_that_another_process_begins_meanwhile_is_gone_on_with(tmp_path, monkeypatch):
+    url, parts = f"sqlite:///{tmp_path / 'a.db'}", {"cv": "this"}
+    get_trials = Study.get_trials
+
+    def begun_meanwhile(study, **parameters):
+        found = get_trials(study, **parameters)
+        monkeypatch.undo()
+        open_study(url, "a", parts).ask()
+        return found
+
+    monkeypatch.setattr(Study, "get_trials", begun_meanwhile)
+    assert len(open_study(url, "a", parts).trials) == 1
