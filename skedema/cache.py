@@ -15,16 +15,16 @@ from typing import Any
 
 import pandas as pd
 
-from skedema._caching.bound import bound_of
+from skedema._caching.bound import KINDS, bound_of
 from skedema._caching.cache import CACHES
 from skedema._caching.memory import memory_folder
 
 __all__ = ["clear", "info", "set_max_bytes"]
 
-_KINDS = ("volumes", "about", "features", "encoders", "pretraining")
-# Nothing else is ever removed, whatever else lies in the folder.
-_FILES = ("*.array", "*/vit_autoencoder*.ckpt")
-_STRAYS = (".*.partial", "*/.vit_autoencoder-*.partial")
+_RUN = "[0-9a-f]" * 32  # the folder of a pre-training
+# Nothing else is ever removed, whatever else lies in the folder. Encoders are in memory alone.
+_FILES = dict.fromkeys(KINDS, "*.array") | {"pretraining": f"{_RUN}/vit_autoencoder*.ckpt"}
+_STRAYS = dict.fromkeys(KINDS, ".*.partial") | {"pretraining": f"{_RUN}/.vit_autoencoder-*.partial"}
 
 
 def info(memory: Any = None) -> pd.DataFrame:
@@ -61,9 +61,11 @@ def info(memory: Any = None) -> pd.DataFrame:
     """
     folder = _folder(memory)
     rows = []
-    for kind in _KINDS:
+    kinds = (*KINDS, "encoders", "pretraining")
+    for kind in kinds:
         caches = [cache for cache in list(CACHES) if cache.name == kind]
-        sizes = [] if folder is None else list(map(_size, _listed(folder / kind, _FILES)))
+        files = _listed(folder / kind, _FILES[kind]) if folder and kind in _FILES else ()
+        sizes = list(map(_size, files))
         rows.append(
             {
                 "in_memory": sum(map(len, caches)),
@@ -72,7 +74,7 @@ def info(memory: Any = None) -> pd.DataFrame:
                 "bytes_on_disk": sum(sizes),
             }
         )
-    return pd.DataFrame(rows, index=pd.Index(_KINDS))
+    return pd.DataFrame(rows, index=pd.Index(kinds))
 
 
 def clear(memory: Any = None) -> None:
@@ -120,10 +122,11 @@ def clear(memory: Any = None) -> None:
         cache.clear()
     if folder is None:
         return
-    for kind in _KINDS:
-        for path in _listed(folder / kind, _FILES + _STRAYS):
+    for kind in _FILES:
+        beneath = folder / kind
+        for path in _listed(beneath, _FILES[kind], _STRAYS[kind]):
             path.unlink(missing_ok=True)
-        for empty in (*_listed(folder / kind, ["*"]), folder / kind):
+        for empty in (*_listed(beneath, _RUN), beneath):
             with suppress(OSError):  # something else lies there, or nothing
                 empty.rmdir()
 
@@ -132,7 +135,8 @@ def set_max_bytes(memory: Any, max_bytes: int | None) -> None:
     """Say how many bytes of volumes and features a folder may hold.
 
     Those that were not used for the longest are removed, now and whenever there are more: by as
-    much as to have a twentieth free. Checkpoints of pre-trainings do not count, and stay.
+    much as to have a twentieth free. Checkpoints of pre-trainings do not count, and stay; so do
+    entries that may not be removed, such as another user's in a folder with the sticky bit.
 
     Parameters
     ----------
@@ -174,7 +178,7 @@ def _folder(memory: Any) -> Path | None:
     return None if folder is None else folder / "skedema"
 
 
-def _listed(folder: Path, patterns: Any) -> Iterator[Path]:
+def _listed(folder: Path, *patterns: str) -> Iterator[Path]:
     for pattern in patterns:
         with suppress(OSError):
             yield from list(folder.glob(pattern))

@@ -70,10 +70,17 @@ def test_without_a_folder_nothing_is_on_disk(memory):
 def test_what_is_not_of_skedema_is_not_removed(memory):
     own = [memory / "own.array", memory / "skedema" / "own.array"]
     own += [memory / "skedema" / kind / "notes" for kind in ("volumes", "pretraining", "mine")]
+    own.append(memory / "skedema" / "evaluation" / "of-evaluate.array")
     for path in own:
         path.parent.mkdir(exist_ok=True)
         path.write_text("mine")
+    empty = [memory / "skedema" / kind / "empty" for kind in ("volumes", "pretraining", "mine")]
+    for path in empty:
+        path.mkdir()
+    skedema.cache.set_max_bytes(memory, 0)
+    (memory / "skedema" / "max_bytes.json").unlink()
     skedema.cache.clear(memory)
+    assert all(path.is_dir() for path in empty)
     assert [path.read_text() for path in own] == ["mine"] * len(own)
     assert sorted(path for path in memory.rglob("*") if path.is_file()) == sorted(own)
 

@@ -78,6 +78,30 @@ def test_an_encoder_that_cannot_be_told_from_others_computes_each_time(volumes):
         assert Means.calls - calls == 3
 
 
+def test_a_file_that_changes_once_it_was_encoded_is_not_known_by_the_features_before(
+    tmp_path, monkeypatch
+):
+    path, memory = tmp_path / "scan.npy", tmp_path / "memory"
+    np.save(path, np.full((4, 4, 4), 10.0))
+    scans = take_scans(read_table(pd.DataFrame({"scan": [str(path)]})), 0)
+    key, asked = type(scans).key, []
+
+    def changes_then(self, row):
+        found = key(self, row)
+        asked.append(row)
+        if len(asked) == 2:  # whether it is still the same
+            np.save(path, np.full((4, 4, 4), 70.0))
+        return found
+
+    view = [View(0, False)]
+    with monkeypatch.context() as patch:
+        patch.setattr(type(scans), "key", changes_then)
+        old = FeatureCache().get(encoder(), Volumes(scans, READER, memory), view, keep=False)
+    assert len(asked) == 2
+    new = FeatureCache().get(encoder(), Volumes(scans, READER, memory), view, keep=False)
+    assert new[0] > old[0]
+
+
 def test_a_cache_gives_what_it_is_too_small_to_keep(volumes):
     cache = FeatureCache(max_bytes=4)
     views = [View(row, mirror) for row in (0, 2) for mirror in (False, True)]

@@ -17,17 +17,20 @@ from skedema._caching.whole_files import write_whole
 #: Bytes of files unless a folder says otherwise: 20 GiB, about 6,000 volumes of 96 cubed.
 DEFAULT_MAX_BYTES = 20 * 2**30
 
+#: The folders of entries that go. Whatever else lies beside them is not of a cache.
+KINDS = ("volumes", "about", "features")
+
 _NAME = "max_bytes.json"
 _ROUGHLY = 60 * 10**9  # ns by which the time of last use may be off, to load quickly
 _SLACK = 20  # a twentieth is made free at a time, so that a full folder is not listed at each file
 
 
 class Bound:
-    """The bound of a folder with a folder of entries for each cache.
+    """The bound of a folder with a folder of entries for each cache (`KINDS`).
 
     It is written in the folder itself, so that it holds for all processes. Whoever writes there
     looks from time to time at what others wrote; between that, each may exceed the bound by a
-    twentieth.
+    twentieth. Entries that may not be removed (another user's) are beyond it.
 
     Parameters
     ----------
@@ -74,7 +77,7 @@ class Bound:
 
     def _make_room(self) -> None:
         most, found, total = self.max_bytes, [], 0
-        for path in entries(self.folder):
+        for path in _entries(self.folder):
             with suppress(OSError):  # somebody else removed it
                 status = path.stat()
                 found.append((status.st_atime_ns, status.st_size, path))
@@ -83,16 +86,18 @@ class Bound:
             for _, size, path in sorted(found):
                 if total <= most - most / _SLACK:
                     break
+                # It counts also where another process was first, or where it has to stay: else
+                # those that are used would go in its place.
+                total -= size
                 with suppress(OSError):
                     path.unlink()
-                    total -= size
         self._room = min(most - total, most / _SLACK)
 
 
-def entries(folder: Path) -> Iterator[Path]:
-    """List the entries of all caches in a folder."""
-    with suppress(OSError):
-        yield from folder.glob("*/*.array")
+def _entries(folder: Path) -> Iterator[Path]:
+    for kind in KINDS:
+        with suppress(OSError):
+            yield from (folder / kind).glob("*.array")
 
 
 @lru_cache(maxsize=64)

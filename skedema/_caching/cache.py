@@ -48,7 +48,8 @@ class Cache(Generic[T]):
     max_bytes : int
         Bytes of values to keep in memory. A value that is larger is not kept there.
     on_disk : callable, default=the key itself
-        From a key to numbers and texts that tell the same in other processes and later.
+        From a key to numbers and texts that tell the same in other processes and later. They are
+        of what the key told when it was made, whatever that has become since.
     pack, unpack : callable, default=the value itself
         From a value to an array and back; None is an array that makes none.
 
@@ -81,7 +82,8 @@ class Cache(Generic[T]):
         self._values: OrderedDict[Hashable, T] = OrderedDict()
         self._pending: dict[Hashable, Future[tuple[T, bool]]] = {}
         self._nbytes = 0
-        self._stored: set[tuple[Any, Hashable]] = set()
+        # The state of the folder in which the entry of a value that is held was seen.
+        self._seen: dict[Hashable, tuple[int, ...]] = {}
         self._lock = Lock()
         CACHES.add(self)
 
@@ -103,10 +105,16 @@ class Cache(Generic[T]):
                 if key in self._values:  # each prediction asks for hundreds
                     self._values.move_to_end(key)
                     found[key] = self._values[key]
-        for key in keys if memory is not None else ():
-            if key in found:
-                if (memory, key) not in self._stored:  # made where no memory was given
-                    self._save(key, found[key], memory)
+        store = store_beneath(memory, self.name)
+        if store is None:
+            return found
+        state = store.state()
+        for key in keys:
+            if key in found:  # made where no memory was given, or its entry is gone
+                if self._seen.get(key) != state and self.bring(key, found[key], memory):
+                    with self._lock:
+                        if key in self._values:  # it may be dropped by now
+                            self._seen[key] = state
             elif (value := self._load(key, memory)) is not None:
                 self.put(key, value)
                 found[key] = value
@@ -120,6 +128,17 @@ class Cache(Generic[T]):
         with self._lock:
             self._hold(key, value)
         self._save(key, value, memory)
+
+    def bring(self, key: Hashable, value: T, memory: Any) -> bool:
+        """Have a value on disk, not in memory, and say whether there was an entry, which stays."""
+        store = store_beneath(memory, self.name)
+        if store is None:
+            return False
+        name = self.stored_key(key)
+        is_there = name in store
+        if not is_there:
+            store.save(name, self._pack(value))
+        return is_there
 
     def get(
         self,
@@ -192,7 +211,7 @@ class Cache(Generic[T]):
         """Forget all values in memory."""
         with self._lock:
             self._values.clear()
-            self._stored.clear()
+            self._seen.clear()
             self._nbytes = 0
 
     def stored_key(self, key: Hashable) -> str:
@@ -202,16 +221,12 @@ class Cache(Generic[T]):
     def _load(self, key: Hashable, memory: Any) -> T | None:
         store = store_beneath(memory, self.name)
         array = None if store is None else store.load(self.stored_key(key))
-        value = None if array is None else self._unpack(array)
-        if value is not None:
-            self._stored.add((memory, key))
-        return value
+        return None if array is None else self._unpack(array)
 
     def _save(self, key: Hashable, value: T, memory: Any) -> None:
         store = store_beneath(memory, self.name)
         if store is not None:
             store.save(self.stored_key(key), self._pack(value))
-            self._stored.add((memory, key))
 
     def _held(self, key: Hashable) -> T | None:
         if key not in self._values:
@@ -225,7 +240,8 @@ class Cache(Generic[T]):
         self._values[key] = value
         self._nbytes += value.nbytes
         while self._nbytes > self.max_bytes:
-            _, dropped = self._values.popitem(last=False)
+            gone, dropped = self._values.popitem(last=False)
+            self._seen.pop(gone, None)
             self._nbytes -= dropped.nbytes
 
     def __len__(self) -> int:

@@ -65,6 +65,18 @@ class ArrayStore:
         name = json.dumps([_LAYOUT, key]).encode("ascii")
         return self.folder / f"{digest(name)}.array"
 
+    def state(self) -> tuple[int, ...]:
+        """Tell the folder as it is, in one look: another one once an entry came or went."""
+        try:
+            status = os.stat(self.folder)
+        except OSError:
+            return ()
+        return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns
+
+    def __contains__(self, key: str) -> bool:
+        """Say whether there is an entry, be it whole or not."""
+        return os.path.exists(self.path(key))
+
     def load(self, key: str) -> NDArray[Any] | None:
         """Give an array that was kept, new and writable.
 

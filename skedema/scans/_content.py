@@ -16,12 +16,13 @@ _MOST_BYTES = 2**30  # a larger file takes longer to hash than a scan may take t
 def by_content(key: tuple[Any, ...]) -> tuple[Any, ...]:
     """Put the digest of a scan's file in its key, for where and when that was written.
 
-    The key is one of `scan_key`. It stays as it is where one file is not the whole scan.
+    The key is one of `scan_key`. It stays as it is where one file is not the whole scan, or the
+    file is another by now: what is kept under a key is never taken for what came after it.
     """
     match key:
-        case ("file", str(path), _, int(), *rest):
+        case ("file", str(path), tuple(identity), int(size), *rest):
             kind = format_of(path)
-            digest = content_digest(path) if kind and kind.whole else None
+            digest = _digest_of(path, identity, size) if kind and kind.whole else None
             return ("content", ending_of(path), digest, *rest) if digest else key
     return key
 
@@ -35,16 +36,26 @@ def kept_as(key: tuple[tuple[Any, ...], str]) -> tuple[Any, ...]:
 def content_digest(path: str | os.PathLike[str]) -> str | None:
     """Give the SHA-256 of a file, computed once a process while the file stays as it is.
 
-    None where it cannot be read, is no regular file or is above 1 GiB. Hashing 5 MB takes 3 ms, or
-    10 ms on a processor without instructions for SHA-256.
+    None where it cannot be read, is no regular file, is above 1 GiB or is written meanwhile.
+    Hashing 5 MB takes 3 ms, or 10 ms on a processor without instructions for SHA-256.
     """
     try:
-        place, identity, size = file_key(os.fspath(path))
-        return _hash_file(place, identity, size) if size <= _MOST_BYTES else None
+        return _digest_of(*file_key(os.fspath(path)))
+    except OSError:
+        return None
+
+
+def _digest_of(path: str, identity: tuple[int, ...], size: int) -> str | None:
+    """Give the digest of the file that was there under this identity; None for another."""
+    try:
+        return _hash_file(path, identity, size) if size <= _MOST_BYTES else None
     except OSError:
         return None
 
 
 @lru_cache(maxsize=2**16)
 def _hash_file(path: str, identity: tuple[int, ...], size: int) -> str:
-    return file_digest(path)
+    found = file_digest(path)
+    if file_key(path) != (path, identity, size):
+        raise OSError(f"{path} was written meanwhile")  # and nothing is remembered
+    return found

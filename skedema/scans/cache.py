@@ -218,7 +218,7 @@ class VolumeCache:
         keys = _keys(reader, map(scan_key, cells) if scans is None else scans)
         found = self._about.find(keys, memory)
         return [
-            found[key] if key in found else self._read(reader, cell, memory, key)[1]
+            found[key] if key in found else self._read_about(reader, cell, memory, key)
             for key, cell in zip(keys, cells, strict=True)
         ]
 
@@ -247,7 +247,7 @@ class VolumeCache:
             if about is not None:
                 self._about.put(key, about)
             found[key] = _read_only(volume)
-            if keep:
+            if keep and _is_still(wanted[key], key):  # else it may be that of another file
                 self._volumes.put(key, volume)
         return found
 
@@ -274,6 +274,15 @@ class VolumeCache:
         if _is_still(cell, key):
             self._about.put(key, about, memory)
         return _read_only(volume), about
+
+    def _read_about(
+        self, reader: VolumeReader, cell: object, memory: Path | None, key: Key
+    ) -> About:
+        """Read a scan for what is known about it; its volume is on disk from then on."""
+        volume, about = self._read(reader, cell, memory, key)
+        if _is_still(cell, key):
+            self._volumes.bring(key, volume, memory)
+        return about
 
     def _count(self, n_reads: int) -> None:
         with self._counting:

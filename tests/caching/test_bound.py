@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -74,6 +75,50 @@ def test_the_bound_holds_however_much_is_written(folder):
     assert n_bytes(folder) > 40_000
 
 
+def aged(folder, n):
+    """A store with n entries of one size, used last in the order of their keys."""
+    store, keys = ArrayStore(folder / "volumes"), [f"{k:02}" for k in range(n)]
+    for key in keys:
+        store.save(key, ARRAY)
+    age(store, keys)
+    return store, keys, n_bytes(folder) // n
+
+
+def test_processes_that_make_room_at_once_remove_no_more_than_one_would(folder, monkeypatch):
+    store, keys, size = aged(folder, 40)
+    unlink = Path.unlink
+
+    def second(path, **kwargs):
+        monkeypatch.setattr(Path, "unlink", unlink)
+        Bound(folder).set(20 * size)  # another process, once this one has looked
+        return path.unlink(**kwargs)
+
+    monkeypatch.setattr(Path, "unlink", second)
+    Bound(folder).set(20 * size)
+    assert [key for key in keys if store.load(key) is not None] == keys[21:]
+
+
+def test_files_that_may_not_be_removed_do_not_cost_those_that_may(folder, monkeypatch):
+    store, keys, size = aged(folder, 10)
+    others = {store.path(key) for key in keys[:5]}
+    unlink = Path.unlink
+
+    def sticky(path, **kwargs):
+        if path in others:
+            raise PermissionError
+        unlink(path, **kwargs)
+
+    monkeypatch.setattr(Path, "unlink", sticky)
+    Bound(folder).set(7 * size)
+    assert n_bytes(folder) == 10 * size  # the four that are due are of others
+    own = store_in(folder)
+    for number in range(100, 140):
+        own.save(str(number), ARRAY)
+    assert all(path.exists() for path in others)
+    assert 5 * size < n_bytes(folder) - 5 * size <= 8.5 * size
+    assert own.load("139") is not None
+
+
 def test_without_a_bound_everything_stays(folder):
     store = ArrayStore(folder / "volumes")
     Bound(folder).set(10)
@@ -89,13 +134,13 @@ def test_a_bound_of_zero_keeps_nothing(folder):
     assert store.load("a") is None
 
 
-def test_only_entries_go(folder):
-    (folder / "volumes").mkdir(parents=True)
-    for name in ("volumes/notes.txt", "own.array"):
+def test_only_entries_of_caches_go(folder):
+    for name in ("volumes/notes.txt", "evaluation/own.array", "own.array"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("x" * 100)
     store_in(folder).save("a", ARRAY)
     Bound(folder).set(0)
-    assert held(folder) == ["notes.txt"]
+    assert held(folder) == ["notes.txt", "own.array"]
     assert (folder / "own.array").exists()
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
 
@@ -272,6 +273,59 @@ def test_a_value_made_without_a_memory_is_brought_to_one_once(tmp_path, monkeypa
     later = on_disk()
     for _ in range(2):
         later.find(["key"], tmp_path)
+
+
+def test_a_held_value_is_brought_again_where_its_entry_is_gone(tmp_path):
+    cache = on_disk()
+    for key in "ab":
+        cache.put(key, VALUE, tmp_path)
+    for _ in range(3):
+        cache.find(["a", "b"], tmp_path)
+    store_beneath(tmp_path, "numbers").path(cache.stored_key("a")).unlink()
+    cache.find(["a", "b"], tmp_path)
+    assert list(on_disk().find(["a", "b"], tmp_path)) == ["a", "b"]
+    cache.find(["a", "b"], tmp_path)
+    shutil.rmtree(tmp_path / "skedema")
+    cache.find(["a", "b"], tmp_path)
+    assert list(on_disk().find(["a", "b"], tmp_path)) == ["a", "b"]
+    cache.find(["a"], tmp_path / "other")
+    assert list(on_disk().find(["a", "b"], tmp_path / "other")) == ["a"]
+
+
+def test_a_value_that_could_not_be_written_is_written_once_there_is_room(tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    cache = on_disk()
+    with monkeypatch.context() as patch:
+        patch.setattr("skedema._caching.store.write_whole", full)
+        with pytest.warns(UserWarning, match="No space left"):
+            cache.put("key", VALUE, tmp_path)
+        cache.find(["key"], tmp_path)
+    cache.find(["key"], tmp_path)
+    assert "key" in on_disk().find(["key"], tmp_path)
+
+
+def test_entries_of_values_that_are_held_are_not_looked_at_while_the_folder_stays(
+    tmp_path, monkeypatch
+):
+    cache = on_disk()
+    keys = list("abc")
+    for key in keys:
+        cache.put(key, VALUE, tmp_path)
+    cache.find(keys, tmp_path)
+    monkeypatch.setattr(ArrayStore, "path", lambda *_: refuse())
+    assert list(cache.find(keys, tmp_path)) == keys
+
+
+def test_what_is_remembered_of_entries_goes_with_the_values(tmp_path):
+    cache = Cache("numbers", 1, 2 * VALUE.nbytes)
+    for key in range(10):
+        cache.put(key, VALUE, tmp_path)
+        cache.find(range(10), tmp_path)
+    assert len(cache._seen) <= len(cache) == 2
+    cache.clear()
+    assert len(cache._seen) == 0
 
 
 def test_another_version_or_name_is_told_apart(tmp_path):

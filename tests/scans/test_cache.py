@@ -238,6 +238,67 @@ def test_a_file_that_changes_while_it_is_read_is_not_kept(write_scan, memory):
     assert not (memory.location / "skedema").exists()
 
 
+@pytest.mark.parametrize("ask", [VolumeCache.get, VolumeCache.about])
+@pytest.mark.parametrize("n_looks", [1, 2])
+def test_what_was_read_of_a_file_is_not_kept_for_the_one_that_takes_its_place(
+    write_scan, memory, monkeypatch, ask, n_looks
+):
+    path = write_scan(VOXELS)
+    is_still, looks = cache._is_still, []
+
+    def changes_then(cell, key):
+        same = is_still(cell, key)
+        looks.append(same)
+        if len(looks) == n_looks:
+            write_scan(VOXELS * 0)
+            os.utime(path, ns=(1, 1))
+        return same
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cache, "_is_still", changes_then)
+        ask(VolumeCache(), READER, path, memory)
+    assert looks == [True, n_looks == 2]
+    volume, measures = READER.read(path), VolumeCache().about(READER, path).measures
+    assert (VolumeCache().get(READER, path, memory) == volume).all()
+    assert (VolumeCache().about(READER, path, memory).measures == measures).all()
+
+
+class Changing(VolumeReader):
+    """Another file is there once it has read."""
+
+    def read(self, scan):
+        volume = super().read(scan)
+        os.utime(scan, ns=(1, 1))
+        return volume
+
+
+def test_what_another_process_read_of_a_file_that_changed_is_given_and_not_held(write_scan):
+    paths = [write_scan(VOXELS + k, name=f"{k}.nii") for k in range(2)]
+    volumes = VolumeCache()
+    assert len(volumes.get_all(Changing(shape=8, spacing=2), paths, n_jobs=2)) == 2
+    assert len(volumes) == 0
+
+
+def test_volumes_that_were_read_to_know_about_scans_are_on_disk(write_scan, memory):
+    paths = [write_scan(VOXELS + k, name=f"{k}.nii") for k in range(3)]
+    volumes = VolumeCache()
+    volumes.about_all(READER, paths, memory)
+    assert (volumes.n_reads, len(volumes)) == (3, 0)
+    for path in paths:
+        assert (volumes.get(READER, path, memory) == READER.read(path)).all()
+    assert volumes.n_reads == 3
+
+
+def test_what_other_processes_wrote_about_scans_is_not_written_again(
+    write_scan, memory, monkeypatch
+):
+    paths = [write_scan(VOXELS + k, name=f"{k}.nii") for k in range(3)]
+    volumes = VolumeCache()
+    volumes.read_ahead(READER, paths, memory, n_jobs=2)
+    monkeypatch.setattr(store.ArrayStore, "save", None)
+    assert len(volumes.about_all(READER, paths, memory)) == volumes.n_reads == 3
+
+
 def test_numbers_that_another_way_of_reading_gave_are_not_known(write_scan, memory, monkeypatch):
     path = write_scan(VOXELS)
     assert n_reads(path, memory) == 1

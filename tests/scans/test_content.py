@@ -4,23 +4,25 @@ import os
 
 import pytest
 
+from skedema._caching.digest import file_digest as digest
 from skedema.scans import _content
 from skedema.scans._content import by_content, content_digest
+from skedema.scans._paths import file_key
 
 
 def test_files_are_known_by_their_content(tmp_path):
     path, copy = tmp_path / "a.bin", tmp_path / "b.bin"
     path.write_bytes(b"one")
     copy.write_bytes(b"one")
-    digest = content_digest(path)
-    assert digest == content_digest(str(copy))
+    before = content_digest(path)
+    assert before == content_digest(str(copy))
     status = path.stat()
     with open(path, "r+b") as file:  # in place: the same inode
         file.write(b"two")
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     _content._hash_file.cache_clear()
     assert path.stat().st_mtime_ns == status.st_mtime_ns
-    assert content_digest(path) != digest
+    assert content_digest(path) != before
 
 
 def test_each_file_is_hashed_once_a_process(tmp_path):
@@ -47,18 +49,46 @@ def test_keys_of_files_that_are_whole_scans_hold_the_content(tmp_path):
     for name in ("a.nii", "A.NII.GZ", "a.npy", "a.nrrd"):
         path = tmp_path / name
         path.write_bytes(b"voxels")
-        suffix, digest = name[1:].lower(), content_digest(path)
-        key = by_content(("file", str(path), 12, 6))
-        assert key == ("content", suffix, digest)
-        assert by_content(("file", str(path), 12, 6, b"affine")) == (*key, b"affine")
+        suffix, found = name[1:].lower(), content_digest(path)
+        file = ("file", *file_key(str(path)))
+        key = by_content(file)
+        assert key == ("content", suffix, found)
+        assert by_content((*file, b"affine")) == (*key, b"affine")
+
+
+def test_a_key_tells_the_content_it_was_made_of_whatever_became_of_the_file(tmp_path):
+    path = tmp_path / "a.nii"
+    path.write_bytes(b"voxels")
+    key = ("file", *file_key(str(path)))
+    told = by_content(key)
+    path.write_bytes(b"other voxels")
+    assert by_content(key) == told
+    _content._hash_file.cache_clear()
+    assert by_content(key) == key  # nobody can tell any more
+    assert by_content(("file", *file_key(str(path)))) == ("content", ".nii", digest(path))
+
+
+def test_a_file_that_is_written_while_it_is_hashed_has_no_digest(tmp_path, monkeypatch):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"one")
+
+    def hashed(place):
+        found = digest(place)
+        path.write_bytes(b"other")
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_content, "file_digest", hashed)
+        assert content_digest(path) is None
+    assert content_digest(path) == digest(path)
 
 
 @pytest.mark.parametrize(
     "key",
     [
-        ("file", "gone.nii", 12, 6),
-        ("file", "pair.hdr", 12, 6, "pair.img", 12, 6),
-        ("file", "pair.mha", 12, 6),
+        ("file", "gone.nii", (12,), 6),
+        ("file", "pair.hdr", (12,), 6, "pair.img", (12,), 6),
+        ("file", "pair.mha", (12,), 6),
         ("array", "digest"),
         ("image", "digest", b"affine"),
         (("file", "1.dcm", 1, 2), ("file", "2.dcm", 1, 2)),
@@ -70,4 +100,7 @@ def test_other_keys_stay_as_they_are(key, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("pair.hdr", "pair.img", "pair.mha"):
         (tmp_path / name).write_bytes(b"header")
+    if key[1:2] in [("pair.hdr",), ("pair.mha",)]:  # as they are now
+        files = [file_key(name) for name in key[1::3]]
+        key = ("file", *(part for file in files for part in file))
     assert by_content(key) == key
