@@ -46,6 +46,7 @@ def test_a_fixed_module_encodes_each_scan_alone(scans):
     image = side(CNN(width=4, depth=2), fine_tune=False)
     volumes = image.volumes(scans, None, None)
     module = image.fit(volumes, np.zeros(4), seed=0)
+    assert not any(part.training for part in module.modules())
     found = image.transform(module, volumes, CPU)
     assert found.shape == (4, *image.shape)
     assert not found[2].any()
@@ -62,6 +63,7 @@ def test_learning_is_from_volumes_where_the_encoder_is_trained(scans):
     module = image.fit(volumes, np.zeros(4), seed=0)
     learned = image.learn(module, volumes, CPU, "auto")
     assert learned["mirror"]
+    assert all(part.training for part in module.modules())
     assert learned["volume_shape"] == (READER.n_channels, 8, 8, 8)
     assert_array_equal(learned["volume"](1), READER.read(scans.cells[1]))
     assert image.network(module, volumes, CPU) == (module, [])
@@ -128,6 +130,12 @@ def test_what_is_left_open_is_as_an_encoder_has_it_that_tells_how_it_reads(scans
     assert (own.reader, own.memory, own.n_jobs) == (encoder.volume_, tmp_path, 2)
     told = image.volumes(scans, tmp_path / "other", 1)
     assert (told.memory, told.n_jobs) == (tmp_path / "other", 1)
+    for other in (
+        Lengths(memory=tmp_path),
+        Lengths(memory=32, n_jobs="all"),
+    ):  # mean what they like
+        left = side(other).volumes(scans, None, None)
+        assert (left.memory, left.n_jobs) == (None, None)
     reads_itself = side(Lengths(memory=tmp_path))
     reads_itself.fit(reads_itself.volumes(scans, None, None), np.zeros(4), seed=0)
     assert reads_itself.volumes(scans, None, None).memory is None
