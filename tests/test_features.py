@@ -122,10 +122,3 @@ def test_nothing_is_computed_where_all_is_on_disk(volumes, tmp_path):
     asked = Asked(Means().eval(), READER, torch.device("cpu"), ("float32",))
     (found,) = FeatureCache().get(asked, volumes, views, keep=False)
     assert_array_equal(found, before)
-
-
-def test_two_views_of_a_scan_need_no_volume_to_be_kept(volumes):
-    kept_volumes.clear()
-    reads = kept_volumes.n_reads
-    FeatureCache().get(encoder(), volumes, [View(0, False), View(0, True)], keep=False)
-    assert (kept_volumes.n_reads - reads, len(kept_volumes)) == (1, 0)

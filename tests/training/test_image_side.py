@@ -10,10 +10,12 @@ from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 
 from skedema import ViTAutoencoder, VolumeReader
+from skedema._features import features
 from skedema._scan_column import take_scans
 from skedema._training.image_side import ImageSide, can_be_trained, is_trained
 from skedema.encoders import CNN
 from skedema.frames import read_table
+from skedema.scans.cache import volumes as kept_volumes
 
 CPU, READER = torch.device("cpu"), VolumeReader(spacing=None, shape=8)
 
@@ -74,7 +76,9 @@ def test_features_of_both_views_are_learned_from_where_it_is_fixed(scans):
     volumes = image.volumes(scans, None, None)
     module = image.fit(volumes, np.zeros(4), seed=0)
     assert list(image.learn(module, volumes, CPU, "auto")) == ["features"]
+    kept_volumes.clear(), features.clear()
     both = image.learn(module, volumes, CPU, mirror=True)
+    assert len(kept_volumes) == 0  # one reading is enough for both
     turned = np.empty(4, dtype=object)
     for row in volumes.rows:
         turned[row] = np.ascontiguousarray(scans.cells[row][::-1])
