@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
-from threading import Lock, RLock
+from threading import Lock, RLock, local
 from typing import Any, NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
@@ -29,6 +30,7 @@ DEFAULT_MAX_BYTES = 2**28
 
 # Features on disk outlive the code that made them: raise this when an encoder gives other numbers.
 _ENCODING = 1
+_this_thread = local()
 
 
 class View(NamedTuple):
@@ -119,7 +121,8 @@ class FeatureCache:
     Attributes
     ----------
     n_encoded : int
-        How many views of scans were encoded so far (not found in memory or on disk).
+        How many views of scans were encoded so far (not found in memory or on disk). What an
+        encoder asks of another one on the way is part of it.
     """
 
     def __init__(self, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
@@ -137,22 +140,18 @@ class FeatureCache:
         """
         recipe = encoder.recipe()
         if recipe is None:
-            self.n_encoded += len(views)
-            return list(_shown(encoder.encode(volumes, views, keep), len(views), volumes.verbose))
+            with _outermost() as counts:
+                self.n_encoded += len(views) * counts
+                encoded = encoder.encode(volumes, views, keep)
+                return list(_shown(encoded, len(views), volumes.verbose))
         keys = [(volumes.keys[view.row], _recipe_of(view, recipe)) for view in views]
         found = self._kept.find(keys)
         if len(found) < len(set(keys)):
             with self._lock_of(recipe):
                 found |= self._kept.find([key for key in keys if key not in found], volumes.memory)
                 missing = {k: view for k, view in zip(keys, views, strict=True) if k not in found}
-                encoded = encoder.encode(volumes, list(missing.values()), keep)
-                shown = _shown(encoded, len(missing), volumes.verbose)
-                for (key, view), feature in zip(missing.items(), shown, strict=True):
-                    self.n_encoded += 1
-                    found[key] = feature
-                    # A file that was written anew meanwhile is not what the key tells.
-                    if volumes.scans.key(view.row) == key[0]:
-                        self._kept.put(key, feature, volumes.memory)
+                if missing:
+                    found |= self._encoded(encoder, volumes, missing, keep)
         return [found[key] for key in keys]
 
     def clear(self) -> None:
@@ -163,6 +162,21 @@ class FeatureCache:
     def nbytes(self) -> int:
         """Bytes of features held now."""
         return self._kept.nbytes
+
+    def _encoded(
+        self, encoder: FittedEncoder, volumes: Volumes, missing: dict[Any, View], keep: bool
+    ) -> dict[Any, np.ndarray]:
+        found = {}
+        with _outermost() as counts:
+            encoded = encoder.encode(volumes, list(missing.values()), keep)
+            shown = _shown(encoded, len(missing), volumes.verbose)
+            for (key, view), feature in zip(missing.items(), shown, strict=True):
+                self.n_encoded += counts
+                found[key] = feature
+                # A file that was written anew meanwhile is not what the key tells.
+                if volumes.scans.key(view.row) == key[0]:
+                    self._kept.put(key, feature, volumes.memory)
+        return found
 
     def _lock_of(self, recipe: str) -> Any:
         with self._choosing:  # re-entrant: an encoder may be made of another with its recipe
@@ -207,6 +221,17 @@ def features_of(
 
 def _recipe_of(view: View, recipe: str) -> str:
     return f"{recipe}, mirrored left to right" if view.mirror else recipe
+
+
+@contextmanager
+def _outermost() -> Iterator[bool]:
+    """Tell whether an encoding is none within another."""
+    outermost = not getattr(_this_thread, "encodes", False)
+    _this_thread.encodes = True
+    try:
+        yield outermost
+    finally:
+        _this_thread.encodes = not outermost
 
 
 def _shown(encoded: Iterable[np.ndarray], n: int, verbose: int) -> Iterator[np.ndarray]:

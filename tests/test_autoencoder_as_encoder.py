@@ -7,17 +7,19 @@ import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader
+from skedema._features import features
 from skedema._training.image_side import is_trained
 from skedema.autoencoder import vit_ae
 from skedema.encoders import make_encoder
 from skedema.modules.pooled_encoder import PooledEncoder
+from skedema.scans.cache import volumes
 
 pytestmark = pytest.mark.numerical
 
@@ -210,3 +212,79 @@ def test_a_transform_of_a_subclass_is_what_counts(cohort, frozen):
     clf = classifier(encoder=FrozenEstimator(own)).fit(X, y)
     tokens = clf.net_.module_.scan_tokens
     assert_allclose(tokens.mean, own.transform(scans).mean(axis=0), rtol=1e-4, atol=1e-6)
+
+
+@pytest.fixture
+def counts():
+    """Give what was read and encoded since, beginning with nothing known."""
+    volumes.clear(), features.clear()
+    before = volumes.n_reads, features.n_encoded
+    return lambda: (volumes.n_reads - before[0], features.n_encoded - before[1])
+
+
+def of_kind(kind, frozen):
+    made = kind(**frozen.estimator.get_params(deep=False))
+    vars(made).update(vars(frozen.estimator))
+    return FrozenEstimator(made)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "views"), [({}, 1), ({"mirror": True}, 2), ({"fine_tune": True}, 2)]
+)
+def test_a_transform_of_a_subclass_reads_once_and_encodes_each_view_once(
+    cohort, frozen, counts, parameters, views
+):
+    X, y = cohort
+    clf = classifier(encoder=of_kind(Doubled, frozen), **({"mirror": False} | parameters))
+    clf.fit(X, y).predict(X)
+    assert counts() == (N - 1, views * (N - 1))
+
+
+class OtherSide(ViTAutoencoder):
+    def transform_mirrored(self, X):
+        return 0 * super().transform_mirrored(X) + 7
+
+
+class NotKept(ViTAutoencoder):
+    def features_digest(self):
+        return None
+
+
+class Wrapped(TransformerMixin, BaseEstimator):
+    """Has what it lacks from what is within."""
+
+    def __init__(self, within=None):
+        self.within = within
+
+    def fit(self, X, y=None):
+        return self
+
+    def __getattr__(self, name):
+        if name.startswith("__") or name == "within":
+            raise AttributeError(name)
+        return getattr(self.within, name)
+
+    def transform(self, X):
+        return np.full((len(X), 3), 5.0)
+
+    def features_digest(self):
+        return "wrapped"
+
+
+def test_every_method_of_a_subclass_is_what_counts(cohort, frozen, counts):
+    X, y = cohort
+    clf = classifier(encoder=of_kind(OtherSide, frozen), mirror=True).fit(X, y)
+    mean = (frozen.transform(list(X["scan"].dropna())).mean(axis=0) + 7) / 2
+    assert_allclose(clf.net_.module_.scan_tokens.mean, mean, rtol=1e-4, atol=1e-5)
+    volumes.clear(), features.clear()
+    before = counts()[1]
+    clf = classifier(encoder=of_kind(NotKept, frozen)).fit(X, y)
+    clf.predict(X)
+    assert features.nbytes == 0
+    assert counts()[1] - before == 2 * (N - 1)
+
+
+def test_a_wrapper_gives_its_own_features(cohort, frozen):
+    X, y = cohort
+    clf = classifier(encoder=FrozenEstimator(Wrapped(frozen.estimator))).fit(X, y)
+    assert clf.net_.module_.scan_tokens.mean.tolist() == [5.0] * 3

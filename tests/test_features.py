@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from threading import Lock
 
 import numpy as np
@@ -108,3 +109,16 @@ def test_a_cache_gives_what_it_is_too_small_to_keep(volumes):
     found = cache.get(encoder(), volumes, views, keep=False)
     assert len(found) == cache.n_encoded == 4
     assert cache.nbytes == 4
+
+
+def test_nothing_is_computed_where_all_is_on_disk(volumes, tmp_path):
+    class Asked(ModuleEncoder):
+        def encode(self, *given):
+            raise AssertionError("there is nothing to encode")
+
+    volumes = replace(volumes, memory=tmp_path)
+    views = [View(0, mirror=False)]
+    (before,) = FeatureCache().get(encoder(), volumes, views, keep=False)
+    asked = Asked(Means().eval(), READER, torch.device("cpu"), ("float32",))
+    (found,) = FeatureCache().get(asked, volumes, views, keep=False)
+    assert_array_equal(found, before)

@@ -224,14 +224,16 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         encoder = self._encoder()
         source = self._source(X, self.volume_, reset=False)
         rows = np.arange(len(source))
-        if isinstance(source, RowSource):
+        if isinstance(source, RowSource) or self.features_digest() is None:  # not to be kept
             views = [View(row, mirror) for row in rows.tolist()]
             return np.stack(list(encoder.encode(source, views, keep=False)))
         return features_of(encoder, source, rows, (mirror,))[0]
 
     def _as_module(self) -> ModuleEncoder | None:
-        """Hand over what `transform` computes with; None where a subclass has one of its own."""
-        same = type(self).transform is FittedAutoencoder.transform
+        """Hand over what features are computed with; None where a subclass has its own way."""
+        ours = FittedAutoencoder.transform, FittedAutoencoder.transform_mirrored
+        own = type(self).transform, type(self).transform_mirrored
+        same = own == ours and type(self).features_digest is FittedAutoencoder.features_digest
         return self._encoder() if same else None
 
     def _encoder(

@@ -34,12 +34,8 @@ class ClinicalSide:
     """
 
     def __init__(self, metadata: Any, *, warn_unusual: bool = True) -> None:
-        if metadata is not None and not is_transformer(metadata):
-            raise TypeError(
-                f"metadata must be a transformer such as ClinicalTokenizer(), got {metadata!r}."
-            )
-        own = ClinicalTokenizer(warn_unusual=warn_unusual)
-        self.metadata = own if metadata is None else clone(metadata)
+        self.metadata = metadata
+        self.warn_unusual = warn_unusual
         self.variables: list[str] = []
         self._dtypes: dict[Any, Any] = {}
 
@@ -54,6 +50,14 @@ class ClinicalSide:
         if not part.columns:
             self.metadata = None
             return self
+        metadata = self.metadata
+        if metadata is None:
+            metadata = ClinicalTokenizer(warn_unusual=self.warn_unusual)
+        if not is_transformer(metadata):
+            raise TypeError(
+                f"metadata must be a transformer such as ClinicalTokenizer(), got {metadata!r}."
+            )
+        self.metadata = clone(metadata)
         weighted = has_fit_parameter(self.metadata, "sample_weight")
         given = self._given(part)
         if not isinstance(given, Table):

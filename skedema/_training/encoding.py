@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby, repeat
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ class TransformerEncoder:
 
     One with a method ``features_digest`` says thereby what its features depend on. One that can
     show scans mirrored has a method ``transform_mirrored``, which is otherwise as ``transform``.
+    One that reads by ``volume_`` finds volumes in memory that are asked for more than once.
     """
 
     transformer: Any
@@ -30,10 +32,15 @@ class TransformerEncoder:
         return identity(self.transformer) if digest is None else digest()
 
     def encode(self, volumes: Volumes, views: Sequence[View], keep: bool) -> Iterator[np.ndarray]:
-        for row, mirror in views:
-            with volumes.scans.named(row):
-                feature = self._transform(volumes.scans.cells[[row]], mirror)
-            yield feature
+        rows = np.array(list(dict.fromkeys(view.row for view in views)), dtype=int)
+        again = volumes.reader is not None and (keep or len(rows) < len(views))
+        read = volumes.stream(rows, keep=True) if again else repeat(None)
+        of_rows = groupby(views, key=lambda view: view.row)
+        for _, (row, of_row) in zip(read, of_rows, strict=False):
+            for view in of_row:
+                with volumes.scans.named(row):
+                    feature = self._transform(volumes.scans.cells[[row]], view.mirror)
+                yield feature
 
     def _transform(self, cells: np.ndarray, mirror: bool) -> np.ndarray:
         name = "transform_mirrored" if mirror else "transform"

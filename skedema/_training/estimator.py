@@ -1,6 +1,6 @@
 """What estimators of patients have in common: a fit step by step, and looks into what was fitted.
 
-Parameters, and what is about the target, are a subclass's.
+Parameters and the labels are a subclass's; the network's loss and the split are for classes.
 """
 
 from __future__ import annotations
@@ -130,7 +130,6 @@ class FusedEstimator(BaseEstimator):
                     stopping = watch is not None
                     self.net_ = build_net(self, network, self._seed, batch_size, device, stopping)
                 self.net_.train_epochs(learn, watch, n_epochs)
-            self.net_.module_.eval()  # as predictions want it, which change nothing
             if whole and not self.warm_start:
                 self.net_.forget_optimizer()
             self.n_iter_ = len(self.net_.history)

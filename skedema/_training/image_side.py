@@ -33,13 +33,14 @@ def can_be_trained(encoder: Any) -> bool:
 
 def is_trained(encoder: Any, fine_tune: bool | str) -> bool:
     """Tell whether an encoder is trained with the model, or fixed."""
-    reachable = can_be_trained(encoder)
+    made = make_encoder(encoder)
+    reachable = can_be_trained(made)
     if fine_tune == "auto":
-        return reachable and not isinstance(encoder, FrozenEstimator)
+        return reachable and not isinstance(made, FrozenEstimator)
     if fine_tune and not reachable:
         raise ValueError(
             f"fine_tune=True needs an encoder that gradients can reach; "
-            f"{type(encoder).__name__} is a scikit-learn transformer without a method "
+            f"{type(made).__name__} is a scikit-learn transformer without a method "
             "network() that gives a torch module. Use fine_tune=False."
         )
     return bool(fine_tune)
@@ -95,10 +96,10 @@ class ImageSide:
         return bool(mirror)
 
     def volumes(self, scans: Scans, memory: Any, n_jobs: int | None, verbose: int = 0) -> Volumes:
-        """Open scans; what is None is as an encoder has it that tells how it reads."""
-        if self.reader is not None:
-            memory = getattr(self.given, "memory", None) if memory is None else memory
-            n_jobs = getattr(self.given, "n_jobs", None) if n_jobs is None else n_jobs
+        """Open scans; what is None is as an autoencoder has it."""
+        if _hands_over(self.given):
+            memory = self.given.memory if memory is None else memory
+            n_jobs = self.given.n_jobs if n_jobs is None else n_jobs
         return Volumes(scans, self.reader, memory_folder(memory), n_jobs, int(verbose))
 
     def fit(self, volumes: Volumes, y: np.ndarray, *, seed: int) -> Any:
@@ -153,7 +154,8 @@ class ImageSide:
                 f"{type(self.given).__name__}.build must return a torch module, got "
                 f"{type(module).__name__}."
             )
-        return self._checked(module)
+        module = self._checked(module)
+        return module if self.trained else module.eval()
 
     def _checked(self, module: nn.Module) -> nn.Module:
         module = module.to(self.dtype)
@@ -190,18 +192,15 @@ class ImageSide:
         if not len(rows):
             return [np.zeros((len(volumes), *self.shape))] * len(mirrored)
         of_the_fold = is_transformer(self.given) and not self.frozen
-        keep = self.trained or of_the_fold or len(mirrored) > 1
         with self._heard(volumes):
             how = self._encoder(encoder, device)
-            views = features_of(how, volumes, rows, mirrored, keep=keep)
+            views = features_of(how, volumes, rows, mirrored, keep=self.trained or of_the_fold)
         return [self._of_everyone(view, volumes, encoder) for view in views]
 
     def _encoder(self, encoder: Any, device: torch.device) -> FittedEncoder:
         if isinstance(encoder, nn.Module):
-            settings = (self.dtype,)
-            return ModuleEncoder(encoder.eval(), self.reader, device, settings, self.dtype)
-        hand_over = getattr(encoder, "_as_module", None)  # a fitted autoencoder has one
-        made = None if hand_over is None else hand_over()
+            return ModuleEncoder(encoder, self.reader, device, (self.dtype,), self.dtype)
+        made = encoder._as_module() if _hands_over(encoder) else None
         return TransformerEncoder(encoder) if made is None else made
 
     def _of_everyone(self, found: np.ndarray, volumes: Volumes, encoder: Any) -> np.ndarray:
@@ -224,3 +223,9 @@ class ImageSide:
             yield
         if self.reader is None:
             tell([each._replace(row="") for each in told], len(volumes.rows))
+
+
+def _hands_over(encoder: Any) -> bool:
+    """Tell an autoencoder of ours, frozen or not, from what passes its attributes on."""
+    thawed = encoder.estimator if isinstance(encoder, FrozenEstimator) else encoder
+    return hasattr(type(thawed), "_as_module")

@@ -119,7 +119,6 @@ class FusionNet(ClassifierMixin, NeuralNet):
 
     def evaluate(self, patients: Patients, function: Callable[..., Tensor]) -> np.ndarray:
         """Apply a function of ``clinical``, ``present`` and what there is of a scan to everyone."""
-        self.module_.eval()
         parts = []
         with torch.no_grad(), self._threads(patients):
             for inputs, _ in self.get_iterator(patients):
@@ -169,6 +168,7 @@ class FusionNet(ClassifierMixin, NeuralNet):
             self.notify("on_train_end", X=patients, y=None)
         finally:
             self.train_split = None
+            self.module_.eval()  # as predictions want it, which change nothing
 
     def set_further(self, *, lr: float, weight_decay: float, batch_size: int) -> None:
         """Take other settings for what is trained further, keeping the optimizer's state."""
@@ -186,7 +186,6 @@ class FusionNet(ClassifierMixin, NeuralNet):
             yield
         except BaseException:
             self.module_.load_state_dict(weights)
-            self.module_.eval()
             self.optimizer_.load_state_dict(moments)
             del self.history[n_before:]
             self.batch_size = size_before
@@ -206,6 +205,8 @@ class FusionNet(ClassifierMixin, NeuralNet):
 
         skorch's stop training by a KeyboardInterrupt.
         """
+        if method_name == "on_epoch_end" and self.callbacks:
+            self._set_training(False)  # one of them may ask the estimator for predictions
         try:
             super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt as interrupt:

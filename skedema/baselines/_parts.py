@@ -40,7 +40,7 @@ def thawed(encoder: Any) -> Any:
 def reader_of(classifier: AttentionMixerClassifier) -> VolumeReader | None:
     """Tell how a classifier's scans are read; None is as it stands when `volume` is None."""
     encoder = thawed(classifier.encoder)
-    frozen = isinstance(classifier.encoder, FrozenEstimator)
+    frozen = isinstance(make_encoder(classifier.encoder), FrozenEstimator)
     fitted = getattr(encoder, "volume_", None) if frozen else None
     for reader in (fitted, getattr(encoder, "volume", None), classifier.volume):
         if isinstance(reader, VolumeReader):

@@ -7,9 +7,10 @@ from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 
-from skedema import AttentionMixerClassifier, ClinicalTokenizer, ViTAutoencoder
+from skedema import AttentionMixerClassifier, ClinicalTokenizer, ViTAutoencoder, VolumeReader
 from skedema.baselines import MeanImputed, Untrained, ablations, baselines, missing_arms
 from skedema.encoders import ViT
+from skedema.encoders.catalogue import _ENCODERS
 from skedema.fusion import CrossAttention
 
 
@@ -75,6 +76,16 @@ def test_pre_training_and_fine_tuning_are_taken_off(make):
     assert made["fine-tuning"].fine_tune is True
     assert isinstance(made["no pre-training"].encoder.autoencoder, ViTAutoencoder)
     assert not hasattr(made["no pre-training"].encoder.autoencoder, "module_")
+
+
+def test_a_frozen_encoder_given_by_name_is_frozen(make, monkeypatch):
+    encoder = ViTAutoencoder(size="tiny", volume=VolumeReader(spacing=None, shape=8))
+    encoder.volume_ = VolumeReader(spacing=9.0, shape=16)
+    monkeypatch.setitem(_ENCODERS._factories, "frozen_ae", lambda: FrozenEstimator(encoder))
+    made = ablations(make.classifier(encoder="frozen_ae"))
+    assert "no fine-tuning" not in made
+    assert made["fine-tuning"].fine_tune is True
+    assert made["no pre-training"].volume.shape == 16
 
 
 def test_what_does_not_apply_is_left_out(make):

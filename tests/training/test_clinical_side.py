@@ -42,9 +42,13 @@ def test_only_who_asks_is_warned_of_unusual_values():
         assert_array_equal(side.transform(odd, warn=True), found)
 
 
+def test_without_columns_metadata_is_not_asked_for():
+    assert ClinicalSide("tokenizer").fit(read_table(X).select([]), LABELS, WEIGHT).metadata is None
+
+
 def test_other_transformers_must_give_a_row_of_numbers_a_patient():
     with pytest.raises(TypeError, match="metadata must be a transformer"):
-        ClinicalSide("tokenizer")
+        ClinicalSide("tokenizer").fit(read_table(X), LABELS, WEIGHT)
     side = ClinicalSide(FunctionTransformer(lambda frame: frame[["age"]].to_numpy()[:2]))
     side.fit(read_table(X), LABELS, WEIGHT)
     with pytest.raises(ValueError, match=r"must give one row .* got shape \(2, 1\) for 4 patients"):

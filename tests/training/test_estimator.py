@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.frozen import FrozenEstimator
+from skorch.callbacks import Callback
 
 import skedema._scan_column as scan_column
 import skedema.scans.cache as scans_cache
@@ -62,6 +63,25 @@ def test_a_prediction_changes_nothing_of_the_model(cohort, encoder, fine_tune):
     before = pickle.dumps(clf)
     clf.predict_proba(X), clf.predict(X.assign(scan=None)), clf.attention(X), clf.image_features(X)
     assert pickle.dumps(clf) == before
+
+
+@pytest.mark.parametrize("fine_tune", [True, False])
+def test_a_prediction_leaves_the_mode_and_a_callback_may_predict(cohort, fine_tune):
+    X, y = cohort
+
+    class Looks(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            self.seen = clf.predict_proba(X)
+
+    looks = Looks()
+    clf = classifier(fine_tune=fine_tune, dropout=0.5, callbacks=[looks])
+    clf.fit(X, y)
+    np.testing.assert_array_equal(clf.predict_proba(X), looks.seen)
+    again = pickle.loads(pickle.dumps(classifier(fine_tune=fine_tune, dropout=0.5).fit(X, y)))
+    np.testing.assert_array_equal(again.predict_proba(X), looks.seen)
+    again.net_.module_.train()  # as while it is trained further
+    again.predict_proba(X)
+    assert all(part.training for part in again.net_.module_.modules())
 
 
 @pytest.mark.parametrize("fine_tune", [True, False])

@@ -10,10 +10,12 @@ from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 
 from skedema import ViTAutoencoder, VolumeReader
+from skedema._features import features
 from skedema._scan_column import take_scans
 from skedema._training.image_side import ImageSide, can_be_trained, is_trained
 from skedema.encoders import CNN
 from skedema.frames import read_table
+from skedema.scans.cache import volumes as kept_volumes
 
 CPU, READER = torch.device("cpu"), VolumeReader(spacing=None, shape=8)
 
@@ -46,6 +48,7 @@ def test_a_fixed_module_encodes_each_scan_alone(scans):
     image = side(CNN(width=4, depth=2), fine_tune=False)
     volumes = image.volumes(scans, None, None)
     module = image.fit(volumes, np.zeros(4), seed=0)
+    assert not any(part.training for part in module.modules())
     found = image.transform(module, volumes, CPU)
     assert found.shape == (4, *image.shape)
     assert not found[2].any()
@@ -62,6 +65,7 @@ def test_learning_is_from_volumes_where_the_encoder_is_trained(scans):
     module = image.fit(volumes, np.zeros(4), seed=0)
     learned = image.learn(module, volumes, CPU, "auto")
     assert learned["mirror"]
+    assert all(part.training for part in module.modules())
     assert learned["volume_shape"] == (READER.n_channels, 8, 8, 8)
     assert_array_equal(learned["volume"](1), READER.read(scans.cells[1]))
     assert image.network(module, volumes, CPU) == (module, [])
@@ -72,7 +76,9 @@ def test_features_of_both_views_are_learned_from_where_it_is_fixed(scans):
     volumes = image.volumes(scans, None, None)
     module = image.fit(volumes, np.zeros(4), seed=0)
     assert list(image.learn(module, volumes, CPU, "auto")) == ["features"]
+    kept_volumes.clear(), features.clear()
     both = image.learn(module, volumes, CPU, mirror=True)
+    assert len(kept_volumes) == 0  # one reading is enough for both
     turned = np.empty(4, dtype=object)
     for row in volumes.rows:
         turned[row] = np.ascontiguousarray(scans.cells[row][::-1])
@@ -128,6 +134,12 @@ def test_what_is_left_open_is_as_an_encoder_has_it_that_tells_how_it_reads(scans
     assert (own.reader, own.memory, own.n_jobs) == (encoder.volume_, tmp_path, 2)
     told = image.volumes(scans, tmp_path / "other", 1)
     assert (told.memory, told.n_jobs) == (tmp_path / "other", 1)
+    for other in (
+        Lengths(memory=tmp_path),
+        Lengths(memory=32, n_jobs="all"),
+    ):  # mean what they like
+        left = side(other).volumes(scans, None, None)
+        assert (left.memory, left.n_jobs) == (None, None)
     reads_itself = side(Lengths(memory=tmp_path))
     reads_itself.fit(reads_itself.volumes(scans, None, None), np.zeros(4), seed=0)
     assert reads_itself.volumes(scans, None, None).memory is None
