@@ -19,7 +19,7 @@ import skedema
 from skedema import AttentionMixerClassifier, ClinicalTokenizer, ViTAutoencoder, VolumeReader
 from skedema.autoencoder import ViewAugmentation
 from skedema.baselines import ClinicalValues, MeanImputed, OnlyScan, ScanFeatures, WithoutScan
-from skedema.encoders import CNN
+from skedema.encoders import CNN, Density
 from skedema.search import StudySearchCV
 
 N = 8
@@ -129,6 +129,12 @@ CASES = {
         (VOLUMES,),
         lambda e: e.set_params(shape=8).transform(VOLUMES),
         {"parameter": lambda e: e.set_params(shape=0).fit(VOLUMES)},
+    ),
+    "density": Case(
+        Density,
+        (VOLUMES,),
+        lambda e: e.get_feature_names_out(),
+        {"parameter": lambda e: e.set_params(rim=-1.0).fit(VOLUMES)},
     ),
     "search": Case(
         lambda: StudySearchCV(
