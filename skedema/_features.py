@@ -53,6 +53,12 @@ class FittedEncoder(Protocol):
         """
 
 
+def by_row(views: Sequence[View]) -> tuple[np.ndarray, Iterator[tuple[int, Iterator[View]]]]:
+    """Give the rows of views that stand together, and the views of each."""
+    rows = np.array(list(dict.fromkeys(view.row for view in views)), dtype=int)
+    return rows, groupby(views, key=lambda view: view.row)
+
+
 def _tokens(module: nn.Module, volume: Tensor) -> Tensor:
     return as_tokens(module(volume))
 
@@ -95,8 +101,7 @@ class ModuleEncoder:
     def encode(self, volumes: Any, views: Sequence[View], keep: bool) -> Iterator[np.ndarray]:
         """Encode one by one: in a batch, the last bits would depend on the others."""
         module = on_device(self.module, self.device)
-        rows = np.array(list(dict.fromkeys(view.row for view in views)), dtype=int)
-        of_rows = groupby(views, key=lambda view: view.row)
+        rows, of_rows = by_row(views)
         for volume, (_, of_row) in zip(volumes.stream(rows, keep=keep), of_rows, strict=True):
             batch = torch.tensor(volume[None], dtype=self.dtype, device=self.device)
             for view in of_row:

@@ -17,7 +17,7 @@ from skedema._scan_column import Scans, take_scans
 from skedema._volumes import Volumes
 from skedema.frames import listing, read_table
 from skedema.scans import ScanError
-from skedema.scans.reader import scan_cells
+from skedema.scans._column import scan_cells
 
 Rows = NDArray[np.int64]
 

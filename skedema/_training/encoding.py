@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, repeat
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 
 from skedema._caching.identity import identity
-from skedema._features import View
+from skedema._features import View, by_row
 from skedema._volumes import Volumes
 from skedema.scans import ScanError
 
@@ -32,10 +32,9 @@ class TransformerEncoder:
         return identity(self.transformer) if digest is None else digest()
 
     def encode(self, volumes: Volumes, views: Sequence[View], keep: bool) -> Iterator[np.ndarray]:
-        rows = np.array(list(dict.fromkeys(view.row for view in views)), dtype=int)
+        rows, of_rows = by_row(views)
         again = volumes.reader is not None and (keep or len(rows) < len(views))
         read = volumes.stream(rows, keep=True) if again else repeat(None)
-        of_rows = groupby(views, key=lambda view: view.row)
         for _, (row, of_row) in zip(read, of_rows, strict=False):
             for view in of_row:
                 with volumes.scans.named(row):

@@ -9,19 +9,18 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
 
-from skedema._each import bar, each
+from skedema._each import bar
 from skedema.scans import ScanError
 from skedema.scans._budget import DEFAULT_MAX_BYTES
+from skedema.scans._column import ScanTransformer, of_each_scan, scan_cells
 from skedema.scans._intensity import look
-from skedema.scans._remarks import Remark, Told, gathered, tell
+from skedema.scans._remarks import Remark, Told, tell
 from skedema.scans.errors import NotBelieved
 from skedema.scans.files import load_scan, scan_name
 from skedema.scans.head._morphology import Mask, shrink
 from skedema.scans.head.brain import trusted_mask
 from skedema.scans.head.template import coarse, place_of
-from skedema.scans.reader import scan_cells
 from skedema.scans.scan import Scan
 
 #: HU between the bins. Fluid has 0 to 12, white matter 20 to 30, grey matter 30 to 40, blood 50 to
@@ -33,7 +32,7 @@ _SIDES = ("mean of both sides", "difference of the sides")
 _VERSION = 1  # raise it when the numbers change
 
 
-class Density(TransformerMixin, BaseEstimator):
+class Density(ScanTransformer):
     """Count the tissue of a brain by density, side and depth, in ml.
 
     For the part of the brain that is next to the bone and for the inner one: how many ml lie in
@@ -143,14 +142,10 @@ class Density(TransformerMixin, BaseEstimator):
         edges, rim = self._checked()
         cells = scan_cells(X)
         how = (edges, rim, self.max_bytes, self.acquisition)
-        tasks = [(row, cell, *how) for row, cell in enumerate(cells)]
         progress = bar("measuring scans", "scan", len(cells), shown=self.verbose)
         found = np.empty((len(cells), len(self.get_feature_names_out())))
-        told: list[Told] = []
-        for row, (numbers, odd) in enumerate(each(_measure, tasks, self.n_jobs, progress)):
+        for row, numbers in enumerate(of_each_scan(_measure, cells, how, self.n_jobs, progress)):
             found[row] = numbers
-            told += odd
-        tell(told, len(cells))
         return found
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
@@ -194,42 +189,21 @@ class Density(TransformerMixin, BaseEstimator):
             raise ValueError(f"rim={self.rim!r}: give mm above 0")
         return numbers, float(self.rim)
 
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.no_validation = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
-        return tags
-
 
 def _measure(
-    row: int,
-    cell: object,
-    edges: tuple[float, ...],
-    rim: float,
-    max_bytes: float,
-    acquisition: int | None,
-) -> tuple[NDArray[np.float64], list[Told]]:
-    """Measure one scan; gives its numbers and what is odd about it."""
+    cell: object, edges: tuple[float, ...], rim: float, max_bytes: float, acquisition: int | None
+) -> NDArray[np.float64]:
+    """Measure one scan, and tell what is odd about it."""
     name = scan_name(cell)
-    try:
-        with gathered() as told:
-            scan = load_scan(cell, max_bytes=max_bytes, acquisition=acquisition)
-            if scan.affine is None:
-                raise ScanError(
-                    f"{name}: has no geometry, so that nothing is known in ml; give a NIfTI file "
-                    "or image, or another encoder"
-                )
-            numbers, remarks = densities(scan, edges, rim)
-            odd = [Told("", repr(name), remark) for remark in (*look(scan), *remarks)]
-            tell(odd, 1)
-    except ScanError as error:
-        raise ScanError(f"row {row}: {error}") from error
-    return numbers, [each._replace(row=f"row {row}") for each in told]
+    scan = load_scan(cell, max_bytes=max_bytes, acquisition=acquisition)
+    if scan.affine is None:
+        raise ScanError(
+            f"{name}: has no geometry, so that nothing is known in ml; give a NIfTI file "
+            "or image, or another encoder"
+        )
+    numbers, remarks = densities(scan, edges, rim)
+    tell([Told("", repr(name), remark) for remark in (*look(scan), *remarks)], 1)
+    return numbers
 
 
 def densities(

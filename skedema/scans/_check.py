@@ -11,13 +11,14 @@ import numpy as np
 from skedema._caching.digest import digest, file_digest
 from skedema._each import bar, each
 from skedema.scans._budget import DEFAULT_MAX_BYTES, checked_max_bytes
+from skedema.scans._column import scan_cells
 from skedema.scans._findings import degrees, duplicates, odd_geometry, odd_values, outliers
 from skedema.scans._intensity import look
 from skedema.scans._settings import ReaderSettings
 from skedema.scans.errors import ScanError
 from skedema.scans.files import checked_acquisition, is_missing_scan, load_scan, scan_name
 from skedema.scans.head.prepare import prepare
-from skedema.scans.reader import VolumeReader, scan_cells
+from skedema.scans.reader import VolumeReader
 from skedema.scans.scan import Scan
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
 
-from skedema._each import bar, each
+from skedema._each import bar
 from skedema.scans._budget import DEFAULT_MAX_BYTES
+from skedema.scans._column import ScanTransformer, of_each_scan, scan_cells
 from skedema.scans._intensity import look
 from skedema.scans._planes import draw_planes, voxel_size
-from skedema.scans._remarks import Told, gathered, tell
+from skedema.scans._remarks import Told, tell
 from skedema.scans._settings import ReaderSettings, reader_settings
 from skedema.scans.errors import ScanError
 from skedema.scans.files import load_scan, scan_name
@@ -26,11 +26,8 @@ from skedema.scans.windows import Window, range_name, resolve_windows, to_channe
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# A volume, and what is odd about its scan.
-_Read = tuple[NDArray[np.float32], list[Told]]
 
-
-class VolumeReader(TransformerMixin, BaseEstimator):
+class VolumeReader(ScanTransformer):
     """Read head CT scans onto one grid, HU windows as channels.
 
     Every scan is turned to right-anterior-superior (RAS) axes, clipped to the widest range that
@@ -197,15 +194,11 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         settings = self.settings()
         cells = scan_cells(X)
         volumes = np.empty((len(cells), self.n_channels, *settings.shape), dtype=np.float32)
-        told: list[Told] = []
         if self.verbose:
             print(self.summary(), file=sys.stderr)
-        tasks = [(self, row, cell) for row, cell in enumerate(cells)]
         progress = bar("reading scans", "scan", len(cells), shown=self.verbose)
-        for row, (volume, odd) in enumerate(each(_read_row, tasks, self.n_jobs, progress)):
+        for row, volume in enumerate(of_each_scan(self.read, cells, (), self.n_jobs, progress)):
             volumes[row] = volume
-            told += odd
-        tell(told, len(cells))
         return volumes
 
     def read(self, scan: object) -> NDArray[np.float32]:
@@ -303,17 +296,6 @@ class VolumeReader(TransformerMixin, BaseEstimator):
         title = f"{scan_name(scan)}{note}\n{self.summary()}"
         return draw_planes(volume, size, unit, names, limits, title)
 
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.no_validation = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
-        return tags
-
 
 def _prepared(cell: object, settings: ReaderSettings, max_bytes: float) -> Prepared:
     """Read a scan, take away what is not wanted of it and turn it upright."""
@@ -340,58 +322,5 @@ def _volume(prepared: Prepared, settings: ReaderSettings) -> NDArray[np.float32]
     return to_channels(hu, ranges)
 
 
-def _read_row(reader: VolumeReader, row: int, cell: object) -> _Read:
-    try:
-        with gathered() as told:
-            volume = reader.read(cell)
-    except ScanError as error:
-        raise ScanError(f"row {row}: {error}") from error
-    return volume, [one._replace(row=f"row {row}") for one in told]
-
-
 def _times(numbers: Iterable[float]) -> str:
     return " x ".join(f"{number:g}" for number in numbers)
-
-
-def scan_cells(scans: Any) -> list[Any]:
-    """List the cells of any container of scans.
-
-    Parameters
-    ----------
-    scans : list, Series, table of one column, ndarray of cells or of shape (n, X, Y, Z)
-        The scans.
-
-    Returns
-    -------
-    list
-        One cell a scan.
-
-    Raises
-    ------
-    TypeError
-        When it is one scan, or no column of scans.
-    """
-    if isinstance(scans, str | bytes) or hasattr(scans, "__fspath__") or hasattr(scans, "dataobj"):
-        raise TypeError("one scan in place of a sequence of scans; use read(scan), or [scan]")
-    if isinstance(scans, np.ndarray):
-        if scans.ndim == 3:
-            raise TypeError(f"one volume of shape {scans.shape}; use read(scan), or [scan]")
-        if scans.ndim == 2 and scans.shape[1] == 1:
-            return list(scans[:, 0])
-        if scans.ndim in (1, 4):
-            return list(scans)
-        raise TypeError(
-            f"an array of shape {scans.shape} is not a column of scans; "
-            "give (n,) or (n, 1) cells, or n volumes (n, X, Y, Z)"
-        )
-    if hasattr(scans, "columns"):
-        if len(scans.columns) != 1:
-            raise TypeError(
-                f"a table of {len(scans.columns)} columns; give the column of scans alone"
-            )
-        scans = scans[scans.columns[0]]
-    if hasattr(scans, "to_list"):
-        return list(scans.to_list())
-    if not isinstance(scans, Iterable) or isinstance(scans, dict):
-        raise TypeError(f"{type(scans).__name__} is not a sequence of scans; give a list of them")
-    return list(scans)
