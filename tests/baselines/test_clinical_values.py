@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pandas as pd
-import polars as pl
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.preprocessing import FunctionTransformer
@@ -11,19 +10,7 @@ from skedema.baselines import (
     MeanImputed,
 )
 
-TABLE = pd.DataFrame(
-    {
-        "sodium": [128.0, 140.0, None, 136.0],
-        "scan": ["a.nii", None, "b.nii", "c.nii"],
-        "sex": ["f", None, "m", "m"],
-        "intubated": [True, False, True, True],
-    }
-)
-
-
-POLARS = pl.DataFrame(
-    {name: [None if pd.isna(v) else v for v in column] for name, column in TABLE.items()}
-)
+from ._table import POLARS, TABLE
 
 
 def test_clinical_values_keep_what_is_missing_and_name_categories():

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import pandas as pd
-import polars as pl
 import pytest
 
 from skedema.baselines import (
@@ -9,19 +7,7 @@ from skedema.baselines import (
     WithoutScan,
 )
 
-TABLE = pd.DataFrame(
-    {
-        "sodium": [128.0, 140.0, None, 136.0],
-        "scan": ["a.nii", None, "b.nii", "c.nii"],
-        "sex": ["f", None, "m", "m"],
-        "intubated": [True, False, True, True],
-    }
-)
-
-
-POLARS = pl.DataFrame(
-    {name: [None if pd.isna(v) else v for v in column] for name, column in TABLE.items()}
-)
+from ._table import POLARS, TABLE
 
 
 @pytest.mark.parametrize("X", [TABLE, POLARS])

@@ -5,19 +5,7 @@ import pandas as pd
 
 from skedema.evaluation._cells import without
 
-
-def mixed():
-    return pd.DataFrame(
-        {
-            "count": np.arange(60) % 7,
-            "flag": np.arange(60) % 2 == 0,
-            "sex": np.where(np.arange(60) % 3, "m", "f"),
-            "site": pd.Categorical(np.where(np.arange(60) % 4, "A", "B")),
-            "nullable": pd.array(np.arange(60) % 5, dtype="Int64"),
-            "objects": pd.Series(["x", None, "y"] * 20, dtype=object),
-            "small": np.linspace(0, 1, 60, dtype=np.float32),
-        }
-    )
+from ._cohort import mixed
 
 
 def test_columns_that_lose_nothing_keep_their_type():

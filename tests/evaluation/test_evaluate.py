@@ -9,7 +9,6 @@ import pandas as pd
 import polars as pl
 import pytest
 from optuna.distributions import FloatDistribution
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
@@ -22,6 +21,8 @@ from sklearn.svm import LinearSVC
 from skedema import AttentionMixerClassifier
 from skedema.evaluation import evaluate
 from skedema.search import StudySearchCV
+
+from ._cohort import OfNumbers
 
 RNG = np.random.default_rng(0)
 X = pd.DataFrame(RNG.normal(size=(80, 3)), columns=["sodium", "glucose", "age"])
@@ -98,18 +99,6 @@ def test_subgroups_asked_for_later_must_be_in_the_order_of_the_rows():
     pd.testing.assert_frame_equal(result.subgroups(SITE, n_resamples=10), wanted)
     with pytest.raises(ValueError, match=f"X and by {ANOTHER_ORDER}"):
         result.subgroups(SITE[::-1], n_resamples=10)
-
-
-class OfNumbers(ClassifierMixin, BaseEstimator):
-    def fit(self, X, y):
-        self.classes_ = np.unique(y)
-        return self
-
-    def predict_proba(self, X):
-        return np.full((len(X), 2), 0.5)
-
-    def predict(self, X):
-        return self.classes_[np.ones(len(X), dtype=int)]
 
 
 def test_bad_input_is_named():

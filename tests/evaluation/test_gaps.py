@@ -15,6 +15,8 @@ from skedema import AttentionMixerClassifier
 from skedema.evaluation import evaluate, missing_curve
 from skedema.evaluation._cells import present, shuffled, without
 
+from ._cohort import mixed
+
 RNG = np.random.default_rng(0)
 X = pd.DataFrame(RNG.normal(size=(90, 4)), columns=["noise", "sodium", "age", "glucose"])
 Y = (X["sodium"] + 0.3 * RNG.normal(size=90) > 0).astype(int)
@@ -172,20 +174,6 @@ def test_processes_and_other_patterns_change_nothing():
     one = missing_curve(MODELS, X, Y, patterns=["random variables"], **arguments)
     same = wanted[wanted["pattern"] == "random variables"].reset_index(drop=True)
     pd.testing.assert_frame_equal(one, same)
-
-
-def mixed():
-    return pd.DataFrame(
-        {
-            "count": np.arange(60) % 7,
-            "flag": np.arange(60) % 2 == 0,
-            "sex": np.where(np.arange(60) % 3, "m", "f"),
-            "site": pd.Categorical(np.where(np.arange(60) % 4, "A", "B")),
-            "nullable": pd.array(np.arange(60) % 5, dtype="Int64"),
-            "objects": pd.Series(["x", None, "y"] * 20, dtype=object),
-            "small": np.linspace(0, 1, 60, dtype=np.float32),
-        }
-    )
 
 
 def test_columns_of_any_type_can_be_missing_for_the_classifier():

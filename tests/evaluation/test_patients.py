@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from skedema.evaluation import evaluate
+
+from ._cohort import OfNumbers
 
 RNG = np.random.default_rng(0)
 X = pd.DataFrame(RNG.normal(size=(80, 3)), columns=["sodium", "glucose", "age"])
@@ -27,18 +28,6 @@ def test_patient_in_several_rows_is_warned_of():
         evaluate(MODELS, indexed, Y.to_numpy(), cv=3)
     evaluate(MODELS, X.set_index(pd.Index(np.arange(80)[::-1])), Y.to_numpy(), cv=3)
     evaluate(MODELS, indexed, Y.to_numpy(), cv=3, groups=PATIENTS)
-
-
-class OfNumbers(ClassifierMixin, BaseEstimator):
-    def fit(self, X, y):
-        self.classes_ = np.unique(y)
-        return self
-
-    def predict_proba(self, X):
-        return np.full((len(X), 2), 0.5)
-
-    def predict(self, X):
-        return self.classes_[np.ones(len(X), dtype=int)]
 
 
 def test_scan_in_several_rows_is_warned_of():

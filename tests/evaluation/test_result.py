@@ -4,12 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from sklearn.dummy import DummyClassifier
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, brier_score_loss, roc_auc_score
 from sklearn.model_selection import (
     LeaveOneOut,
-    RepeatedStratifiedKFold,
     StratifiedShuffleSplit,
 )
 
@@ -17,50 +14,12 @@ from skedema.evaluation import evaluate
 from skedema.evaluation.metrics import METRICS, net_benefit
 from skedema.evaluation.statistics import delong_test, holm
 
-N = 90
-RNG = np.random.default_rng(0)
-X = pd.DataFrame(RNG.normal(size=(N, 3)), columns=["sodium", "glucose", "age"])
-X["age"] = 40 + 30 * RNG.random(N)
-Y = (X["sodium"] + RNG.normal(size=N) > 0.2).astype(int)
-PATIENTS = np.r_[np.arange(60), np.arange(30)]
-SITE = np.array(["A", "B", "C"])[RNG.integers(0, 3, N)]
-FOLDS = RepeatedStratifiedKFold(n_splits=3, n_repeats=2, random_state=0)
-
-
-class OnColumn(LogisticRegression):
-    def __init__(self, column=0):
-        super().__init__()
-        self.column = column
-
-    def fit(self, X, y):
-        return super().fit(np.asarray(X)[:, [self.column]], y)
-
-    def predict_proba(self, X):
-        return super().predict_proba(np.asarray(X)[:, [self.column]])
-
-    def predict(self, X):
-        return (self.predict_proba(X)[:, 1] >= 0.5).astype(int)
-
-
-MODELS = {"good": OnColumn(0), "bad": OnColumn(1), "prevalence": DummyClassifier()}
-
-
-@pytest.fixture(scope="module")
-def result():
-    covariates = {"site": SITE, "age": X["age"]}
-    return evaluate(MODELS, X, Y, cv=FOLDS, subgroups=covariates, random_state=0)
+from ._cohort import MODELS, PATIENTS, N, OnColumn, X, Y, arrays
 
 
 @pytest.fixture(scope="module")
 def grouped():
     return evaluate(MODELS, X, Y, cv=4, groups=PATIENTS, random_state=0)
-
-
-def arrays(result, name):
-    """Probabilities of shape (repeats, rows)."""
-    table = result.predictions
-    table = table[table["estimator"] == name]
-    return table.pivot(index="repeat", columns="row", values="probability").to_numpy()
 
 
 def auc_by_pairs(label, probability):
