@@ -2,23 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from optuna.distributions import FloatDistribution
 from optuna.pruners import BasePruner, NopPruner
-from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 
-from skedema.search import StudySearchCV
-
-X, Y = make_classification(90, 5, flip_y=0.3, random_state=0)
-C = {"C": FloatDistribution(1e-4, 10, log=True)}
-
-
-def search(**parameters):
-    given = {"n_trials": 5, "cv": 3, "random_state": 0} | parameters
-    return StudySearchCV(
-        given.pop("estimator", LogisticRegression()), given.pop("space", C), **given
-    )
+from ._small import X, Y, search
 
 
 def test_columns_of_cv_results_are_those_of_grid_search():

@@ -13,7 +13,6 @@ from optuna.samplers import GridSampler, RandomSampler
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone, is_classifier
 from sklearn.cluster import KMeans
-from sklearn.datasets import make_classification
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -32,17 +31,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skedema import AttentionMixerClassifier, VolumeReader
 from skedema._features import features
 from skedema.encoders import CNN
-from skedema.search import StudySearchCV, head_space
+from skedema.search import head_space
 
-X, Y = make_classification(90, 5, flip_y=0.3, random_state=0)
-C = {"C": FloatDistribution(1e-4, 10, log=True)}
-
-
-def search(**parameters):
-    given = {"n_trials": 5, "cv": 3, "random_state": 0} | parameters
-    return StudySearchCV(
-        given.pop("estimator", LogisticRegression()), given.pop("space", C), **given
-    )
+from ._small import C, X, Y, search
 
 
 @parametrize_with_checks(
