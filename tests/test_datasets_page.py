@@ -8,7 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, roc_auc_score
+from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 
 import skedema.datasets
 from skedema.datasets._acquisition import SCANNERS
@@ -95,3 +95,19 @@ def test_page_tells_the_figures_of_the_model():
             missing = patients.clinical[variable].isna().mean()
             told = 0.0 if share == "never" else float(share.removesuffix(" %")) / 100
             assert missing == pytest.approx(told, abs=0.012), variable
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("interaction", ["0", "0.5", "1"])
+def test_page_tells_the_figures_of_interaction(interaction):
+    seed = np.random.SeedSequence(5)
+    patients = draw_patients(40_000, 0.15, seed, interaction=float(interaction))
+    y, oracle = patients.target, patients.oracle
+    oracle = oracle.assign(additive=additive(oracle))
+    *cells, gap = table("interaction")[interaction]
+    for column, cell in zip(oracle, cells, strict=True):
+        auc, loss = map(float, re.findall(r"[\d.]+", cell))
+        assert roc_auc_score(y, oracle[column]) == pytest.approx(auc, abs=0.006)
+        assert log_loss(y, oracle[column]) == pytest.approx(loss, abs=0.006)
+    found = roc_auc_score(y, oracle["both"]) - roc_auc_score(y, oracle["additive"])
+    assert found == pytest.approx(float(gap), abs=0.006)

@@ -15,7 +15,7 @@ from skedema._each import bar, each
 from skedema.datasets._patients import draw_patients
 from skedema.datasets._scan import Shape, Slices, Spacing, simulate_file
 from skedema.datasets._subject import Subject
-from skedema.datasets._variables import PREVALENCE
+from skedema.datasets._variables import PREVALENCE, TURNED
 
 _MOST_MISSING = 0.9
 
@@ -55,6 +55,11 @@ missing), `both` given all of it. No classifier can do better on average. Some c
 differences are published ones, most effects are chosen: nothing here is medical evidence.
 """
 
+_DESCR_TURNED = f"""
+In infarcts the effects of {", ".join(TURNED)} are those above times {{:g}}, so that more is told by
+scan and table only together.
+"""
+
 
 def make_head_ct_cohort(
     n_samples: int = 200,
@@ -64,6 +69,7 @@ def make_head_ct_cohort(
     spacing: Sequence[float] = (3.25, 3.25, 3.25),
     slices: Slices = "grid",
     missing: float = 0.15,
+    interaction: float = 0.0,
     n_jobs: int | None = None,
     random_state: int | np.random.RandomState | None = None,
     verbose: int = 0,
@@ -102,6 +108,12 @@ def make_head_ct_cohort(
         hours of who woke up with symptoms, the nihss where there is no stroke, anti_xa without
         anticoagulants. Age, sex, site and anticoagulated are always there, and every patient has a
         scan.
+    interaction : float, default=0.0
+        How much more scan and table say only together, 0 to 1. In infarcts the effects of gcs,
+        nihss, glucose and osmolality are multiplied by ``1 - 2 * interaction``: at 0.5 these four
+        tell nothing there, at 1 the opposite of what they tell elsewhere, so that a value speaks
+        for edema or against it by what the scan shows. Scans stay the same. A trial of fusions: no
+        patients are like that.
     n_jobs : int or None, default=None
         Processes that draw scans, as in joblib. The result does not depend on it.
     random_state : int, RandomState or None, default=None
@@ -177,13 +189,14 @@ def make_head_ct_cohort(
     )
     if slices not in ("grid", "scanner"):
         raise ValueError(f"slices must be 'grid' or 'scanner', got {slices!r}.")
-    rate = _share("missing", missing)
+    rate = _share("missing", missing, _MOST_MISSING)
+    turned = _share("interaction", interaction, 1)
     generator = check_random_state(random_state)
     folder = _folder(directory)
     entropy = int(generator.randint(np.iinfo(np.int32).max))
 
     for_table, for_scans = np.random.SeedSequence(entropy).spawn(2)
-    patients = draw_patients(n_samples, rate, for_table)
+    patients = draw_patients(n_samples, rate, for_table, interaction=turned)
     names = [f"patient-{number:04d}" for number in range(1, n_samples + 1)]
     paths = [folder / f"{name}.nii.gz" for name in names]
     subjects = map(
@@ -212,7 +225,7 @@ def make_head_ct_cohort(
         target=pd.Series(patients.target, index=index, name="edema"),
         oracle=patients.oracle.set_index(index),
         findings=findings,
-        DESCR=_DESCR,
+        DESCR=_DESCR + (_DESCR_TURNED.format(1 - 2 * turned) if turned else ""),
     )
 
 
@@ -261,8 +274,8 @@ def _positive(name: str, value: object) -> float:
     return number
 
 
-def _share(name: str, value: object) -> float:
+def _share(name: str, value: object, most: float) -> float:
     number = _number(name, value)
-    if not 0 <= number <= _MOST_MISSING:
-        raise ValueError(f"{name} must lie between 0 and {_MOST_MISSING}, got {value!r}.")
+    if not 0 <= number <= most:
+        raise ValueError(f"{name} must lie between 0 and {most}, got {value!r}.")
     return number

@@ -15,7 +15,8 @@ The model, in the order in which a patient is drawn:
    which direction, and through ``r`` what its finding is worth: the water uptake of an infarct
    grows with the hours since onset, so that the same uptake tells more at 3 h than at 40 h. A
    monotone map brings ``z_j`` to its unit, where it is rounded and clipped the way a chart would
-   show it. The categorical variables are tables P(value | pattern, y).
+   show it. The categorical variables are tables P(value | pattern, y). With ``interaction`` some
+   effects are turned in infarcts, so that a value speaks for edema or against it by the pattern.
 5. Missing values: by chance, at a rate that depends on the site; osmolality is ordered for the
    sick and the stroke scale not scored in the sickest, so that their absence tells of ``f`` and, of
    osmolality, of ``y``; the scale does not exist for who had no stroke, the anticoagulant's level
@@ -44,6 +45,7 @@ from skedema.datasets._variables import (
     SITE,
     SITE_POWER,
     VARIABLES,
+    with_interaction,
 )
 
 
@@ -66,7 +68,9 @@ class _Causes(NamedTuple):
     factor: FloatArray
 
 
-def draw_patients(n_samples: int, missing: float, seed: np.random.SeedSequence) -> Drawn:
+def draw_patients(
+    n_samples: int, missing: float, seed: np.random.SeedSequence, *, interaction: float = 0.0
+) -> Drawn:
     """Draw label, finding and clinical variables, and work out the exact posteriors.
 
     Every variable has a stream of its own and takes its numbers in the order of the patients:
@@ -84,7 +88,8 @@ def draw_patients(n_samples: int, missing: float, seed: np.random.SeedSequence) 
     severity = np.take(SEPARATION, causes.pattern) * (causes.y - 0.5) + causes.residual
     site_power = np.ones(n_samples)
     columns: dict[str, NDArray[np.generic] | pd.Series] = {}
-    for variable in VARIABLES:
+    variables = with_interaction(interaction)
+    for variable in variables:
         values, gaps = next(streams), next(streams)
         absent = np.zeros(n_samples, dtype=bool)
         if variable.gaps is not None:
@@ -102,7 +107,8 @@ def draw_patients(n_samples: int, missing: float, seed: np.random.SeedSequence) 
             if variable is SITE:
                 site_power = np.take(SITE_POWER, code)
     clinical = pd.DataFrame(columns)
-    oracle = posteriors(clinical, causes.pattern, severity, missing)
+    measures = [variable for variable in variables if isinstance(variable, Measure)]
+    oracle = posteriors(clinical, causes.pattern, severity, missing, measures)
     return Drawn(clinical, causes.y, np.array(PATTERNS)[causes.pattern], severity, oracle)
 
 

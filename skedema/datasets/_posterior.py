@@ -9,6 +9,8 @@ of the table as reported, to the quadrature's error.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -40,15 +42,21 @@ _RESIDUAL, _RESIDUAL_WEIGHT = _rule(20)
 
 
 def posteriors(
-    clinical: pd.DataFrame, pattern: NDArray[np.intp], severity: FloatArray, missing: float
+    clinical: pd.DataFrame,
+    pattern: NDArray[np.intp],
+    severity: FloatArray,
+    missing: float,
+    measures: Sequence[Measure] = MEASURES,
 ) -> pd.DataFrame:
     """P(edema | finding), P(edema | clinical row as reported) and P(edema | both)."""
     image = image_log_odds(pattern, severity)
     return pd.DataFrame(
         {
             "image": expit(image),
-            "clinical": expit(clinical_log_odds(clinical, missing)),
-            "both": expit(image + clinical_evidence(clinical, pattern, severity, missing)),
+            "clinical": expit(clinical_log_odds(clinical, missing, measures)),
+            "both": expit(
+                image + clinical_evidence(clinical, pattern, severity, missing, measures)
+            ),
         }
     )
 
@@ -68,11 +76,14 @@ def image_log_odds(pattern: NDArray[np.intp], severity: FloatArray) -> FloatArra
     return np.asarray(prior[pattern] + np.take(SEPARATION, pattern) * severity, dtype=np.float64)
 
 
-def clinical_log_odds(clinical: pd.DataFrame, missing: float) -> FloatArray:
+def clinical_log_odds(
+    clinical: pd.DataFrame, missing: float, measures: Sequence[Measure] = MEASURES
+) -> FloatArray:
     """Log odds of edema given the clinical row, the pattern being unknown; shape (n,)."""
     joint = [
         [
-            np.log(PATTERN_AND_LABEL[p, y]) + row_log_likelihood(clinical, p, y, missing)
+            np.log(PATTERN_AND_LABEL[p, y])
+            + row_log_likelihood(clinical, p, y, missing, None, measures)
             for p in range(len(PATTERNS))
         ]
         for y in (0, 1)
@@ -82,7 +93,11 @@ def clinical_log_odds(clinical: pd.DataFrame, missing: float) -> FloatArray:
 
 
 def clinical_evidence(
-    clinical: pd.DataFrame, pattern: NDArray[np.intp], severity: FloatArray, missing: float
+    clinical: pd.DataFrame,
+    pattern: NDArray[np.intp],
+    severity: FloatArray,
+    missing: float,
+    measures: Sequence[Measure] = MEASURES,
 ) -> FloatArray:
     """Log ratio of the clinical row's probabilities, edema to no edema, given the finding."""
     ratio = np.zeros(len(clinical))
@@ -90,7 +105,7 @@ def clinical_evidence(
         here = pattern == p
         without, with_edema = (
             row_log_likelihood(
-                clinical[here], p, y, missing, severity[here] - SEPARATION[p] * (y - 0.5)
+                clinical[here], p, y, missing, severity[here] - SEPARATION[p] * (y - 0.5), measures
             )
             for y in (0, 1)
         )
@@ -104,13 +119,14 @@ def row_log_likelihood(
     y: int,
     missing: float,
     residual: FloatArray | None = None,
+    measures: Sequence[Measure] = MEASURES,
 ) -> FloatArray:
     """Log P(row | pattern, label) or, given ``residual`` (n,), log P(row | pattern, label, r)."""
-    linked = [measure for measure in MEASURES if measure.link[pattern]]
+    linked = [measure for measure in measures if measure.link[pattern]]
     given = np.tile(_FACTOR_WEIGHT, (len(clinical), 1))
     given += _log_categories(clinical, pattern, y)[:, None]
     given += _log_gaps(clinical, pattern, y, missing)
-    for measure in MEASURES:
+    for measure in measures:
         if measure not in linked:
             mean = measure.mean(pattern, y, 0.0, _FACTOR)
             _add_values(given, clinical, measure, pattern, mean)

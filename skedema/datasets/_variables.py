@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from skedema.datasets._measures import Category, Gaps, Measure
-from skedema.datasets._subject import SITES
+from skedema.datasets._subject import PATTERNS, SITES
 
 PREVALENCE = 0.465
 """P(edema). The value that the paper's pooled positive-class metrics would imply."""
@@ -151,3 +151,21 @@ VARIABLES: tuple[Measure | Category, ...] = (
 """In the table's order. The site comes before what its power decides on, a condition before what
 exists under it only."""
 COLUMNS = tuple(variable.name for variable in VARIABLES)
+
+TURNED = ("gcs", "nihss", "glucose", "osmolality")
+"""What tells the opposite of itself in an infarct when ``interaction`` is 1: the four variables
+with the largest effects in the pattern with the most patients. Chosen."""
+
+
+def with_interaction(interaction: float) -> tuple[Measure | Category, ...]:
+    """Multiply the effects that those in ``TURNED`` have in infarcts by ``1 - 2 interaction``."""
+    infarct = PATTERNS.index("infarct")
+
+    def turned(variable: Measure | Category) -> Measure | Category:
+        if not isinstance(variable, Measure) or variable.name not in TURNED:
+            return variable
+        effect = list(variable.effect)
+        effect[infarct] *= 1 - 2 * interaction
+        return variable._replace(effect=tuple(effect))  # type: ignore[arg-type]
+
+    return tuple(turned(variable) for variable in VARIABLES)

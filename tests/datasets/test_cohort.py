@@ -11,6 +11,7 @@ import pytest
 from sklearn.utils import Bunch
 
 from skedema.datasets import make_head_ct_cohort
+from skedema.datasets._variables import TURNED
 
 SMALL = {"shape": (24, 24, 24), "spacing": (8.5, 8.5, 8.5)}
 
@@ -192,6 +193,21 @@ def test_the_scanner_decides_on_its_own_slices_when_asked_to(tmp_path):
     assert len({shape[2] for shape in shapes}) > 1
 
 
+def test_interaction_changes_four_variables_and_no_scan(cohort, tmp_path):
+    turned = make_head_ct_cohort(6, tmp_path, interaction=1, random_state=3, **SMALL)
+    assert files(tmp_path) == files(Path(cohort.frame["scan"].iloc[0]).parent)
+    pd.testing.assert_series_equal(turned.target, cohort.target)
+    pd.testing.assert_frame_equal(turned.findings, cohort.findings)
+    pd.testing.assert_series_equal(turned.oracle["image"], cohort.oracle["image"])
+    infarct = turned.findings["pattern"] == "infarct"
+    assert infarct.any()
+    changed = turned.frame.ne(cohort.frame) & turned.frame.notna()
+    assert set(changed.columns[changed.any()]) - {"scan"} == set(TURNED)
+    assert not changed.loc[~infarct, list(TURNED)].any(axis=None)
+    assert turned.DESCR.startswith(cohort.DESCR)
+    assert "times -1," in turned.DESCR
+
+
 def test_the_description_names_every_column(cohort):
     for name in [*cohort.frame, *cohort.oracle]:
         assert name in cohort.DESCR
@@ -199,7 +215,7 @@ def test_the_description_names_every_column(cohort):
 
 def test_options_are_keywords():
     kinds = [p.kind for p in inspect.signature(make_head_ct_cohort).parameters.values()]
-    assert kinds[2:] == [inspect.Parameter.KEYWORD_ONLY] * 7
+    assert kinds[2:] == [inspect.Parameter.KEYWORD_ONLY] * 8
 
 
 @pytest.mark.parametrize(
@@ -225,6 +241,9 @@ def test_options_are_keywords():
         ({"missing": 1.0}, ValueError, "missing must lie between"),
         ({"missing": float("nan")}, ValueError, "missing must lie between"),
         ({"missing": "some"}, TypeError, "missing must be a number"),
+        ({"interaction": -0.1}, ValueError, "interaction must lie between 0 and 1"),
+        ({"interaction": 1.5}, ValueError, "interaction must lie between 0 and 1"),
+        ({"interaction": True}, TypeError, "interaction must be a number"),
         ({"random_state": "seed"}, ValueError, "seed"),
     ],
 )

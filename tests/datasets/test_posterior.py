@@ -25,6 +25,8 @@ from skedema.datasets._variables import (
     PREVALENCE,
     SEPARATION,
     SITE_POWER,
+    TURNED,
+    with_interaction,
 )
 
 MISSING = 0.15
@@ -40,12 +42,16 @@ def few():
     return draw_patients(40, MISSING, np.random.SeedSequence(5))
 
 
-def likelihood_on_a_grid(row, pattern, y, missing, r):
+def measures_at(interaction):
+    return [variable for variable in with_interaction(interaction) if variable not in CATEGORIES]
+
+
+def likelihood_on_a_grid(row, pattern, y, missing, r, measures=MEASURES):
     """P(row | pattern, y, f, r) for f on the grid, from the model as its docstring states it."""
     f = GRID[:, None]
     total = np.ones(np.broadcast_shapes(f.shape, np.shape(r)))
     site_power = SITE_POWER[SITES.index(row["site"])]
-    for variable in (*MEASURES, *CATEGORIES):
+    for variable in (*measures, *CATEGORIES):
         if getattr(variable, "only_if", None) and not row[variable.only_if]:
             assert pd.isna(row[variable.name])
             continue
@@ -82,7 +88,9 @@ def over_factor(values):
     return trapezoid(norm.pdf(GRID)[:, None] * values, GRID, axis=0)
 
 
-def test_the_clinical_posterior_equals_numerical_integration_of_the_stated_model(few):
+@pytest.mark.parametrize("interaction", [0.0, 1.0])
+def test_the_clinical_posterior_equals_numerical_integration_of_the_stated_model(few, interaction):
+    measures = measures_at(interaction)
     clinical = few.clinical.iloc[:6].copy()
     clinical.loc[0, ["gcs", "sodium", "nihss"]] = [15, 110, 0]
     clinical.loc[1, ["gcs", "glucose", "nihss"]] = [3, 2.5, np.nan]
@@ -91,27 +99,29 @@ def test_the_clinical_posterior_equals_numerical_integration_of_the_stated_model
         odds = [0.0, 0.0]
         for y in (0, 1):
             for p in range(len(PATTERNS)):
-                by_residual = over_factor(likelihood_on_a_grid(row, p, y, MISSING, GRID))
+                by_residual = over_factor(likelihood_on_a_grid(row, p, y, MISSING, GRID, measures))
                 likelihood = trapezoid(norm.pdf(GRID) * by_residual, GRID)
                 odds[y] += PATTERN_AND_LABEL[p, y] * likelihood
         expected.append(np.log(odds[1] / odds[0]))
-    np.testing.assert_allclose(clinical_log_odds(clinical, MISSING), expected, atol=5e-6)
+    np.testing.assert_allclose(clinical_log_odds(clinical, MISSING, measures), expected, atol=5e-6)
 
 
-def test_the_evidence_given_the_finding_equals_numerical_integration(few):
+@pytest.mark.parametrize("interaction", [0.0, 1.0])
+def test_the_evidence_given_the_finding_equals_numerical_integration(few, interaction):
+    measures = measures_at(interaction)
     expected = []
     for i, row in few.clinical.iterrows():
         p = PATTERNS.index(few.pattern[i])
         without, with_edema = (
             over_factor(
                 likelihood_on_a_grid(
-                    row, p, y, MISSING, few.severity[i] - SEPARATION[p] * (y - 0.5)
+                    row, p, y, MISSING, few.severity[i] - SEPARATION[p] * (y - 0.5), measures
                 )
             )[0]
             for y in (0, 1)
         )
         expected.append(np.log(with_edema / without))
-    actual = clinical_evidence(few.clinical, codes(few), few.severity, MISSING)
+    actual = clinical_evidence(few.clinical, codes(few), few.severity, MISSING, measures)
     np.testing.assert_allclose(actual, expected, atol=5e-6)
 
 
@@ -137,23 +147,28 @@ def test_the_mean_over_the_residual_is_the_mean_of_the_given_residuals(few):
     )
 
 
+@pytest.fixture(params=["patients", "interacting"])
+def drawn(request):
+    return request.getfixturevalue(request.param)
+
+
 @pytest.mark.parametrize("name", ["image", "clinical", "both"])
-def test_the_oracle_is_calibrated(patients, name):
-    predicted = patients.oracle[name].to_numpy()
+def test_the_oracle_is_calibrated(drawn, name):
+    predicted = drawn.oracle[name].to_numpy()
     bins = np.digitize(predicted, np.linspace(0, 1, 11)[1:-1])
     for i in np.unique(bins):
         here = bins == i
         spread = np.sqrt((predicted[here] * (1 - predicted[here])).sum()) / here.sum()
-        assert abs(patients.target[here].mean() - predicted[here].mean()) < 4 * spread
+        assert abs(drawn.target[here].mean() - predicted[here].mean()) < 4 * spread
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
-def test_the_oracle_is_calibrated_within_each_pattern(patients, pattern):
-    here = patients.pattern == pattern
+def test_the_oracle_is_calibrated_within_each_pattern(drawn, pattern):
+    here = drawn.pattern == pattern
     for name in ("image", "both"):
-        predicted = patients.oracle.loc[here, name].to_numpy()
+        predicted = drawn.oracle.loc[here, name].to_numpy()
         spread = np.sqrt((predicted * (1 - predicted)).sum()) / here.sum()
-        assert abs(patients.target[here].mean() - predicted.mean()) < 4 * spread
+        assert abs(drawn.target[here].mean() - predicted.mean()) < 4 * spread
 
 
 @pytest.mark.parametrize("site", SITES)
@@ -189,6 +204,36 @@ def test_knowing_both_beats_adding_what_each_tells(patients):
         roc_auc_score(patients.target, patients.oracle[name]) for name in ("image", "clinical")
     ]
     assert max(alone) + 0.02 < combined < both - 0.01
+
+
+def test_interaction_is_what_only_both_together_tell(patients, interacting):
+    np.testing.assert_array_equal(interacting.oracle["image"], patients.oracle["image"])
+    auc = {
+        name: roc_auc_score(interacting.target, predicted)
+        for name, predicted in (*interacting.oracle.items(), ("sum", additive(interacting.oracle)))
+    }
+    assert auc["clinical"] == pytest.approx(0.83, abs=0.015)
+    assert auc["both"] == pytest.approx(0.98, abs=0.005)
+    assert auc["both"] - auc["sum"] > 0.04
+
+
+@pytest.mark.parametrize("name", TURNED)
+def test_turned_variables_tell_what_they_do_in_a_large_draw(interacting, name):
+    """The share with edema in groups of one variable and pattern is what the posterior expects."""
+    values = interacting.clinical[name]
+    level = pd.qcut(values.rank(method="first"), 4, labels=False).fillna(-1)
+    both = interacting.oracle["both"]
+    table = pd.DataFrame({"y": interacting.target, "p": both, "variance": both * (1 - both)})
+    for _, rows in table.groupby([interacting.pattern, level]):
+        spread = np.sqrt(rows["variance"].sum()) / len(rows)
+        assert abs(rows["y"].mean() - rows["p"].mean()) < 4 * spread
+    known, infarct = values.notna(), interacting.pattern == "infarct"
+    edema = interacting.target == 1
+    in_infarcts, elsewhere = (
+        values[known & edema & of].mean() - values[known & ~edema & of].mean()
+        for of in (infarct, interacting.pattern == "haemorrhage")
+    )
+    assert np.sign(in_infarcts) == -np.sign(elsewhere) != 0
 
 
 def test_adding_multiplies_the_odds(few):

@@ -14,7 +14,9 @@ from skedema.datasets._variables import (
     SEPARATION,
     SITE,
     SITE_POWER,
+    TURNED,
     VARIABLES,
+    with_interaction,
 )
 
 
@@ -81,3 +83,19 @@ def test_what_a_variable_depends_on_comes_before_it():
         COLUMNS.index(variable.name) for variable in VARIABLES if variable.gaps is not None
     )
     assert COLUMNS.index("anticoagulated") < COLUMNS.index("anti_xa")
+
+
+def test_interaction_turns_some_effects_in_infarcts_and_nothing_else():
+    infarct = PATTERNS.index("infarct")
+    assert with_interaction(0.0) == VARIABLES
+    for interaction, share in ((0.25, 0.5), (0.5, 0.0), (1.0, -1.0)):
+        for usual, variable in zip(VARIABLES, with_interaction(interaction), strict=True):
+            if variable.name not in TURNED:
+                assert variable == usual
+                continue
+            assert (
+                variable.effect[infarct] == share * usual.effect[infarct] != usual.effect[infarct]
+            )
+            effect = np.array(variable.effect)
+            effect[infarct] = usual.effect[infarct]
+            assert variable._replace(effect=tuple(effect)) == usual
