@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from skedema.frames import Column, Table, listing
+from skedema.frames import Column, Table, listing, read_table
 from skedema.scans import ScanError
+from skedema.scans._column import scan_cells
 from skedema.scans.errors import SEVERAL_SCANS
 from skedema.scans.files import could_be_scan, holds_several, scan_key
 
@@ -70,6 +72,26 @@ def take_scans(table: Table, position: int | None) -> Scans:
         return Scans(nothing, np.zeros(len(table), dtype=bool), table)
     column = table.columns[position]
     return Scans(column.values.astype(object), _check_cells(column, table), table)
+
+
+def take_every_scan(X: Any) -> Scans:
+    """Take a sequence of scans, checked as far as can be without reading them; none is missing."""
+    given = scan_cells(X)
+    cells = np.empty(len(given), dtype=object)
+    for row, cell in enumerate(given):  # `cells[:] =` would take arrays apart
+        cells[row] = cell
+    columns = getattr(X, "columns", None)
+    name = getattr(X, "name", None) if columns is None else columns[0]
+    index = X.index if isinstance(X, (pd.Series, pd.DataFrame)) else None
+    frame = pd.DataFrame({"scans" if name is None else str(name): cells}, index=index)
+    scans = take_scans(read_table(frame), 0)
+    n_missing = int((~scans.present).sum())
+    if n_missing:
+        raise ScanError(
+            f"{n_missing} of {len(scans)} scans {'is' if n_missing == 1 else 'are'} missing, in "
+            f"{scans.table.rows(~scans.present)}. Leave these rows out: X[X.notna()] for a Series."
+        )
+    return scans
 
 
 def _short(cell: Any) -> str:

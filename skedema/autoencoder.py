@@ -70,7 +70,10 @@ class ViTAutoencoder(FittedAutoencoder):
         Compute losses as the reference implementation does, its oddities included; see
         `skedema.modules.autoencoder_objective.pretraining_losses`.
     max_epochs : int, default=100
-        How often every scan is seen.
+        How often every scan is seen. 0 keeps the initial weights: `fit` reads no scan, and all fits
+        with one seed and shape of volumes are equal, whatever the scans. Voxels are then
+        standardised as if spread evenly over their window. Such random features are the ones that
+        pre-training has to beat.
     batch_size : int, default=8
         Scans a step.
     lr : float, default=1e-3
@@ -141,8 +144,9 @@ class ViTAutoencoder(FittedAutoencoder):
     it is as it was before.
 
     Voxels are standardised by mean and standard deviation of a typical scan (medians over 16 of
-    them), kept with the weights; not with `reference_compat`. Features of a scan are computed apart
-    from those of others, so they do not depend on them in any bit.
+    them; with ``max_epochs=0`` those of numbers spread evenly from 0 to 1, or without windows from
+    -1000 to 1000 HU), kept with the weights; not with `reference_compat`. Features of a scan are
+    computed apart from those of others, so they do not depend on them in any bit.
 
     Examples
     --------
@@ -166,7 +170,8 @@ class ViTAutoencoder(FittedAutoencoder):
         "pool": [StrOptions({"mean", "cls", "patches"})],
         "augment": ["boolean", ViewAugmentation],
         "reference_compat": ["boolean"],
-        **{name: [_AT_LEAST_ONE] for name in ("max_epochs", "batch_size")},
+        "max_epochs": [Interval(Integral, 0, None, closed="left")],
+        "batch_size": [_AT_LEAST_ONE],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "warmup_fraction": [Interval(Real, 0, 1, closed="left")],
         "checkpoint_dir": "no_validation",

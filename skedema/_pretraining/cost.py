@@ -58,12 +58,15 @@ class Cost(NamedTuple):
 def measure(training: Training) -> Cost:
     """Take a few steps of a run, which is of no use afterwards, and time them."""
     source = training.source
+    n_parameters = sum(p.numel() for p in training.module.parameters())
+    weights = sum(p.nbytes for p in training.module.parameters())
+    if not training.n_epochs:
+        return Cost(n_parameters, weights, 0.0, 0.0, 0, 0.0)
     first = next(iter(training.batches()))
     begin = time.perf_counter()
     for row in first.tolist():
         _ = source[row]
     per_scan = (time.perf_counter() - begin) / len(first)
-    weights = sum(p.nbytes for p in training.module.parameters())
     before = _process_peak()
     tensors = _tensor_peak(training, first)  # this step also warms up
     seconds = []
@@ -77,7 +80,7 @@ def measure(training: Training) -> Cost:
     held = tensors if on_gpu else max(tensors, _process_peak() - before)
     n_full = training.n_epochs * len(source) / len(first)  # the last batch may be smaller
     return Cost(
-        sum(p.numel() for p in training.module.parameters()),
+        n_parameters,
         held + 2 * weights,  # the network's own, and the best ones, kept from the first epoch on
         per_step,
         per_scan,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import Any, Self, cast
+from typing import Any, Literal, Self, cast
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,8 @@ from skedema._features import ModuleEncoder, View, features_of
 from skedema._pretraining.loop import Stage
 from skedema._pretraining.precision import precision
 from skedema._pretraining.run import first_reader, first_stage
-from skedema._pretraining.source import RowSource, Source, holds_rows, take_every_scan
+from skedema._pretraining.source import RowSource, Source, holds_rows
+from skedema._scan_column import take_every_scan
 from skedema._told import tell
 from skedema._torch_state import own_torch_state
 from skedema._volumes import Volumes
@@ -163,20 +164,26 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         return self._encoder().recipe()
 
     @own_torch_state()
-    def network(self) -> PooledEncoder:
+    def network(self, pool: Literal["tokens"] | None = None) -> PooledEncoder:
         """Copy the encoder as a torch module, to be trained further with a classifier.
 
         ``AttentionMixerClassifier(encoder=..., fine_tune=True)`` starts from it: its output is
         what `transform` gives.
 
+        Parameters
+        ----------
+        pool : "tokens" or None, default=None
+            ``"tokens"``: a token a patch, and the module tells their ``grid``. None: the
+            parameter `pool`.
+
         Returns
         -------
         PooledEncoder
             ``(B, C, X, Y, Z) -> (B, 1, dim)``, or ``(B, 1, n_patches * dim)`` with
-            ``pool="patches"``.
+            ``pool="patches"``; ``(B, n_patches, dim)`` of ``"tokens"``.
         """
         check_is_fitted(self)
-        return PooledEncoder(self.module_, cast(Pool, self.pool))
+        return PooledEncoder(self.module_, cast(Pool, pool or self.pool))
 
     @own_torch_state()
     def reconstruct(self, X: Any, *, random_state: int = 0) -> NDArray[np.float32]:
@@ -229,7 +236,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             return np.stack(list(encoder.encode(source, views, keep=False)))
         return features_of(encoder, source, rows, (mirror,))[0]
 
-    def _as_module(self) -> ModuleEncoder | None:
+    def _as_encoder(self) -> ModuleEncoder | None:
         """Hand over what features are computed with; None where a subclass has its own way."""
         ours = FittedAutoencoder.transform, FittedAutoencoder.transform_mirrored
         own = type(self).transform, type(self).transform_mirrored

@@ -16,7 +16,7 @@ from skedema._device import find_device
 from skedema._each import bar
 from skedema._pretraining.checkpoints import Checkpoints
 from skedema._pretraining.precision import precision, training_dtype
-from skedema._pretraining.scale import voxel_scale
+from skedema._pretraining.scale import even_scale, voxel_scale
 from skedema._pretraining.schedules import edge_weight, learning_rate
 from skedema._pretraining.source import Rows, Source
 from skedema._pretraining.views import ViewAugmentation
@@ -70,8 +70,8 @@ class Training:
     source : Source
         The scans.
     n_epochs : int or None
-        Epochs of the run. None: one, and others follow, so that learning rate and edge weight stay
-        as they are.
+        Epochs of the run; with 0 no scan is read. None: one, and others follow, so that learning
+        rate and edge weight stay as they are.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class Training:
         self.augmentation = _augmentation(params["augment"])
         self.seed = start.seed
         self.endless = n_epochs is None
-        self.n_epochs: int = n_epochs or 1
+        self.n_epochs: int = 1 if n_epochs is None else n_epochs
         self.batch_size: int = min(params["batch_size"], len(source))
         self.n_batches: int = -(-len(source) // self.batch_size)
         self.module = start.module.to(self.device).train()
@@ -141,9 +141,11 @@ class Training:
                     progress.update()
 
     def set_scale(self) -> None:
-        """Let a new network standardise by the scans that are at hand."""
+        """Let a new network standardise by the scans at hand, if these are read."""
         if self.start.is_new and not self.n_steps_done and not self.params["reference_compat"]:
-            self.module.standardize.set(*voxel_scale(self.source))
+            reader = self.start.reader
+            scale = voxel_scale(self.source) if self.n_epochs else even_scale(reader)
+            self.module.standardize.set(*scale)
 
     def end(self, *, keep_optimizer: bool) -> Stage:
         """Give the stage that was reached."""

@@ -66,7 +66,7 @@ def train(training: Training) -> KeyboardInterrupt | None:
     An interrupt after the first finished epoch is given, not raised; the weights are then those of
     the best one.
     """
-    checkpoints = None if training.endless else _checkpoints(training)
+    checkpoints = None if training.endless or not training.n_epochs else _checkpoints(training)
     try:
         training.run(checkpoints)
     except KeyboardInterrupt as error:
@@ -74,7 +74,8 @@ def train(training: Training) -> KeyboardInterrupt | None:
             raise
         training.module.load_state_dict(training.best)
         return error
-    training.source.tell_odd()
+    if training.n_epochs:  # otherwise nothing was read that could be told of
+        training.source.tell_odd()
     return None
 
 

@@ -8,16 +8,12 @@ from numbers import Number
 from typing import Any, TypeAlias
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
 from skedema._caching.digest import digest
-from skedema._scan_column import Scans, take_scans
 from skedema._volumes import Volumes
 from skedema.frames import listing, read_table
-from skedema.scans import ScanError
-from skedema.scans._column import scan_cells
 
 Rows = NDArray[np.int64]
 
@@ -83,23 +79,3 @@ def holds_rows(X: Any) -> bool:
         )
     is_column_or_scan = hasattr(X, "to_list") or hasattr(X, "dataobj") or isinstance(X, str)
     return hasattr(X, "__array__") and not is_column_or_scan
-
-
-def take_every_scan(X: Any) -> Scans:
-    """Take a sequence of scans, checked as far as can be without reading them; none is missing."""
-    given = scan_cells(X)
-    cells = np.empty(len(given), dtype=object)
-    for row, cell in enumerate(given):  # `cells[:] =` would take arrays apart
-        cells[row] = cell
-    columns = getattr(X, "columns", None)
-    name = getattr(X, "name", None) if columns is None else columns[0]
-    index = X.index if isinstance(X, (pd.Series, pd.DataFrame)) else None
-    frame = pd.DataFrame({"scans" if name is None else str(name): cells}, index=index)
-    scans = take_scans(read_table(frame), 0)
-    n_missing = int((~scans.present).sum())
-    if n_missing:
-        raise ScanError(
-            f"{n_missing} of {len(scans)} scans {'is' if n_missing == 1 else 'are'} missing, in "
-            f"{scans.table.rows(~scans.present)}. Leave these rows out: X[X.notna()] for a Series."
-        )
-    return scans

@@ -200,7 +200,7 @@ class ImageSide:
     def _encoder(self, encoder: Any, device: torch.device) -> FittedEncoder:
         if isinstance(encoder, nn.Module):
             return ModuleEncoder(encoder, self.reader, device, (self.dtype,), self.dtype)
-        made = encoder._as_module() if _hands_over(encoder) else None
+        made = encoder._as_encoder() if _hands_over(encoder) else None
         return TransformerEncoder(encoder) if made is None else made
 
     def _of_everyone(self, found: np.ndarray, volumes: Volumes, encoder: Any) -> np.ndarray:
@@ -226,6 +226,6 @@ class ImageSide:
 
 
 def _hands_over(encoder: Any) -> bool:
-    """Tell an autoencoder of ours, frozen or not, from what passes its attributes on."""
+    """Tell a transformer of ours, frozen or not, from what passes its attributes on."""
     thawed = encoder.estimator if isinstance(encoder, FrozenEstimator) else encoder
-    return hasattr(type(thawed), "_as_module")
+    return hasattr(type(thawed), "_as_encoder")

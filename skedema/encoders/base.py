@@ -58,7 +58,9 @@ class Encoder(BaseEstimator, ABC):
         Module
             ``(B, C, X, Y, Z) -> (B, tokens, dim)``, or ``(B, dim)`` for one token a scan. No
             patient may influence another, so batch normalisation is not allowed; GroupNorm and
-            LayerNorm are.
+            LayerNorm are. Where each token is of a region, tokens stand in the order of a grid, the
+            last axis running fastest, and the module tells it as ``grid``, a tuple of 3 int; then
+            `MirroredTokens` can compare the sides.
 
         Raises
         ------

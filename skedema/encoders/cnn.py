@@ -42,12 +42,14 @@ class CNN(Encoder):
             raise ValueError(
                 f"width and depth must be at least 1, got {self.width!r} and {self.depth!r}."
             )
-        return _CNN(in_channels, self.width, self.depth)
+        grid = tuple(-(-side // 2**self.depth) for side in shape)  # a half, rounded up, each time
+        return _CNN(in_channels, grid, self.width, self.depth)
 
 
 class _CNN(nn.Module):
-    def __init__(self, in_channels: int, width: int, depth: int) -> None:
+    def __init__(self, in_channels: int, grid: tuple[int, ...], width: int, depth: int) -> None:
         super().__init__()
+        self.grid = grid
         stages: list[nn.Module] = []
         for stage in range(depth):
             out_channels = width * 2**stage

@@ -83,6 +83,7 @@ class _ViT(nn.Module):
         dropout: float,
     ) -> None:
         super().__init__()
+        self.grid = grid
         self.patch = patch
         self.embed = nn.Conv3d(in_channels, dim, patch, stride=patch)
         self.register_buffer("positions", sincos_positions(grid, dim)[1:])

@@ -15,7 +15,7 @@ from skedema.modules.standardize import Standardize
 from skedema.modules.transformer import NORM_EPS, TransformerBlock
 
 #: What becomes of the tokens of a scan; see `MaskedAutoencoder.features`.
-Pool = Literal["mean", "cls", "patches"]
+Pool = Literal["mean", "cls", "patches", "tokens"]
 
 
 class Masked(NamedTuple):
@@ -178,20 +178,21 @@ class MaskedAutoencoder(nn.Module):
         ----------
         volumes : Tensor of shape (B, C, X, Y, Z)
             Volumes.
-        pool : {"mean", "cls", "patches"}
+        pool : {"mean", "cls", "patches", "tokens"}
             ``"mean"``: the mean of the patch tokens before the final norm, then LayerNorm without
             weights; ``"cls"``: the class token after the final norm. Both as in the reference.
             ``"patches"``: all patch tokens before the final norm, then LayerNorm without weights
-            of each, side by side.
+            of each, side by side; ``"tokens"``: the same, one under the other.
 
         Returns
         -------
-        Tensor of shape (B, D), or (B, L D) of ``"patches"``
+        Tensor of shape (B, D), (B, L D) of ``"patches"``, or (B, L, D) of ``"tokens"``
             The features; those of a volume do not depend on the others.
         """
         tokens = self._encode_all(volumes)
-        if pool == "patches":
-            return _normalised(tokens[:, 1:]).flatten(1)
+        if pool in ("patches", "tokens"):
+            apart = _normalised(tokens[:, 1:])
+            return apart.flatten(1) if pool == "patches" else apart
         return pooled(tokens) if pool == "mean" else cast(Tensor, self.norm(tokens[:, 0]))
 
     def reconstruct(self, volumes: Tensor, noise: Tensor) -> Tensor:

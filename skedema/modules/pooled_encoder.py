@@ -10,14 +10,19 @@ from skedema.modules.masked_autoencoder import MaskedAutoencoder, Pool
 
 
 class PooledEncoder(nn.Module):
-    """The features of a masked autoencoder, one token a volume; decoder and predictor are left out.
+    """The features of a masked autoencoder; decoder and predictor are left out.
 
     Parameters
     ----------
     autoencoder : MaskedAutoencoder
         Pre-trained; copied, so that training this one leaves it as it is.
-    pool : {"mean", "cls", "patches"}
+    pool : {"mean", "cls", "patches", "tokens"}
         As in `MaskedAutoencoder.features`.
+
+    Attributes
+    ----------
+    grid : tuple of 3 int
+        Tokens along each axis; with ``pool="tokens"`` only.
     """
 
     def __init__(self, autoencoder: MaskedAutoencoder, pool: Pool) -> None:
@@ -27,6 +32,8 @@ class PooledEncoder(nn.Module):
         for name in ("decoder_embed", "decoder_blocks", "decoder_norm", "decoder_predict"):
             delattr(self.autoencoder, name)
         del self.autoencoder.predictor, self.autoencoder.mask_token
+        if pool == "tokens":
+            self.grid = autoencoder.patches.grid
         if pool != "cls":
             self.autoencoder.norm.requires_grad_(False)  # the others are taken before it
 
@@ -40,10 +47,11 @@ class PooledEncoder(nn.Module):
 
         Returns
         -------
-        Tensor of shape (B, 1, D), or (B, 1, L D) of all L patches
-            The features.
+        Tensor of shape (B, 1, D), (B, 1, L D) of ``"patches"``, or (B, L, D) of ``"tokens"``
+            The features, one token a volume or one a patch.
         """
-        return self.autoencoder.features(volumes, self.pool).unsqueeze(1)
+        features = self.autoencoder.features(volumes, self.pool)
+        return features if self.pool == "tokens" else features.unsqueeze(1)
 
     def layers(self) -> list[list[nn.Parameter]]:
         """List the parameters layer by layer, from the volume on.

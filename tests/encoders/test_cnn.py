@@ -16,7 +16,8 @@ pytestmark = pytest.mark.numerical
 @pytest.mark.parametrize(("width", "depth"), [(16, 4), (3, 2), (5, 1), (8, 3)])
 def test_each_stage_halves_the_grid_and_doubles_the_channels(width, depth, shape):
     module = CNN(width=width, depth=depth).build(in_channels=2, shape=shape)
-    n_tokens = math.prod(math.ceil(side / 2**depth) for side in shape)
+    assert module.grid == tuple(math.ceil(side / 2**depth) for side in shape)
+    n_tokens = math.prod(module.grid)
     assert probe(module, 2, shape) == (n_tokens, width * 2 ** (depth - 1))
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -34,7 +36,9 @@ def build(shape: tuple[int, int, int], channels: int = 1, **parameters: object) 
     ids=str,
 )
 def test_every_patch_is_a_token(shape, patch, n_tokens):
-    assert probe(build(shape, patch=patch, channels=3), 3, shape) == (n_tokens, 12)
+    module = build(shape, patch=patch, channels=3)
+    assert probe(module, 3, shape) == (n_tokens, 12)
+    assert math.prod(module.grid) == n_tokens
 
 
 def test_tokens_are_linear_in_patches_before_the_blocks():

@@ -50,6 +50,16 @@ def test_features_are_deterministic_and_do_not_depend_on_the_batch(fitted, scans
         assert_allclose(features, autoencoder.module_.features(batch, pool), atol=2e-6)
 
 
+def test_the_network_gives_tokens_of_a_grid_as_well(fitted, scans):
+    network = fitted.network(pool="tokens").eval()
+    assert network.grid == (3, 3, 3)
+    with torch.no_grad():
+        tokens = network(torch.from_numpy(fitted.volume_.transform(scans[:2])))
+    assert tokens.shape == (2, 27, 24)
+    side_by_side = pickle.loads(pickle.dumps(fitted)).set_params(pool="patches")
+    assert_allclose(tokens.flatten(1), side_by_side.transform(scans[:2]), atol=2e-6)
+
+
 def test_names_of_features_and_pandas_output(fitted, scans):
     names = [f"vitautoencoder{k}" for k in range(24)]
     assert fitted.get_feature_names_out().tolist() == names

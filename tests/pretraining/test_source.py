@@ -7,7 +7,8 @@ import pytest
 from scipy import sparse
 
 from skedema import ScanError, VolumeReader
-from skedema._pretraining.source import RowSource, holds_rows, take_every_scan
+from skedema._pretraining.source import RowSource, holds_rows
+from skedema._scan_column import take_every_scan
 
 CELLS = [np.full((4, 4, 4), float(k)) for k in range(3)]
 
