@@ -27,7 +27,7 @@ def build_network(
     patients: Patients,
     encoder: nn.Module | None,
     views: Sequence[Any],
-    shape: tuple[int, ...] | None,
+    shape: tuple[int, Any] | None,
     n_categories: Sequence[int],
     n_outputs: int,
 ) -> FusedClassifier:
@@ -44,8 +44,9 @@ def build_network(
     views : sequence of array of shape (n, T, E) or None
         Their features of an encoder that was fitted before, as they are and mirrored. They are
         standardised by weighted mean and spread, also where the encoder is trained further.
-    shape : tuple of 2 int or None
-        Tokens and width of the features; None for a model without scans.
+    shape : tuple or None
+        Tokens of a scan, and the width of its features or, where they have parts, the widths of
+        these; None for a model without scans.
     n_categories : sequence of int
         Of each clinical token, 0 for a numeric one.
     n_outputs : int

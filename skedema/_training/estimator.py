@@ -29,6 +29,7 @@ from skedema._training.image_side import ImageSide
 from skedema._training.net import FusionNet
 from skedema._training.patients import Patients
 from skedema._training.target import Target
+from skedema._training.union_side import make_image_side
 from skedema._training.unusual import learn_usual, warn_of_unlike
 from skedema._volumes import Volumes
 from skedema.encoders import make_encoder
@@ -156,7 +157,7 @@ class FusedEstimator(BaseEstimator):
         columns, labels = cohort.columns, cohort.labels
         image, encoder = None, None
         if self.image is not None:
-            image = ImageSide(self.encoder, self.fine_tune, self.volume, self._dtype)
+            image = make_image_side(self.encoder, self.fine_tune, self.volume, self._dtype)
             image.mirrors(self.mirror)  # refused before anything is read
         find_columns(cohort.table, self.trusted_columns, "trusted_columns")
         self._clinical = ClinicalSide(self.metadata, warn_unusual=self.warn_unusual)
@@ -181,7 +182,7 @@ class FusedEstimator(BaseEstimator):
             if image.trained:
                 volumes, device = self._volumes(scans), find_device(self.device)
                 module, views = image.network(encoder, volumes, device)
-            shape = image.shape
+            shape = image.tokens
         counts = self._clinical.n_categories
         return build_network(self, learn, module, views, shape, counts, n_outputs)
 
@@ -208,6 +209,7 @@ class FusedEstimator(BaseEstimator):
             **scan,
         )
 
+    @told_once()
     def _look_at(self, X: Any) -> tuple[Table, Patients]:
         """Make the network's input of patients who are not learned from."""
         check_is_fitted(self)
@@ -319,10 +321,13 @@ class FusedEstimator(BaseEstimator):
         for name in params:
             outer, _, inner = name.partition("__")
             holder = params.get(outer, getattr(self, outer, None))
-            if inner and outer in _REMEDY and (holder is None or isinstance(holder, str)):
+            if inner and outer in _REMEDY and (holder is None or isinstance(holder, str | list)):
+                of_list = isinstance(holder, list)
+                remedy = "skedema.encoders.make_encoder([...])" if of_list else _REMEDY[outer]
                 raise ValueError(
-                    f"{name} cannot be set while {outer}={holder!r}: a name has no parameters. "
-                    f"Give an object first, such as {outer}={_REMEDY[outer]}."
+                    f"{name} cannot be set while {outer}={holder!r}: a "
+                    f"{'list' if of_list else 'name'} has no parameters. "
+                    f"Give an object first, such as {outer}={remedy}."
                 )
         super().set_params(**params)
         return self

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -64,6 +66,8 @@ class ImageSide:
         How scans are read; None after `fit` where the encoder does so and does not tell how.
     shape : tuple of 2 int
         Tokens and width of the features of a scan, once they are known.
+    widths : dict of str to int
+        Where features have named parts, each of which becomes a token: their columns.
     """
 
     def __init__(
@@ -77,6 +81,18 @@ class ImageSide:
         self.dtype = dtype
         self.trained = is_trained(self.given, fine_tune)
         self.shape: tuple[int, ...] = (0, 0)
+        self.widths: dict[str, int] = {}
+
+    @property
+    def tokens(self) -> tuple[int, Any]:
+        """The tokens of a scan that the network is to take, and their width or widths."""
+        n_tokens, width = self.shape
+        return (len(self.widths), tuple(self.widths.values())) if self.widths else (n_tokens, width)
+
+    @property
+    def names(self) -> list[Any]:
+        """The names of these tokens; numbers where they have none."""
+        return list(self.widths) or list(range(self.shape[0]))
 
     def mirrors(self, mirror: bool | str) -> bool:
         """Decide whether patients are learned from mirrored as well; "auto": if it is trained."""
@@ -124,7 +140,9 @@ class ImageSide:
         if not is_transformer(encoder):
             return encoder, []
         features = self.transform(encoder, volumes, device)
-        return self._checked(encoder.network()), [features]
+        module = self._checked(encoder.network())
+        self.widths = _widths(encoder, self.shape)
+        return module, [features]
 
     def transform(self, encoder: Any, volumes: Volumes, device: torch.device) -> np.ndarray:
         """Encode each scan once; gives (n, T, E), zeros where there is no scan."""
@@ -142,6 +160,7 @@ class ImageSide:
         ways = (False, True) if mirrors else (False,)
         views = self._features(encoder, volumes, device, ways)
         self.shape = views[0].shape[1:]
+        self.widths = _widths(encoder, self.shape)
         return dict(zip(("features", "mirrored"), views, strict=False))
 
     def _built(self, seed: int) -> nn.Module:
@@ -223,6 +242,26 @@ class ImageSide:
             yield
         if self.reader is None:
             tell([each._replace(row="") for each in told], len(volumes.rows))
+
+
+def _widths(encoder: Any, shape: tuple[int, ...]) -> dict[str, int]:
+    """Give the named parts of a transformer's features, if it names any."""
+    named = getattr(encoder, "token_widths_", None) if is_transformer(encoder) else None
+    if named is None:
+        return {}
+    widths = dict(named) if isinstance(named, Mapping) else {}
+    positive = all(isinstance(width, Integral) and int(width) > 0 for width in widths.values())
+    if not (widths and positive and all(isinstance(name, str) for name in widths)):
+        raise ValueError(
+            f"token_widths_ of {type(encoder).__name__} must lead from names to positive numbers "
+            f"of columns, got {named!r}."
+        )
+    if shape != (1, sum(widths.values())):
+        raise ValueError(
+            f"token_widths_ of {type(encoder).__name__} must share out the columns of the features "
+            f"of a scan: it names {sum(widths.values())}, and there are {math.prod(shape)}."
+        )
+    return {name: int(width) for name, width in widths.items()}
 
 
 def _hands_over(encoder: Any) -> bool:

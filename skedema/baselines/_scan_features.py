@@ -18,8 +18,8 @@ from skedema._device import device_at_hand, find_device
 from skedema._scan_column import Scans
 from skedema._torch_state import own_torch_state
 from skedema._training.columns import Columns
-from skedema._training.image_side import ImageSide
 from skedema._training.target import read_labels
+from skedema._training.union_side import make_image_side
 from skedema._volumes import Volumes
 from skedema.frames import read_table
 from skedema.scans import VolumeReader
@@ -131,7 +131,7 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         scans = self._columns.scans(table)
         self._columns.refuse_no_scan(scans)
         labels = np.zeros(len(table)) if y is None else read_labels(y, table)
-        self._side = ImageSide(self.encoder, False, self.volume, torch.float32)
+        self._side = make_image_side(self.encoder, False, self.volume, torch.float32)
         # As the classifier draws its own, so that the two have the same encoder.
         seed = int(check_random_state(self.random_state).randint(2**31))
         self.encoder_ = self._side.fit(self._volumes(scans), labels, seed=seed)

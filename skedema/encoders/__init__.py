@@ -2,7 +2,8 @@
 
 An encoder is hyper-parameters only. Its ``build(in_channels=C, shape=(X, Y, Z))`` makes a torch
 module that turns volumes ``(B, C, X, Y, Z)`` into features ``(B, tokens, dim)``. Any scikit-learn
-transformer from scans to features is an encoder as well.
+transformer from scans to features is an encoder as well, and a list of these is one: their
+features side by side, each a token of the scan.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from skedema.encoders.catalogue import list_encoders, make_encoder, register_enc
 from skedema.encoders.cnn import CNN
 from skedema.encoders.density import Density
 from skedema.encoders.monai import MonaiEncoder
+from skedema.encoders.union import EncoderUnion
 from skedema.encoders.vit import ViT
 
 register_encoder("cnn", CNN)
@@ -22,6 +24,7 @@ __all__ = [
     "CNN",
     "Density",
     "Encoder",
+    "EncoderUnion",
     "MonaiEncoder",
     "ViT",
     "is_transformer",

@@ -9,6 +9,7 @@ from skedema._plugins import can_build, resolve
 from skedema._registry import Registry
 from skedema.encoders.base import is_transformer
 from skedema.encoders.monai import MONAI_PREFIX, MonaiEncoder
+from skedema.encoders.union import EncoderUnion, named
 
 _ENCODERS = Registry("encoder", "skedema.encoders")
 
@@ -62,12 +63,13 @@ def list_encoders() -> list[str]:
 
 
 def make_encoder(encoder: Any) -> Any:
-    """Resolve a name or an object to an encoder.
+    """Resolve a name, an object or a list of these to an encoder.
 
     Parameters
     ----------
-    encoder : str, Encoder or transformer
-        The value of the ``encoder`` parameter.
+    encoder : str, Encoder, transformer or list
+        The value of the ``encoder`` parameter. A list, of names, transformers or (name,
+        transformer), becomes an `EncoderUnion`.
 
     Returns
     -------
@@ -77,9 +79,9 @@ def make_encoder(encoder: Any) -> Any:
     Raises
     ------
     ValueError
-        When the name is unknown.
+        When the name is unknown, or the parts of a list have the same.
     TypeError
-        For a class, a torch module, or anything else.
+        For a class, a torch module, or anything else; for a part that is no transformer.
 
     Examples
     --------
@@ -89,6 +91,8 @@ def make_encoder(encoder: Any) -> Any:
     >>> make_encoder("monai:DenseNet121")
     MonaiEncoder(name='DenseNet121')
     """
+    if isinstance(encoder, list):
+        return EncoderUnion(named(encoder, make_encoder))
     if isinstance(encoder, str) and encoder.startswith(MONAI_PREFIX):
         return MonaiEncoder(name=encoder.removeprefix(MONAI_PREFIX))
     return resolve(encoder, _ENCODERS, lambda made: is_transformer(made) or can_build(made))

@@ -84,9 +84,10 @@ class ScanTokens(nn.Module):
 
     Parameters
     ----------
-    in_dim : int or None
-        Width E of the encoder's features; None when the model has no scans at all, so that every
-        patient gets the learnable vector.
+    in_dim : int, sequence of int or None
+        Width E of the encoder's features; the widths of its parts, which stand side by side in a
+        single token: each then becomes a token of its own, by a projection of its own. None when
+        the model has no scans at all, so that every patient gets the learnable vector.
     dim : int
         Width d of a token.
     dropout : float, default=0.0
@@ -96,14 +97,18 @@ class ScanTokens(nn.Module):
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, in_dim: int | None, dim: int, dropout: float = 0.0) -> None:
+    def __init__(self, in_dim: int | Sequence[int] | None, dim: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.missing = nn.Parameter(_uniform(1, dim))
         self.dropout = nn.Dropout(dropout)
-        self.project = None if in_dim is None else nn.Linear(in_dim, dim)
+        self.project: nn.Module | None = None
         if in_dim is not None:
-            self.register_buffer("mean", torch.zeros(in_dim))
-            self.register_buffer("scale", torch.ones(in_dim))
+            if isinstance(in_dim, int):
+                self.project, width = nn.Linear(in_dim, dim), in_dim
+            else:
+                self.project, width = _ProjectParts(in_dim, dim), sum(in_dim)
+            self.register_buffer("mean", torch.zeros(width))
+            self.register_buffer("scale", torch.ones(width))
 
     def standardise(self, mean: Tensor, scale: Tensor) -> None:
         """Centre and scale features on the way in, for encoders whose features have any size.
@@ -129,12 +134,26 @@ class ScanTokens(nn.Module):
         Returns
         -------
         Tensor of shape (B, T, d)
-            T is 1 without features.
+            T is 1 without features, and the number of parts where there are parts.
         """
         if self.project is None or features is None:
             return self.missing.expand(len(present), 1, -1)
         tokens = self.project(self.dropout((features - self.mean) / self.scale))
         return torch.where(present[:, None, None], tokens, self.missing)
+
+
+class _ProjectParts(nn.Module):
+    """Split features (B, 1, E) into parts, and make a token of each: (B, T, d)."""
+
+    def __init__(self, widths: Sequence[int], dim: int) -> None:
+        super().__init__()
+        self.widths = list(widths)
+        self.each = nn.ModuleList(nn.Linear(width, dim) for width in widths)
+
+    def forward(self, features: Tensor) -> Tensor:
+        parts = torch.split(features, self.widths, dim=-1)
+        tokens = [project(part) for project, part in zip(self.each, parts, strict=True)]
+        return torch.cat(tokens, dim=1)
 
 
 def _uniform(rows: int, dim: int) -> Tensor:

@@ -147,3 +147,25 @@ def test_without_features_every_patient_has_the_missing_scan(in_dim):
     tokens = scan(None, torch.tensor([True, False, False]))
     assert tokens.shape == (3, 1, 5)
     assert torch.equal(tokens, scan.missing.expand(3, 1, -1))
+
+
+def test_each_part_of_the_features_is_a_token_by_a_projection_of_its_own():
+    torch.manual_seed(0)
+    scan = ScanTokens((2, 3), 5).double()
+    mean, scale = torch.arange(5.0).double(), torch.arange(1.0, 6).double()
+    scan.standardise(mean, scale)
+    features, present = torch.randn(4, 1, 5).double(), torch.tensor([True, True, False, True])
+    tokens = scan(features, present)
+    assert tokens.shape == (4, 2, 5)
+    assert torch.equal(tokens[2], scan.missing.expand(2, -1))
+    given = ((features - mean) / scale)[:, 0]
+    for k, part in enumerate((given[:, :2], given[:, 2:])):
+        assert_close(tokens[present, k], scan.project.each[k](part)[present])
+    features[:, :, 0] += 1
+    assert_close(scan(features, present)[:, 1], tokens[:, 1])  # the other part's token is as it was
+
+
+def test_a_single_part_is_as_no_part():
+    plain, parted = (torch.manual_seed(0) and ScanTokens(width, 5) for width in (3, (3,)))
+    features, present = torch.randn(2, 1, 3), torch.tensor([True, False])
+    assert torch.equal(plain(features, present), parted(features, present))
