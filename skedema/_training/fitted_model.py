@@ -137,7 +137,7 @@ class FittedModel(BaseEstimator):
             When the encoder is trained with the model, so that there are no features to permute,
             or fewer than two patients have a scan.
         """
-        _, patients = self._look_at(X)
+        table, patients = self._look_at(X)
         if self._image is None or self._image.trained:
             raise ValueError(
                 "The parts of fixed features are permuted, and this model has none: it was fitted "
@@ -146,7 +146,7 @@ class FittedModel(BaseEstimator):
                 "counts."
             )
         check_same_rows(X, y=y)
-        score = score_of(self, check_scoring(self, scoring), X, y)
+        score = score_of(self, check_scoring(self, scoring), X, y, table)
         rng = check_random_state(random_state)
         return importance_frame(score, patients, self._image.widths, n_repeats, rng)
 

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 
 from skedema._training.patients import Patients
+from skedema.frames import Table
 
 Score = Callable[[Patients], float]
 
@@ -49,12 +50,11 @@ def importance_frame(
     return frame
 
 
-def score_of(estimator: Any, scorer: Callable[..., float], X: Any, y: Any) -> Score:
-    """Score what the network makes of patients as if they were those of X."""
+def score_of(estimator: Any, scorer: Callable[..., float], X: Any, y: Any, table: Table) -> Score:
+    """Score what the network makes of patients as if they were those of X, read as `table`."""
 
     def score(patients: Patients) -> float:
         double = copy.copy(estimator)
-        table = estimator._columns.read(X)
         double._look_at = lambda _: (table, patients)
         return float(scorer(double, X, y))
 
