@@ -57,12 +57,14 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
         a 3-D array in HU, or missing. None: there are no scans, and the model is one of clinical
         variables alone. All other columns are clinical; without any, the model is one of scans
         alone.
-    encoder : str, Encoder or transformer, default="vit_ae"
+    encoder : str, Encoder, transformer or list, default="vit_ae"
         The image backbone: a name out of `skedema.encoders.list_encoders`, ``"monai:<name>"``, an
         encoder object, or any scikit-learn transformer from a list of scans to features, which is
         fitted on the training patients only (`sklearn.frozen.FrozenEstimator` keeps a fitted one
         as it is). ``"vit_ae"`` is `ViTAutoencoder`: every fit pre-trains it on the scans it
-        gets, which takes minutes a hundred scans on a CPU; pre-train once where that is too long.
+        gets, which takes minutes a hundred scans on a CPU; pre-train once where that is too long. A
+        list of names and transformers puts them side by side, each a token of the scan: see
+        `skedema.encoders.EncoderUnion`.
     fine_tune : bool or "auto", default="auto"
         True: gradients reach the encoder, also after its pre-training. False: the model trains on
         features that the encoder computes once for all fits, predictions and processes that can

@@ -19,7 +19,7 @@ import skedema
 from skedema import AttentionMixerClassifier, ClinicalTokenizer, ViTAutoencoder, VolumeReader
 from skedema.autoencoder import ViewAugmentation
 from skedema.baselines import ClinicalValues, MeanImputed, OnlyScan, ScanFeatures, WithoutScan
-from skedema.encoders import CNN, Density
+from skedema.encoders import CNN, Density, EncoderUnion
 from skedema.search import StudySearchCV
 
 N = 8
@@ -187,6 +187,16 @@ CASES = {
         (SCANS,),
         lambda e: e.n_features_in_,
         {"no such column": lambda e: e.fit(TABLE)},
+    ),
+    "encoders side by side": Case(
+        lambda: EncoderUnion([("density", Density()), ("vit", CASES["autoencoder"].make())]),
+        (VOLUMES,),
+        lambda e: dict(e.encoders_)["vit"].transform(VOLUMES),
+        {
+            "no such file": lambda e: e.fit(["not/there.nii"]),
+            "no parts": lambda e: e.set_params(encoders=[]).fit(VOLUMES),
+            "a part": lambda e: e.set_params(density=CNN()).fit(VOLUMES),
+        },
     ),
 }
 CALLS = [(name, call) for name, case in CASES.items() for call in case.refused]

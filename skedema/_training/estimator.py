@@ -1,4 +1,4 @@
-"""What estimators of patients have in common: a fit step by step, and looks into what was fitted.
+"""What estimators of patients have in common: a fit step by step.
 
 Parameters and the labels are a subclass's; the network's loss and the split are for classes.
 """
@@ -9,36 +9,26 @@ from contextlib import nullcontext
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
-from skedema._caching.memory import memory_folder
-from skedema._device import device_at_hand, find_device
+from skedema._device import find_device
 from skedema._rng import isolated_rng
 from skedema._scan_column import Scans
-from skedema._torch_state import own_torch_state
 from skedema._training.build import build_net, build_network
 from skedema._training.clinical_side import ClinicalSide
 from skedema._training.cohort import Cohort, read_cohort, split_patients
-from skedema._training.columns import Columns
-from skedema._training.explain import attention_frame, pooled_queries
-from skedema._training.image_side import ImageSide
-from skedema._training.net import FusionNet
+from skedema._training.fitted_model import FittedModel
 from skedema._training.patients import Patients
 from skedema._training.target import Target
 from skedema._training.union_side import make_image_side
-from skedema._training.unusual import learn_usual, warn_of_unlike
-from skedema._volumes import Volumes
+from skedema._training.unusual import learn_usual
 from skedema.encoders import make_encoder
 from skedema.frames import Table, find_columns
 from skedema.fusion import make_fusion
 from skedema.modules.fused import FusedClassifier
 from skedema.refiners import make_refiner
 from skedema.scans._remarks import told_once
-from skedema.scans._usual import Usual
 
 # "auto": patients a batch where rows are a few numbers, and where volumes go through an encoder.
 _ROWS_A_BATCH, _VOLUMES_A_BATCH = 200, 16
@@ -52,17 +42,10 @@ _REMEDY = {
 }
 
 
-class FusedEstimator(BaseEstimator):
+class FusedEstimator(FittedModel):
     """Scan and clinical variables in, whatever the target is out."""
 
-    net_: FusionNet
     n_iter_: int
-    _columns: Columns
-    _clinical: ClinicalSide
-    _image: ImageSide | None
-    _encoder: Any  # where it is fixed; the network has one that is trained
-    _usual: Usual | None
-    _dtype: torch.dtype
     _seed: int
 
     def _read_y(self, y: Any, table: Table) -> np.ndarray:
@@ -186,11 +169,6 @@ class FusedEstimator(BaseEstimator):
         counts = self._clinical.n_categories
         return build_network(self, learn, module, views, shape, counts, n_outputs)
 
-    def _volumes(self, scans: Scans) -> Volumes:
-        if self._image is None:
-            return Volumes(scans, None, memory_folder(self.memory))
-        return self._image.volumes(scans, self.memory, self.n_jobs, self.verbose)
-
     def _to_learn(
         self, cohort: Cohort, target: Target, encoder: Any, mirror: bool | str
     ) -> Patients:
@@ -208,96 +186,6 @@ class FusedEstimator(BaseEstimator):
             dtype=self._dtype,
             **scan,
         )
-
-    @told_once()
-    def _look_at(self, X: Any) -> tuple[Table, Patients]:
-        """Make the network's input of patients who are not learned from."""
-        check_is_fitted(self)
-        table = self._columns.read(X)
-        device, features = device_at_hand(self.device), None
-        self.net_.move_to(device)
-        scans = self._columns.scans(table)
-        volumes = self._volumes(scans)
-        if self._image is not None:
-            features = self._image.transform(self.encoder_, volumes, device)
-        if self.warn_unusual:
-            about = volumes.about()
-            volumes.tell_odd(about, but=warn_of_unlike(scans, about, self._usual))
-        part = self._columns.clinical_part(table)
-        values = self._clinical.transform(part, warn=self.warn_unusual)
-        return table, Patients(values, scans.present, features=features, dtype=self._dtype)
-
-    def _outputs(self, X: Any) -> np.ndarray:
-        """Give what the network says of each patient."""
-        _, patients = self._look_at(X)
-        return self.net_.evaluate(patients, self.net_.module_).astype(np.float64)
-
-    @own_torch_state()
-    def attention(self, X: Any) -> pd.DataFrame:
-        """Show which clinical variables each scan attended to.
-
-        Attention is averaged over heads and queries. Sharp attention is no explanation: read it
-        beside `sklearn.inspection.permutation_importance`, never instead.
-
-        Parameters
-        ----------
-        X : DataFrame or array-like of shape (n_samples, n_features)
-            Patients, with the columns of `fit`.
-
-        Returns
-        -------
-        DataFrame of shape (n_samples, n_variables)
-            Rows sum to 1. A missing value is attended to as well, through its learnable embedding;
-            ``attrs["missing"]`` marks those: variable -> list of bool, one a patient. A fusion with
-            ``missing="mask"`` gives them 0, so that the row of a patient without any clinical
-            value is all 0.
-
-        Raises
-        ------
-        ValueError
-            When the fusion reports no attention, or there are no clinical variables.
-        """
-        table, patients = self._look_at(X)
-        return attention_frame(self.net_, patients, table, self._clinical.variables)
-
-    @own_torch_state()
-    def image_features(self, X: Any) -> np.ndarray:
-        """Give the scans' features in the space where they meet the clinical variables.
-
-        Parameters
-        ----------
-        X : DataFrame or array-like of shape (n_samples, n_features)
-            Patients, with the columns of `fit`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, dim)
-            The mean over the scan's tokens; for a missing scan its learnable embedding.
-        """
-        _, patients = self._look_at(X)
-        return pooled_queries(self.net_, patients)
-
-    @property
-    def encoder_(self) -> Any:
-        """The fitted transformer or the trained torch module; None without scans."""
-        check_is_fitted(self)
-        trained = self.net_.module_.encoder
-        return self._encoder if trained is None else trained
-
-    @property
-    def metadata_(self) -> Any:
-        """The fitted metadata transformer; None without clinical variables."""
-        check_is_fitted(self)
-        return self._clinical.metadata
-
-    @property
-    def history_(self) -> pd.DataFrame:
-        """One row an epoch: losses of training and validation, and seconds."""
-        check_is_fitted(self)
-        names = ["epoch", "train_loss", "valid_loss", "dur"]
-        rows = [[epoch.get(name) for name in names] for epoch in self.net_.history]
-        frame = pd.DataFrame(rows, columns=names).rename(columns={"dur": "seconds"})
-        return frame.dropna(axis="columns", how="all")
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters, nested ones by ``__``.
@@ -342,9 +230,6 @@ class FusedEstimator(BaseEstimator):
         if self.dtype == "auto":
             return torch.float64 if self.image is None else torch.float32
         return torch.float64 if self.dtype == "float64" else torch.float32
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "net_")
 
     def __sklearn_tags__(self) -> Any:
         # input_tags.string stays False although text columns are welcome: scikit-learn's checks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -14,25 +14,47 @@ from skedema.frames import Table
 
 
 def attention_frame(
-    net: FusionNet, patients: Patients, table: Table, variables: list[str]
+    net: FusionNet,
+    patients: Patients,
+    table: Table,
+    variables: list[str],
+    tokens: list[Any] | None = None,
 ) -> pd.DataFrame:
-    """Tabulate attention, (n, K); see `FusedEstimator.attention`."""
+    """Tabulate attention, a row a patient or one a token; see `FusedEstimator.attention`."""
     if not variables:
         raise ValueError("There is no clinical variable to attend to: X held the scan alone.")
 
     def weights(**inputs: torch.Tensor) -> torch.Tensor:
-        _, attended = net.module_.fuse(**inputs)
-        if attended is None:
+        module = net.module_
+        attended = None
+        if tokens is not None:
+            attended = module.attention_by_token(**inputs)
+        if attended is not None:
+            return cast(torch.Tensor, attended)
+        _, pooled = module.fuse(**inputs)
+        name = type(module.fusion).__name__.lstrip("_")
+        if pooled is None:
             raise ValueError(
-                f"{type(net.module_.fusion).__name__.lstrip('_')} has no attention of "
+                f"{name} has no attention of "
                 "the scan to the variables to report; use "
                 "sklearn.inspection.permutation_importance, which works with every fusion."
             )
-        return cast(torch.Tensor, attended)
+        if tokens is not None:
+            raise ValueError(
+                f"In {name} as it is the scan attends as a whole, not each token by itself. Fit "
+                'with fusion=skedema.fusion.CrossAttention(query="tokens"), or leave out '
+                "per_token=True."
+            )
+        return cast(torch.Tensor, pooled)
 
     attended = net.evaluate(patients, weights).astype(np.float64)
-    frame = pd.DataFrame(attended, index=table.index, columns=variables)
     missing = torch.isnan(patients.clinical).numpy()
+    index = pd.RangeIndex(len(table)) if table.index is None else table.index
+    if tokens is not None:
+        index = pd.MultiIndex.from_product([index, tokens], names=[index.name, "token"])
+        attended = attended.reshape(-1, len(variables))
+        missing = missing.repeat(len(tokens), axis=0)
+    frame = pd.DataFrame(attended, index=index, columns=variables)
     frame.attrs["missing"] = {name: missing[:, k].tolist() for k, name in enumerate(variables)}
     return frame
 

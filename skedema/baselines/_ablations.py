@@ -12,7 +12,7 @@ from skedema.baselines._mean_imputed import MeanImputed
 from skedema.baselines._parts import changed, check_classifier, reader_of, thawed
 from skedema.baselines._untrained import Untrained
 from skedema.classifier import AttentionMixerClassifier
-from skedema.encoders import is_transformer, make_encoder
+from skedema.encoders import EncoderUnion, is_transformer
 from skedema.fusion import CrossAttention, make_fusion
 
 _DROPPED = 0.2  # chosen
@@ -51,7 +51,8 @@ def ablations(classifier: AttentionMixerClassifier) -> dict[str, AttentionMixerC
     no cross-attention           ``fusion="concat"``; of a classifier with `CrossAttention`
     one key for the table        ``keys="table"``; of a fusion that has it
     a query a region, or         ``query=``, the other one; of a fusion that has it and an encoder
-    one pooled query             that is no transformer: of those, a scan has one token only
+    one pooled query             that gives a scan several tokens: one that is no transformer, or
+                                 several side by side
     no mixer                     ``refiner=None``
     no learnable missing values  `MeanImputed` clinical values; a missing scan keeps its embedding
     attention mask               ``missing="mask"``; of a fusion that has it
@@ -177,7 +178,9 @@ def _of_the_encoder(classifier: AttentionMixerClassifier) -> dict[str, Attention
 
 
 def _has_regions(classifier: AttentionMixerClassifier) -> bool:
-    encoder = make_encoder(classifier.encoder)
+    encoder = thawed(classifier.encoder)
+    if isinstance(encoder, EncoderUnion):  # each part asks
+        return True
     return not is_transformer(encoder) and not isinstance(encoder, Untrained)
 
 

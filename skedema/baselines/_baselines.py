@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skedema.baselines._clinical_values import ClinicalValues
@@ -48,7 +49,7 @@ def baselines(
     classifier : AttentionMixerClassifier
         The one to compare with; it stays as it is.
     X : DataFrame (pandas, polars) or array-like of shape (n_samples, n_features)
-        The patients; which columns it has is all that counts.
+        The patients; which columns it has is all that counts, and whether scans are arrays.
     features : transformer or None, default=None
         The encoder of the models on frozen features, such as a `ViTAutoencoder`. None is the
         classifier's, if that learns features without the classifier: one that is trained on labels
@@ -78,28 +79,34 @@ def baselines(
 
     Notes
     -----
-    ====================================  ==========================================================
-    scan alone                            the classifier without clinical columns
-    scan alone, 3-D CNN                   the same with ``encoder="cnn"``, trained on labels, on the
-                                          classifier's grid
-    scan alone, linear probe              logistic regression on frozen features, standardised; a
-                                          missing scan has their mean
-    metadata alone                        the classifier without the scan
-    metadata alone, logistic regression   mean and indicator of what is missing, one-hot categories
-    metadata alone, gradient boosting     missing values and categories as they are
-    metadata alone, MLP                   as logistic regression, with one hidden layer of `dim`
-    fusion, <name>                        the classifier with each other fusion of `list_fusions`
-                                          and without the refiner
-    averaging                             mean of the probabilities of "scan alone" and "metadata
-                                          alone"
-    stacking                              logistic regression on these, of five inner folds
-    frozen features, gradient boosting    principal components and clinical variables; a missing
-                                          scan is missing
-    frozen features, logistic regression  the same, standardised, the mean and an indicator for what
-                                          is missing
-    ====================================  ==========================================================
+    =====================================  =========================================================
+    scan alone                             the classifier without clinical columns
+    scan alone, 3-D CNN                    the same with ``encoder="cnn"``, trained on labels, on
+                                           the classifier's grid
+    scan alone, linear probe               logistic regression on frozen features, standardised; a
+                                           missing scan has their mean
+    scan alone, density                    the same on the numbers of `skedema.encoders.Density`
+    metadata alone                         the classifier without the scan
+    metadata alone, logistic regression    mean and indicator of what is missing, one-hot categories
+    metadata alone, gradient boosting      missing values and categories as they are
+    metadata alone, MLP                    as logistic regression, with one hidden layer of `dim`
+    fusion, <name>                         the classifier with each other fusion of `list_fusions`
+                                           and without the refiner
+    averaging                              mean of the probabilities of "scan alone" and "metadata
+                                           alone"
+    stacking                               logistic regression on these, of five inner folds
+    frozen features, gradient boosting     principal components and clinical variables; a missing
+                                           scan is missing
+    frozen features, logistic regression   the same, standardised, the mean and an indicator for
+                                           what is missing
+    density features, logistic regression  the same on all numbers of `skedema.encoders.Density` and
+                                           the clinical variables
+    =====================================  =========================================================
 
-    Logistic regressions on frozen features have C by five inner folds and log loss, out of seven
+    What is on density is there where scans have geometry: not where some are arrays or ``.npy``
+    files.
+
+    Logistic regressions on features of scans have C by five inner folds and log loss, out of seven
     values from 1e-4 to 100; the others scikit-learn's default. The MLP has ``alpha=1`` and L-BFGS,
     which scikit-learn's user guide recommends for small tables. These figures are chosen.
 
@@ -121,10 +128,12 @@ def baselines(
     check_classifier(classifier)
     table = read_table(X)
     image = classifier.image
+    scan, measurable = {}, False
     if image is not None:
         position = find_column(table, image, "image")
         image = position if table.names is None else table.names[position]
-    scan = {} if image is None else _of_the_scan(classifier, image, features)
+        measurable = _have_geometry(table.columns[position].values)
+        scan = _of_the_scan(classifier, image, features, measurable)
     if len(table.columns) == (image is not None):
         del scan["scan alone"]  # that is the classifier
         return scan
@@ -135,11 +144,15 @@ def baselines(
     members = [(name, clone(made[name])) for name in ("scan alone", "metadata alone")]
     made["averaging"] = VotingClassifier(members, voting="soft")
     made["stacking"] = StackingClassifier(members, LogisticRegression(), cv=5)
-    return made | _of_frozen_features(classifier, image, features, n_components)
+    made |= _of_frozen_features(classifier, image, features, n_components)
+    if measurable:
+        name = "density features, logistic regression"
+        made[name] = _regression_on(classifier, _beside_values(classifier, image, "density", None))
+    return made
 
 
 def _of_the_scan(
-    classifier: AttentionMixerClassifier, image: str | int, features: Any
+    classifier: AttentionMixerClassifier, image: str | int, features: Any, measurable: bool
 ) -> dict[str, Any]:
     inner = image if isinstance(image, str) else 0
     alone = changed(classifier, image=inner, trusted_columns=None)
@@ -147,9 +160,12 @@ def _of_the_scan(
     if not isinstance(make_encoder(classifier.encoder), CNN) or classifier.fine_tune is False:
         cnn = changed(alone, encoder="cnn", fine_tune=True, volume=reader_of(classifier))
         made["scan alone, 3-D CNN"] = make_pipeline(OnlyScan(image=image), cnn)
-    if _frozen(classifier, features) is not None:
-        made["scan alone, linear probe"] = make_pipeline(
-            _scan_features(classifier, image, features, None),
+    probed = {} if _frozen(classifier, features) is None else {"linear probe": features}
+    if measurable:
+        probed["density"] = "density"
+    for name, encoder in probed.items():
+        made[f"scan alone, {name}"] = make_pipeline(
+            _scan_features(classifier, image, encoder, None),
             SimpleImputer(keep_empty_features=True),
             StandardScaler(),
             _tuned_regression(classifier),
@@ -199,19 +215,36 @@ def _of_frozen_features(
 ) -> dict[str, Any]:
     if _frozen(classifier, features) is None:
         return {}
-    scan = _scan_features(classifier, image, features, n_components)
-    values = ClinicalValues(image=image, metadata=_copy(classifier.metadata))
-    # As a DataFrame, in which categories are told from numbers.
-    both = FeatureUnion([("scan", scan), ("clinical", values)]).set_output(transform="pandas")
-    regression = _tuned_regression(classifier)
+    both = _beside_values(classifier, image, features, n_components)
     return {
         "frozen features, gradient boosting": make_pipeline(
             both, _with_values(), _boosting(classifier)
         ),
-        "frozen features, logistic regression": make_pipeline(
-            clone(both), _filled(), StandardScaler(), regression
-        ),
+        "frozen features, logistic regression": _regression_on(classifier, clone(both)),
     }
+
+
+def _beside_values(
+    classifier: AttentionMixerClassifier,
+    image: str | int,
+    features: Any,
+    n_components: int | None,
+) -> FeatureUnion:
+    scan = _scan_features(classifier, image, features, n_components)
+    values = ClinicalValues(image=image, metadata=_copy(classifier.metadata))
+    # As a DataFrame, in which categories are told from numbers.
+    return FeatureUnion([("scan", scan), ("clinical", values)]).set_output(transform="pandas")
+
+
+def _regression_on(classifier: AttentionMixerClassifier, both: FeatureUnion) -> Pipeline:
+    return make_pipeline(both, _filled(), StandardScaler(), _tuned_regression(classifier))
+
+
+def _have_geometry(cells: Any) -> bool:
+    """Tell whether scans can be measured in ml, as far as that shows without reading."""
+    paths = (os.fsdecode(cell) for cell in cells if isinstance(cell, str | os.PathLike))
+    arrays = any(isinstance(cell, np.ndarray) for cell in cells)
+    return not arrays and not any(path.lower().endswith(".npy") for path in paths)
 
 
 def _frozen(classifier: AttentionMixerClassifier, features: Any) -> Any:

@@ -10,7 +10,7 @@ from sklearn.frozen import FrozenEstimator
 from skedema._pretraining.run import first_reader
 from skedema.autoencoder import ViTAutoencoder
 from skedema.classifier import AttentionMixerClassifier
-from skedema.encoders import make_encoder
+from skedema.encoders import EncoderUnion, make_encoder
 from skedema.scans import VolumeReader
 
 
@@ -41,6 +41,9 @@ def reader_of(classifier: AttentionMixerClassifier) -> VolumeReader | None:
     """Tell how a classifier's scans are read; None is as it stands when `volume` is None."""
     encoder = thawed(classifier.encoder)
     frozen = isinstance(make_encoder(classifier.encoder), FrozenEstimator)
+    if isinstance(encoder, EncoderUnion) and not frozen:  # by the first part that tells
+        parts = (changed(classifier, encoder=part) for _, part in encoder.encoders)
+        return next((reader for reader in map(reader_of, parts) if reader is not None), None)
     fitted = getattr(encoder, "volume_", None) if frozen else None
     for reader in (fitted, getattr(encoder, "volume", None), classifier.volume):
         if isinstance(reader, VolumeReader):

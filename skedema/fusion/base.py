@@ -84,6 +84,10 @@ class Fusion(BaseEstimator, ABC):
             report, as with K = 0. No patient may influence another. The module has an attribute
             ``n_tokens``, the length S.
 
+            Where each token of the scan attends by itself, it may have a method
+            ``attention_by_token`` that takes the same and gives what each attended to, (B, T, K),
+            or None.
+
         Raises
         ------
         ValueError

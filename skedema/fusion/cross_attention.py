@@ -21,8 +21,9 @@ class CrossAttention(Fusion):
     ----------
     query : {"pooled", "tokens"}, default="pooled"
         ``"pooled"``: the mean of the scan's tokens asks once. ``"tokens"``: every token of the
-        scan asks, so that regions may look at different variables. The two are the same for an
-        encoder that gives one token a scan.
+        scan asks, so that regions, or the parts of ``encoder=[...]``, may look at different
+        variables; ``attention(X, per_token=True)`` of the classifier tells which at which. The
+        two are the same for an encoder that gives one token a scan.
     keys : {"variables", "table"}, default="variables"
         ``"variables"``: a key and a value a variable, as in the paper. ``"table"``: one for the
         whole table, the sum of the variables' tokens, which is a linear embedding of the table. The
@@ -97,6 +98,17 @@ class _CrossAttention(nn.Module):
     def forward(
         self, queries: Tensor, tokens: Tensor, present: Tensor
     ) -> tuple[Tensor, Tensor | None]:
+        sequence, weights = self._attend(queries, tokens, present)
+        return sequence, None if weights is None else weights.mean(dim=(1, 2))
+
+    def attention_by_token(self, queries: Tensor, tokens: Tensor, present: Tensor) -> Tensor | None:
+        _, weights = self._attend(queries, tokens, present)
+        return None if self.pooled or weights is None else weights.mean(dim=1)
+
+    def _attend(
+        self, queries: Tensor, tokens: Tensor, present: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """Give the sequence, and the weights (B, H, T, K) if there are any of variables."""
         if self.pooled:
             queries = queries.mean(dim=1, keepdim=True)
         has_value = None
@@ -110,4 +122,4 @@ class _CrossAttention(nn.Module):
             has_value = None if has_value is None else has_value.any(dim=1, keepdim=True)
         attended, weights = self.attend(queries, tokens, has_value)
         sequence = torch.cat([queries + attended, tokens], dim=1)
-        return sequence, None if self.table else weights.mean(dim=(1, 2))
+        return sequence, None if self.table else weights

@@ -121,14 +121,43 @@ class FusedClassifier(nn.Module):
         weights : Tensor of shape (B, K) or None
             The attention each variable got, if the fusion attends.
         """
+        inputs = self._to_fuse(clinical, present, features, volume)
+        return cast(tuple[Tensor, Tensor | None], self.fusion(*inputs))
+
+    def attention_by_token(
+        self,
+        clinical: Tensor,
+        present: Tensor,
+        features: Tensor | None = None,
+        volume: Tensor | None = None,
+    ) -> Tensor | None:
+        """Tell what each token of the scan attended to.
+
+        Parameters
+        ----------
+        clinical, present, features, volume
+            As in `fuse`.
+
+        Returns
+        -------
+        Tensor of shape (B, T, K) or None
+            None of a fusion in which they do not attend by themselves.
+        """
+        attend = getattr(self.fusion, "attention_by_token", None)
+        inputs = self._to_fuse(clinical, present, features, volume)
+        return None if attend is None else cast(Tensor | None, attend(*inputs))
+
+    def _to_fuse(
+        self, clinical: Tensor, present: Tensor, features: Tensor | None, volume: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Give the scan's tokens, the variables' and what there is."""
         queries = self.scan_queries(present, features, volume)
         mask = torch.cat([present.unsqueeze(1), ~torch.isnan(clinical)], dim=1)
         hidden = None
         if self.training and self.token_dropout:
             hidden = torch.rand_like(clinical) < self.token_dropout
             mask[:, 1:] &= ~hidden
-        tokens = self.clinical_tokens(clinical, hidden)
-        return cast(tuple[Tensor, Tensor | None], self.fusion(queries, tokens, mask))
+        return queries, self.clinical_tokens(clinical, hidden), mask
 
     def forward(
         self,

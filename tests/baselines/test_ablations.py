@@ -94,6 +94,7 @@ def test_what_does_not_apply_is_left_out(make):
     assert list(ablations(AttentionMixerClassifier())) == [*always, *missing]
     own = [*always[:2], "a query a region", "no mixer", *missing, "modality dropout"]
     assert list(ablations(make.classifier(encoder=ViT()))) == own
+    assert list(ablations(make.classifier(encoder=["density", PCA(2)]))) == own
     components = ablations(make.classifier(encoder=PCA(2)))
     assert not {"no pre-training", "fine-tuning", "no fine-tuning"} & set(components)
     bare = make.classifier(

@@ -11,7 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skedema import ClinicalTokenizer, ViTAutoencoder
 from skedema.baselines import baselines
-from skedema.encoders import CNN
+from skedema.datasets import make_head_ct_cohort
+from skedema.encoders import CNN, Density, make_encoder
 from skedema.evaluation import evaluate
 from skedema.fusion import Concat, list_fusions
 
@@ -55,6 +56,41 @@ def test_each_is_unfitted_and_takes_the_whole_table_with_what_is_missing(made, m
     found = probability(made[name], X, y)
     assert found.shape == (40, 2)
     np.testing.assert_allclose(found.sum(axis=1), 1)
+
+
+DENSITY = ["scan alone, density", "density features, logistic regression"]
+
+
+@pytest.fixture(scope="module")
+def measured(make, tmp_path_factory):
+    """Patients whose scans have a geometry."""
+    folder = tmp_path_factory.mktemp("heads")
+    scans = make_head_ct_cohort(20, folder, shape=[16] * 3, spacing=[13] * 3, random_state=0)
+    X = scans.frame[["scan", "age", "sex"]].copy()
+    X.loc[X.index[4], "scan"] = None
+    return X, np.asarray(scans.target)
+
+
+@pytest.mark.filterwarnings("ignore:.*scans (is|are)")
+def test_density_is_compared_with_where_scans_have_geometry(make, measured):
+    X, y = measured
+    found = baselines(make.classifier(encoder=make.autoencoder(), fine_tune=False), X)
+    assert set(found) == {*SCAN, *METADATA, *FUSIONS, *BOTH, *DENSITY}
+    for name in DENSITY:
+        assert name in " ".join(baselines.__doc__.split()), name
+    alone, beside = (clone(found[name]).fit(X, y) for name in DENSITY)
+    older = X.assign(age=X["age"] + 10)
+    turned = X.assign(scan=X["scan"].to_numpy()[::-1])
+    np.testing.assert_array_equal(alone.predict_proba(X), alone.predict_proba(older))
+    for model, other in ((alone, turned), (beside, older), (beside, turned)):
+        assert (model.predict_proba(X) != model.predict_proba(other)).any()
+    assert isinstance(alone[0].encoder_, Density)
+    assert alone[0].n_components is None
+    untrained = baselines(make.classifier(), X)  # whose encoder has no features to freeze
+    assert set(DENSITY) <= set(untrained)
+    assert list(baselines(make.classifier(), X[["scan"]])) == DENSITY[:1]
+    bare = X.assign(scan=[f"{k}.npy" for k in range(len(X))])
+    assert not set(DENSITY) & set(baselines(make.classifier(), bare))
 
 
 @pytest.mark.parametrize("name", METADATA)
@@ -147,6 +183,8 @@ def test_grid_of_the_cnn_is_the_one_that_the_encoder_reads_on(make):
         ("vit_ae", 32),
         (ViTAutoencoder(size="base"), 96),
         (FrozenEstimator(fitted), 8),
+        (["density", "vit_ae"], 32),
+        (FrozenEstimator(make_encoder(["density", FrozenEstimator(fitted)]).fit([None])), 8),
     ):
         clf = make.classifier(encoder=encoder, volume=None)
         reader = baselines(clf, X)["scan alone, 3-D CNN"][-1].volume

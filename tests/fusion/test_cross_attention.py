@@ -31,6 +31,24 @@ def test_with_query_tokens_every_scan_token_asks_for_itself(small):
     assert_close(weights, torch.stack([each.mean(dim=(1, 2)) for _, each in singly]).mean(dim=0))
 
 
+@pytest.mark.parametrize("missing", ["token", "mask"])
+def test_what_each_token_attends_to_is_what_it_would_alone(small, missing):
+    module = small.build(CrossAttention(query="tokens", missing=missing), 4, 3)
+    queries, tokens, present = small.draw(4, 3)
+    found = module.attention_by_token(queries, tokens, present)
+    assert found.shape == (len(queries), 4, 3)
+    assert_close(found.mean(dim=1), module(queries, tokens, present)[1])
+    for t in range(4):
+        _, alone = module(queries[:, t : t + 1], tokens, present)
+        assert_close(found[:, t], alone)
+
+
+@pytest.mark.parametrize("options", [{}, {"query": "tokens", "keys": "table"}])
+def test_where_the_scan_asks_once_or_of_one_key_no_token_has_attention(small, options):
+    module = small.build(CrossAttention(**options), 4, 3)
+    assert module.attention_by_token(*small.draw(4, 3)) is None
+
+
 def test_the_two_queries_are_one_for_a_scan_of_one_token(small):
     pooled, tokens = (small.build(CrossAttention(query=q), 1, 3) for q in ("pooled", "tokens"))
     batch = small.draw(1, 3)
