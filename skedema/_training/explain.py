@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 import pandas as pd
 import torch
@@ -21,14 +19,14 @@ def attention_frame(
         raise ValueError("There is no clinical variable to attend to: X held the scan alone.")
 
     def weights(**inputs: torch.Tensor) -> torch.Tensor:
-        _, attended = net.module_.fuse(**inputs)
-        if attended is None:
+        of_each = [member.fuse(**inputs)[1] for member in net.module_.members]
+        if of_each[0] is None:
             raise ValueError(
-                f"{type(net.module_.fusion).__name__.lstrip('_')} has no attention of "
+                f"{type(net.module_.members[0].fusion).__name__.lstrip('_')} has no attention of "
                 "the scan to the variables to report; use "
                 "sklearn.inspection.permutation_importance, which works with every fusion."
             )
-        return cast(torch.Tensor, attended)
+        return torch.stack(of_each).mean(dim=0)
 
     attended = net.evaluate(patients, weights).astype(np.float64)
     frame = pd.DataFrame(attended, index=table.index, columns=variables)
@@ -38,9 +36,10 @@ def attention_frame(
 
 
 def pooled_queries(net: FusionNet, patients: Patients) -> np.ndarray:
-    """Average over the projected tokens of each scan, (n, dim)."""
+    """Average over the projected tokens of each scan, (n, dim), side by side for all members."""
 
     def pooled(clinical: torch.Tensor, **scan: torch.Tensor) -> torch.Tensor:
-        return cast(torch.Tensor, net.module_.scan_queries(**scan).mean(dim=1))
+        members = net.module_.members
+        return torch.cat([member.scan_queries(**scan).mean(dim=1) for member in members], dim=1)
 
     return net.evaluate(patients, pooled)
