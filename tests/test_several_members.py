@@ -132,7 +132,7 @@ def test_weights_of_patients_and_of_classes_count():
         for weights, each in ((None, None), ({0: 1, 1: 9}, None), (None, np.where(Y == 1, 9, 1)))
     )
     assert of_class.mean() > plain.mean() + 0.05
-    assert_allclose(of_class, of_patients)
+    assert_allclose(of_class, of_patients, atol=0.01)  # scales of variables are weighted by patient
 
 
 def test_several_classes_and_looks_into_what_was_fitted():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +29,7 @@ class Committee(nn.Module):
     @property
     def n_classes(self) -> int:
         """Number of logits of each member."""
-        return self.members[0].n_classes
+        return cast(FusedClassifier, self.members[0]).n_classes
 
     def forward(
         self,
