@@ -11,9 +11,11 @@ from skorch.callbacks import EarlyStopping
 from skorch.utils import noop
 from torch import nn
 
+from skedema._training.members import learning_rate
 from skedema._training.net import FusionNet
 from skedema._training.patients import Patients
 from skedema.fusion import make_fusion
+from skedema.modules.committee import Committee
 from skedema.modules.fused import FusedClassifier
 from skedema.modules.tokens import ClinicalTokens, ScanTokens
 from skedema.refiners import make_refiner
@@ -121,7 +123,7 @@ def _refuse_batch_norm(network: FusedClassifier) -> None:
 
 def build_net(
     parameters: Any,
-    network: FusedClassifier,
+    network: FusedClassifier | Committee,
     seed: int,
     batch_size: int,
     device: torch.device,
@@ -140,7 +142,7 @@ def build_net(
         optimizer=torch.optim.AdamW,
         optimizer__weight_decay=parameters.weight_decay,
         optimizer__fused=device.type in ("cpu", "cuda"),
-        lr=parameters.lr,
+        lr=learning_rate(parameters.lr, len(network.members)),
         batch_size=batch_size,
         callbacks=watchers,
         device=device,

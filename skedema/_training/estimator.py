@@ -19,6 +19,8 @@ from skedema._training.build import build_net, build_network
 from skedema._training.clinical_side import ClinicalSide
 from skedema._training.cohort import Cohort, read_cohort, split_patients
 from skedema._training.fitted_model import FittedModel
+from skedema._training.image_side import is_trained
+from skedema._training.members import count_members, epochs_at_most, learning_rate, shared_out
 from skedema._training.patients import Patients
 from skedema._training.target import Target
 from skedema._training.union_side import make_image_side
@@ -26,6 +28,7 @@ from skedema._training.unusual import learn_usual
 from skedema.encoders import make_encoder
 from skedema.frames import Table, find_columns
 from skedema.fusion import make_fusion
+from skedema.modules.committee import Committee
 from skedema.modules.fused import FusedClassifier
 from skedema.refiners import make_refiner
 from skedema.scans._remarks import told_once
@@ -88,10 +91,12 @@ class FusedEstimator(FittedModel):
         if not resume:
             self._begin(cohort, announced)
         target = self._target(cohort)
+        n_members = len(self.net_.module_.members) if resume else self._n_members(target, whole)
+        stopping = self.early_stopping if whole else False
         train, valid = split_patients(
             target.values,
             target.n_outputs,
-            early_stopping=self.early_stopping if whole else False,
+            early_stopping=stopping if n_members == 1 else False,
             validation_fraction=self.validation_fraction,
             seed=self._seed,
         )
@@ -102,17 +107,24 @@ class FusedEstimator(FittedModel):
         watch = None
         if valid is not None:
             watch = self._to_learn(cohort.take(valid), target.take(valid), encoder, False)
-        n_epochs, batch_size = self.max_epochs if whole else 1, self._batch_size(len(train))
+        everyone = learn
+        if n_members > 1:
+            learn, left_out = shared_out(everyone, n_members, self._seed)
+            watch = left_out if stopping else None
+        n_epochs = epochs_at_most(self.max_epochs, n_members) if whole else 1
+        batch_size = self._batch_size(len(train))
         with self.net_.undone_on_error() if resume else nullcontext():
             with isolated_rng(self._seed + (self.n_iter_ if resume else 0), device):
                 if resume:
                     self.net_.move_to(device)
-                    rates = {"lr": self.lr, "weight_decay": self.weight_decay}
+                    lr = learning_rate(self.lr, n_members)
+                    rates = {"lr": lr, "weight_decay": self.weight_decay}
                     self.net_.set_further(batch_size=batch_size, **rates)
                 else:
-                    network = self._new_network(learn, training.scans, encoder, target.n_outputs)
-                    stopping = watch is not None
-                    self.net_ = build_net(self, network, self._seed, batch_size, device, stopping)
+                    sizes = (target.n_outputs, n_members)
+                    network = self._new_network(everyone, training.scans, encoder, *sizes)
+                    watches = watch is not None
+                    self.net_ = build_net(self, network, self._seed, batch_size, device, watches)
                 self.net_.train_epochs(learn, watch, n_epochs)
             if whole and not self.warm_start:
                 self.net_.forget_optimizer()
@@ -155,9 +167,14 @@ class FusedEstimator(FittedModel):
         self._usual = None
         return encoder
 
+    def _n_members(self, target: Target, whole: bool) -> int:
+        trained = self.image is not None and is_trained(make_encoder(self.encoder), self.fine_tune)
+        asked = 1 if self.n_members == "auto" and not whole else self.n_members
+        return count_members(asked, target.values, target.n_outputs, trained)
+
     def _new_network(
-        self, learn: Patients, scans: Scans, encoder: Any, n_outputs: int
-    ) -> FusedClassifier:
+        self, learn: Patients, scans: Scans, encoder: Any, n_outputs: int, n_members: int = 1
+    ) -> FusedClassifier | Committee:
         image, shape = self._image, None
         module: torch.nn.Module | None = None
         views: list[Any] = [learn.features, learn.mirrored]
@@ -167,7 +184,10 @@ class FusedEstimator(FittedModel):
                 module, views = image.network(encoder, volumes, device)
             shape = image.tokens
         counts = self._clinical.n_categories
-        return build_network(self, learn, module, views, shape, counts, n_outputs)
+        parts = (self, learn, module, views, shape, counts, n_outputs)
+        if n_members == 1:
+            return build_network(*parts)
+        return Committee(build_network(*parts) for _ in range(n_members))
 
     def _to_learn(
         self, cohort: Cohort, target: Target, encoder: Any, mirror: bool | str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,15 +25,14 @@ def attention_frame(
         raise ValueError("There is no clinical variable to attend to: X held the scan alone.")
 
     def weights(**inputs: torch.Tensor) -> torch.Tensor:
-        module = net.module_
-        attended = None
+        members = net.module_.members
         if tokens is not None:
-            attended = module.attention_by_token(**inputs)
-        if attended is not None:
-            return cast(torch.Tensor, attended)
-        _, pooled = module.fuse(**inputs)
-        name = type(module.fusion).__name__.lstrip("_")
-        if pooled is None:
+            of_each = [member.attention_by_token(**inputs) for member in members]
+            if of_each[0] is not None:
+                return torch.stack(of_each).mean(dim=0)
+        of_each = [member.fuse(**inputs)[1] for member in members]
+        name = type(members[0].fusion).__name__.lstrip("_")
+        if of_each[0] is None:
             raise ValueError(
                 f"{name} has no attention of "
                 "the scan to the variables to report; use "
@@ -45,7 +44,7 @@ def attention_frame(
                 'with fusion=skedema.fusion.CrossAttention(query="tokens"), or leave out '
                 "per_token=True."
             )
-        return cast(torch.Tensor, pooled)
+        return torch.stack(of_each).mean(dim=0)
 
     attended = net.evaluate(patients, weights).astype(np.float64)
     missing = torch.isnan(patients.clinical).numpy()
@@ -60,9 +59,10 @@ def attention_frame(
 
 
 def pooled_queries(net: FusionNet, patients: Patients) -> np.ndarray:
-    """Average over the projected tokens of each scan, (n, dim)."""
+    """Average over the projected tokens of each scan, (n, dim), and over members."""
 
     def pooled(clinical: torch.Tensor, **scan: torch.Tensor) -> torch.Tensor:
-        return cast(torch.Tensor, net.module_.scan_queries(**scan).mean(dim=1))
+        members = net.module_.members
+        return torch.stack([m.scan_queries(**scan).mean(dim=1) for m in members]).mean(dim=0)
 
     return net.evaluate(patients, pooled)

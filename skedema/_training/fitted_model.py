@@ -73,8 +73,9 @@ class FittedModel(BaseEstimator):
     def attention(self, X: Any, *, per_token: bool = False) -> pd.DataFrame:
         """Show which clinical variables each scan attended to.
 
-        Attention is averaged over heads and queries. Sharp attention is no explanation: read it
-        beside `scan_importance` and `sklearn.inspection.permutation_importance`, never instead.
+        Attention is averaged over heads, queries and members. Sharp attention is no explanation:
+        read it beside `scan_importance` and `sklearn.inspection.permutation_importance`, never
+        instead.
 
         Parameters
         ----------
@@ -162,7 +163,8 @@ class FittedModel(BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples, dim)
-            The mean over the scan's tokens; for a missing scan its learnable embedding.
+            The mean over the scan's tokens and, if there are several, over members, each of which
+            projects linearly; for a missing scan its learnable embedding.
         """
         _, patients = self._look_at(X)
         return pooled_queries(self.net_, patients)

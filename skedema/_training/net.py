@@ -26,7 +26,9 @@ _READY_ROWS = 256  # patients a batch where nothing is learned and nothing has t
 
 
 def _probabilities(logits: Tensor) -> Tensor:
-    return logits.softmax(dim=1)
+    """Of members, the mean of those that were asked."""
+    each = logits.softmax(dim=-1)
+    return each.nanmean(dim=1) if each.ndim == 3 else each
 
 
 class _StoppedByCallback(Exception):
@@ -37,12 +39,17 @@ class WeightedCrossEntropy(torch.nn.Module):
     """Cross-entropy of each patient times its weight, averaged over the batch.
 
     The weights have a mean of 1 over the training set, so that a batch of heavy patients counts
-    for more than a batch of light ones.
+    for more than a batch of light ones. Where there are members, each has weights of its own.
     """
 
     def forward(self, logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        """Compute the loss, a scalar."""
-        return (weight * cross_entropy(logits, target, reduction="none")).mean()
+        """Compute the loss, a scalar, of (B, C) and (B,), or of (B, M, C) and (B, M)."""
+        n_weights = weight.numel()
+        if weight.ndim == 2:
+            asked = weight > 0
+            target = target.unsqueeze(1).expand_as(weight)[asked]
+            logits, weight = logits[asked], weight[asked]
+        return (weight * cross_entropy(logits, target, reduction="none")).sum() / n_weights
 
 
 class FusionNet(ClassifierMixin, NeuralNet):
@@ -102,8 +109,10 @@ class FusionNet(ClassifierMixin, NeuralNet):
         return Loader(dataset, self.batch_size, self.seed, epoch=len(self.history))
 
     def infer(self, x: dict[str, Tensor], **fit_params: Any) -> Any:
-        """Run the network on a batch; weights are for the loss alone."""
+        """Run the network on a batch; weights are for the loss, and tell members who is theirs."""
         inputs = {name: value for name, value in x.items() if name != "weight"}
+        if x["weight"].ndim == 2:
+            inputs["asked"] = x["weight"] > 0
         return super().infer(inputs, **fit_params)
 
     def get_loss(self, y_pred: Tensor, y_true: Tensor, X: Any, training: bool = False) -> Tensor:

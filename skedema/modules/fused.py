@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -72,6 +73,11 @@ class FusedClassifier(nn.Module):
     def n_classes(self) -> int:
         """Number of logits."""
         return self.classify.out_features
+
+    @property
+    def members(self) -> Sequence[FusedClassifier]:
+        """The network itself, where a `Committee` has several."""
+        return [self]
 
     def scan_queries(
         self, present: Tensor, features: Tensor | None = None, volume: Tensor | None = None

@@ -41,8 +41,8 @@ def head_space(prefix: str = "") -> Distributions:
 
     Notes
     -----
-    - ``lr`` from 1e-4 to 1e-2, logarithmic: a factor of ten to both sides of the default, which is
-      AdamW's usual one.
+    - ``lr`` from 1e-4 to 1e-2, logarithmic: a factor of ten to both sides of 1e-3, AdamW's usual
+      one, and around the 3e-3 that several members have by default.
     - ``weight_decay`` from 1e-3 to 1, logarithmic. AdamW multiplies it by `lr`, so that decay over
       a fit of a few hundred steps is from none to a tenth of the weights.
     - ``dropout`` from 0 to 0.5: beyond a half, a head of 32 units learns too slowly.
@@ -52,8 +52,8 @@ def head_space(prefix: str = "") -> Distributions:
     - ``refiner`` out of the registered ones and None, ``depth`` from 1 to 3 of its layers (without
       a refiner it does nothing). The fusion is not in it, since the others are there to compare
       with; a search over them takes ``CategoricalDistribution(list_fusions())``.
-    - ``max_epochs`` from 20 to 150, logarithmic. In small cohorts nothing else stops a fit (see
-      `early_stopping`), and the time of a trial grows with it.
+    - ``max_epochs`` from 20 to 150, logarithmic, around the defaults of 30 and 50. Where nothing
+      is watched (see `early_stopping`) nothing else stops a fit, and the time of a trial grows.
 
     Examples
     --------

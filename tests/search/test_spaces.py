@@ -68,8 +68,10 @@ def test_spaces_of_one_classifier_do_not_collide():
 
 
 def test_defaults_lie_within_the_spaces():
+    # of the head, those that "auto" comes to without members and with them
     for estimator, space in (
-        (AttentionMixerClassifier(input_dropout=0.3), head_space()),  # which "auto" comes to
+        (AttentionMixerClassifier(input_dropout=0.3, lr=1e-3, max_epochs=50), head_space()),
+        (AttentionMixerClassifier(input_dropout=0.3, lr=3e-3, max_epochs=30), head_space()),
         (CNN(), encoder_space(CNN(), prefix="")),
         (ViT(), encoder_space(ViT(), prefix="")),
         (ViTAutoencoder(), pretraining_space(prefix="")),

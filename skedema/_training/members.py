@@ -1,0 +1,76 @@
+"""How many members a network has, and which patients each of them leaves out.
+
+Of some hundred patients none can be spared to watch when to stop. A member leaves out a part of
+them, and another member another part, so that everyone is learned from and everyone is watched, as
+in a cross-validation; in prediction all members are asked. Such networks are the cross-validation
+committees of Parmanto, Munro and Doyle, "Improving committee diagnosis with resampling techniques"
+(NIPS 1995).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from skedema._training.patients import Patients
+
+# "auto": members, and the numbers of patients and of those in each class from which on there are
+# several. More patients than the last can spare a part that watches a single network.
+_MEMBERS, _FROM, _IN_CLASS, _TO = 4, 100, 10, 500
+# "auto" settings of training, without members and with them.
+_LR, _LR_OF_MEMBERS = 1e-3, 3e-3
+_EPOCHS, _EPOCHS_OF_MEMBERS = 50, 30
+
+
+def count_members(n_members: int | str, codes: np.ndarray, n_classes: int, trained: bool) -> int:
+    """Decide how many members learn from patients of these class codes.
+
+    An encoder that is `trained` with the network learns from everyone, so that nobody would be left
+    out: there is one member.
+    """
+    if n_members != "auto":
+        if trained and n_members != 1:
+            raise ValueError(
+                f"n_members={n_members} needs an encoder that is not trained with the classifier, "
+                "which would learn from those whom a member leaves out. Use fine_tune=False, or "
+                "n_members=1."
+            )
+        return int(n_members)
+    in_class = np.bincount(codes, minlength=n_classes).min()
+    several = not trained and _FROM <= len(codes) <= _TO and in_class >= _IN_CLASS
+    return _MEMBERS if several else 1
+
+
+def learning_rate(lr: float | str, n_members: int) -> float:
+    """Give the learning rate; "auto" depends on whether there are members."""
+    if lr != "auto":
+        return float(lr)
+    return _LR if n_members == 1 else _LR_OF_MEMBERS
+
+
+def epochs_at_most(max_epochs: int | str, n_members: int) -> int:
+    """Give the number of epochs; "auto" depends on whether there are members."""
+    if max_epochs != "auto":
+        return int(max_epochs)
+    return _EPOCHS if n_members == 1 else _EPOCHS_OF_MEMBERS
+
+
+def shared_out(patients: Patients, n_members: int, seed: int) -> tuple[Patients, Patients]:
+    """Give those to learn from and those to watch, with a weight for each member.
+
+    Both are everyone: a patient has a weight above 0 to learn from for all members but one, and to
+    watch for that one. The parts have the same share of each class, as far as numbers allow.
+    """
+    rng = np.random.default_rng(seed)
+    shuffled = rng.permutation(len(patients))
+    by_class = shuffled[np.argsort(patients.target.numpy()[shuffled], kind="stable")]
+    part = np.empty(len(patients), dtype=int)
+    part[by_class] = np.arange(len(patients)) % n_members
+    left_out = torch.as_tensor(part[:, None] == np.arange(n_members))
+    weight = patients.weight[:, None]
+    learned, watched = weight * ~left_out, weight * left_out
+    tiny = torch.finfo(weight.dtype).tiny
+    learned = learned / learned.mean(dim=0).clamp_min(tiny)
+    return replace(patients, weight=learned), replace(patients, weight=watched * n_members)
