@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from threading import Lock, RLock, local
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -30,6 +30,7 @@ DEFAULT_MAX_BYTES = 2**28
 
 # Features on disk outlive the code that made them: raise this when an encoder gives other numbers.
 _ENCODING = 1
+_AT_ONCE = 256  # views
 _this_thread = local()
 
 
@@ -42,6 +43,9 @@ class View(NamedTuple):
 
 class FittedEncoder(Protocol):
     """What turns scans into features, each by itself."""
+
+    #: Whether it computes them; if not, it makes them of features that it asks for.
+    computes: ClassVar[bool]
 
     def recipe(self) -> str | None:
         """Tell all that features depend on but the scan; None where that cannot be told."""
@@ -89,6 +93,7 @@ class ModuleEncoder:
     settings: tuple[object, ...]
     dtype: torch.dtype = torch.float32
     function: Callable[[Any, Tensor], Tensor] = _tokens
+    computes: ClassVar[bool] = True
 
     def recipe(self) -> str | None:
         weights = module_identity(self.module)
@@ -108,6 +113,49 @@ class ModuleEncoder:
                 with torch.inference_mode(), full_float32(self.device):
                     encoded = self.function(module, mirrored(batch) if view.mirror else batch)
                 yield encoded[0].cpu().numpy()
+
+
+@dataclass(frozen=True)
+class DerivedEncoder:
+    """Features that are made of those of another encoder, which are kept as well.
+
+    Parameters
+    ----------
+    source : FittedEncoder
+        It computes what features are made of.
+    derive : callable
+        From the features of a view to these.
+    digest : str
+        What else decides.
+    symmetric : bool
+        Whether a mirrored scan has the same features, so that it need not be looked at.
+    keep : bool
+        Whether the source is another one in each fold, so that volumes are asked for again.
+    """
+
+    source: FittedEncoder
+    derive: Callable[[np.ndarray], np.ndarray]
+    digest: str
+    symmetric: bool
+    keep: bool
+    computes: ClassVar[bool] = False
+
+    def recipe(self) -> str | None:
+        recipe = self.source.recipe()
+        return None if recipe is None else f"{recipe}, {self.digest}"
+
+    def encode(self, volumes: Volumes, views: Sequence[View], keep: bool) -> Iterator[np.ndarray]:
+        asked = [View(view.row, view.mirror and not self.symmetric) for view in views]
+        for start in range(0, len(asked), _AT_ONCE):  # they may be large
+            some = asked[start : start + _AT_ONCE]
+            for found in features.get(self.source, volumes, some, keep and self.keep):
+                yield self.derive(found)
+
+
+def has_own_way(estimator: object, base: type) -> bool:
+    """Tell whether a subclass makes features otherwise than the `base` that hands itself over."""
+    names = ("transform", "transform_mirrored", "features_digest")
+    return any(getattr(type(estimator), name) is not getattr(base, name) for name in names)
 
 
 class FeatureCache:
@@ -145,10 +193,10 @@ class FeatureCache:
         """
         recipe = encoder.recipe()
         if recipe is None:
-            with _outermost() as counts:
+            with _outermost(encoder) as counts:
                 self.n_encoded += len(views) * counts
                 encoded = encoder.encode(volumes, views, keep)
-                return list(_shown(encoded, len(views), volumes.verbose))
+                return list(_shown(encoded, len(views), volumes.verbose * encoder.computes))
         keys = [(volumes.keys[view.row], _recipe_of(view, recipe)) for view in views]
         found = self._kept.find(keys)
         if len(found) < len(set(keys)):
@@ -172,9 +220,9 @@ class FeatureCache:
         self, encoder: FittedEncoder, volumes: Volumes, missing: dict[Any, View], keep: bool
     ) -> dict[Any, np.ndarray]:
         found = {}
-        with _outermost() as counts:
+        with _outermost(encoder) as counts:
             encoded = encoder.encode(volumes, list(missing.values()), keep)
-            shown = _shown(encoded, len(missing), volumes.verbose)
+            shown = _shown(encoded, len(missing), volumes.verbose * encoder.computes)
             for (key, view), feature in zip(missing.items(), shown, strict=True):
                 self.n_encoded += counts
                 found[key] = feature
@@ -229,8 +277,11 @@ def _recipe_of(view: View, recipe: str) -> str:
 
 
 @contextmanager
-def _outermost() -> Iterator[bool]:
-    """Tell whether an encoding is none within another."""
+def _outermost(encoder: FittedEncoder) -> Iterator[bool]:
+    """Tell whether features are computed, and not within the computing of others."""
+    if not encoder.computes:
+        yield False
+        return
     outermost = not getattr(_this_thread, "encodes", False)
     _this_thread.encodes = True
     try:

@@ -302,7 +302,7 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
         self,
         *,
         image: str | int | None = None,
-        encoder: Any = "vit_ae",
+        encoder: Any = "mirrored_tokens",
         fine_tune: bool | str = "auto",
         volume: VolumeReader | None = None,
         mirror: bool | str = "auto",

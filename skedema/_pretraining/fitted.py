@@ -16,7 +16,7 @@ from torch import Tensor
 
 from skedema._caching.memory import memory_folder
 from skedema._device import device_at_hand
-from skedema._features import ModuleEncoder, View, features_of
+from skedema._features import ModuleEncoder, View, features_of, has_own_way
 from skedema._pretraining.loop import Stage
 from skedema._pretraining.precision import precision
 from skedema._pretraining.run import first_reader, first_stage
@@ -238,10 +238,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
     def _as_encoder(self) -> ModuleEncoder | None:
         """Hand over what features are computed with; None where a subclass has its own way."""
-        ours = FittedAutoencoder.transform, FittedAutoencoder.transform_mirrored
-        own = type(self).transform, type(self).transform_mirrored
-        same = own == ours and type(self).features_digest is FittedAutoencoder.features_digest
-        return self._encoder() if same else None
+        return None if has_own_way(self, FittedAutoencoder) else self._encoder()
 
     def _encoder(
         self, function: Callable[[MaskedAutoencoder, Tensor], Tensor] | None = None

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -26,6 +26,7 @@ class TransformerEncoder:
     """
 
     transformer: Any
+    computes: ClassVar[bool] = True
 
     def recipe(self) -> str | None:
         digest = getattr(self.transformer, "features_digest", None)

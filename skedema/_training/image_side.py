@@ -22,6 +22,7 @@ from skedema._training.encoding import TransformerEncoder
 from skedema._training.fitted import fit_once
 from skedema._volumes import Volumes
 from skedema.encoders import is_transformer, make_encoder
+from skedema.encoders._left_open import fill_left_open
 from skedema.modules.fused import probe
 from skedema.scans import VolumeReader
 from skedema.scans._remarks import gathered, tell
@@ -184,23 +185,13 @@ class ImageSide:
     def _fitted(self, volumes: Volumes, y: np.ndarray, seed: int) -> Any:
         """Fit the transformer, which is handed what it leaves open."""
         transformer = clone(self.given)
-        params = transformer.get_params()
         context = {
             "memory": memory_for_others(volumes.memory),
             "n_jobs": volumes.n_jobs,
             "volume": self.volume,
+            "verbose": volumes.verbose or None,
         }
-        seeds = [name for name in params if name.split("__")[-1] == "random_state"]
-        context.update(dict.fromkeys(seeds, seed))
-        left_open = {
-            name: value
-            for name, value in context.items()
-            if name in params and params[name] is None and value is not None
-        }
-        if volumes.verbose and params.get("verbose") in (0, False):
-            left_open["verbose"] = volumes.verbose
-        if left_open:
-            transformer.set_params(**left_open)
+        fill_left_open(transformer, context, seed)
         return fit_once(transformer, volumes.scans, volumes.rows, y[volumes.rows])
 
     def _features(

@@ -12,12 +12,14 @@ from skedema.encoders.base import Encoder, is_transformer
 from skedema.encoders.catalogue import list_encoders, make_encoder, register_encoder
 from skedema.encoders.cnn import CNN
 from skedema.encoders.density import Density
+from skedema.encoders.mirrored_tokens import MirroredTokens
 from skedema.encoders.monai import MonaiEncoder
 from skedema.encoders.union import EncoderUnion
 from skedema.encoders.vit import ViT
 
 register_encoder("cnn", CNN)
 register_encoder("density", Density)
+register_encoder("mirrored_tokens", MirroredTokens)
 register_encoder("vit", ViT)
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "Density",
     "Encoder",
     "EncoderUnion",
+    "MirroredTokens",
     "MonaiEncoder",
     "ViT",
     "is_transformer",

@@ -63,7 +63,8 @@ class VolumeReader(ScanTransformer):
         "head" makes heads alike: each upright as by `align`, brain only with the brain's own
         median outside, and its cavity scaled to 126 mm from left to right and 158 mm from front
         to back (see `skedema.scans.head.template`). Sides are not swapped. Where no brain mask is
-        to be trusted a scan is read as scanned, around the centre of its field of view; where no
+        to be trusted a scan is read as scanned, around the centre of its field of view, and one
+        without geometry as without a `template`; where no
         pose is, the head is not turned; where the field of view cuts it off so that its size is
         not known, it is not scaled, and at a cut side not turned. Each brings a warning.
     brain_hu : float or None, default=None

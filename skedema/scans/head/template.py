@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skedema.scans._remarks import Remark
-from skedema.scans.errors import NotBelieved, ScanError
+from skedema.scans.errors import NotBelieved
 from skedema.scans.head._morphology import (
     Mask,
     block_means,
@@ -95,9 +95,7 @@ def template_head(scan: Scan, brain_hu: float | None = None) -> TemplateHead:
     Raises
     ------
     NotBelieved
-        If there is no brain mask that can be trusted, or its size is no head's.
-    ScanError
-        If there is no geometry.
+        If there is no geometry, no brain mask that can be trusted, or its size is no head's.
 
     Examples
     --------
@@ -113,9 +111,9 @@ def template_head(scan: Scan, brain_hu: float | None = None) -> TemplateHead:
     (35.0, [1.1, 1.1, 1.1, 1.0], ())
     """
     if scan.affine is None:
-        raise ScanError(
-            "its head cannot be prepared: it has no geometry, so that nothing is known in mm; give "
-            "a NIfTI file or image, or use template=None"
+        raise NotBelieved(
+            "it has no geometry, so that nothing is known in mm; give a NIfTI file or image, or "
+            "use template=None"
         )
     small, factors = coarse(scan)
     assert small.spacing is not None

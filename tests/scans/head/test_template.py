@@ -15,7 +15,7 @@ from skedema.datasets._confounders import NO_CONFOUNDERS
 from skedema.datasets._grid import rotation, straight_grid
 from skedema.datasets._phantom import draw_head
 from skedema.datasets._scan import Drawn, render
-from skedema.scans import ScanError, check
+from skedema.scans import check
 from skedema.scans._remarks import gathered
 from skedema.scans.cache import VolumeCache
 from skedema.scans.errors import NotBelieved
@@ -321,8 +321,10 @@ def test_a_vertex_that_is_missing_moves_nothing(straight, n_slices, is_told):
 
 
 def test_without_a_geometry_nothing_is_prepared():
-    with pytest.raises(ScanError, match=r"array of shape \(9, 9, 9\): .*use template=None"):
-        READER.read(np.full((9, 9, 9), 35.0))
+    array = np.random.default_rng(0).uniform(0, 80, (9, 9, 9))
+    with pytest.warns(UserWarning, match=r"shape \(9, 9, 9\).*no geometry.*use template=None"):
+        volume = READER.read(array)
+    np.testing.assert_array_equal(volume, VolumeReader(shape=READER.settings().shape).read(array))
 
 
 @pytest.mark.parametrize(
