@@ -196,6 +196,8 @@ def _has_regions(classifier: AttentionMixerClassifier) -> bool:
     encoder = thawed(classifier.encoder)
     if isinstance(encoder, EncoderUnion):  # each part asks
         return True
+    if isinstance(encoder, MirroredTokens):
+        return encoder.regions is not None
     return not is_transformer(encoder) and not isinstance(encoder, Untrained)
 
 
