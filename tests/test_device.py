@@ -340,7 +340,7 @@ def test_every_encoder_keeps_to_its_device(one_device, name):
     encoder = make_encoder(name)
     volumes = torch.rand(2, 1, 32, 32, 32, device=ELSEWHERE)
     if is_transformer(encoder):
-        for pool in ("mean", "cls", "patches"):
+        for pool in ("mean", "cls", "patches", "tokens"):
             module = MaskedAutoencoder(1, (32, 32, 32), SIZES["tiny"])
             train_a_step(PooledEncoder(module, pool).to(ELSEWHERE), volumes)
     else:

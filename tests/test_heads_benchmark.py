@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 
+import numpy as np
 import pytest
 
 from skedema.datasets import make_head_ct_cohort
@@ -31,4 +32,22 @@ def test_density_is_reported_for_each_cohort(monkeypatch, capsys):
     _, _, *rows = capsys.readouterr().out.splitlines()
     assert [row.split(" | ")[:2] for row in rows] == [
         [f"| simulated, seed {seed}", "16"] for seed in (1, 2)
+    ]
+
+
+def test_the_first_run_reads_and_encodes_each_scan_once(tmp_path, monkeypatch, capsys):
+    from benchmarks import first_run
+
+    cohort = make_head_ct_cohort(20, tmp_path / "scans", shape=[32] * 3, spacing=[7] * 3)
+    table = cohort.frame[["scan", "age"]].assign(sex="f", ich=np.arange(20) % 2)
+    table.to_csv(tmp_path / "cohort.csv")
+    monkeypatch.setattr(sys, "argv", ["first_run", str(tmp_path), "--threads", "1"])
+    first_run.main()
+    _, _, *rows = capsys.readouterr().out.splitlines()
+    counts = [[row.split(" | ")[0], *row.split(" | ")[-2:]] for row in rows]
+    assert counts == [
+        ["| cold", "20", "20 |"],
+        ["| again", "0", "0 |"],
+        ["| memory", "20", "20 |"],
+        ["| from memory", "0", "0 |"],
     ]

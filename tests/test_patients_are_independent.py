@@ -21,7 +21,7 @@ from torch.testing import assert_close
 from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader
 from skedema._training.cohort import Cohort
 from skedema._training.target import Target
-from skedema.encoders import CNN, Encoder, MonaiEncoder, list_encoders
+from skedema.encoders import CNN, Encoder, MirroredTokens, MonaiEncoder, ViT, list_encoders
 from skedema.frames import read_table
 from skedema.fusion import CrossAttention, Fusion, Perceiver, SelfAttention, list_fusions
 from skedema.modules.attention import MultiHeadCrossAttention
@@ -50,7 +50,7 @@ HEADS += [("cross_attention", refiner) for refiner in REFINERS if refiner != "mi
 # By its name it would be pre-trained at its full size.
 SMALL = {"vit_ae": ViTAutoencoder(size="tiny", patch=4, depth=1, decoder_depth=1, max_epochs=1)}
 # "density" needs a geometry; its scans are measured one by one in its own tests.
-NAMES = [name for name in list_encoders() if name != "density"]
+NAMES = [name for name in list_encoders() if name not in ("density", "mirrored_tokens")]
 ENCODERS = [*(SMALL.get(name, name) for name in NAMES), CNN(width=3, depth=1)]
 # Two that classify, one that gives a feature map, one that gives a sequence.
 MONAI = [
@@ -217,6 +217,15 @@ def assert_patients_are_independent(classifier: AttentionMixerClassifier, X: pd.
 def test_patients_are_independent(encoder, fine_tune, fusion, refiner):
     X, y = cohort(SHAPE)
     classifier = fit(X, y, encoder=encoder, fine_tune=fine_tune, fusion=fusion, refiner=refiner)
+    assert_patients_are_independent(classifier, X)
+
+
+@pytest.mark.parametrize(("fusion", "refiner"), HEADS, ids=str)
+@pytest.mark.parametrize("regions", [None, (1, 2, 2)], ids=str)
+def test_patients_are_independent_with_mirrored_tokens(regions, fusion, refiner):
+    X, y = cohort(SHAPE)
+    encoder = MirroredTokens(ViT(dim=12, depth=1, patch=4), n_components=2, regions=regions)
+    classifier = fit(X, y, encoder=encoder, fusion=fusion, refiner=refiner)
     assert_patients_are_independent(classifier, X)
 
 

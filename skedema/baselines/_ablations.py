@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 
 from skedema._training.image_side import can_be_trained, is_trained
 from skedema.autoencoder import ViTAutoencoder
@@ -12,10 +13,15 @@ from skedema.baselines._mean_imputed import MeanImputed
 from skedema.baselines._parts import changed, check_classifier, reader_of, thawed
 from skedema.baselines._untrained import Untrained
 from skedema.classifier import AttentionMixerClassifier
-from skedema.encoders import EncoderUnion, is_transformer
+from skedema.encoders import EncoderUnion, MirroredTokens, is_transformer, make_encoder
 from skedema.fusion import CrossAttention, make_fusion
 
 _DROPPED = 0.2  # chosen
+_SIDES = {
+    "no mirror image": "apart",
+    "mean of the sides alone": "mean",
+    "difference of the sides alone": "difference",
+}
 
 
 def ablations(classifier: AttentionMixerClassifier) -> dict[str, AttentionMixerClassifier]:
@@ -63,6 +69,9 @@ def ablations(classifier: AttentionMixerClassifier) -> dict[str, AttentionMixerC
                                  (``layer_decay=1``); of a `ViTAutoencoder`, frozen or not
     no fine-tuning, or           ``fine_tune=``, the other one; of a transformer from scans to
     fine-tuning                  features that gradients can reach
+    no mirror image              ``sides="apart"``; of `MirroredTokens`
+    mean of the sides alone,     ``sides="mean"``, ``sides="difference"``; of `MirroredTokens`
+    difference alone
     ===========================  ===================================================================
 
     Examples
@@ -174,6 +183,12 @@ def _of_the_encoder(classifier: AttentionMixerClassifier) -> dict[str, Attention
             made["no fine-tuning"] = changed(classifier, fine_tune=False)
         elif can_be_trained(classifier.encoder):
             made["fine-tuning"] = changed(classifier, fine_tune=True)
+    frozen = isinstance(make_encoder(classifier.encoder), FrozenEstimator)
+    if isinstance(encoder, MirroredTokens) and not frozen:
+        for name, sides in _SIDES.items():
+            if encoder.sides != sides:
+                other = clone(encoder).set_params(sides=sides)
+                made[name] = changed(classifier, encoder=other)
     return made
 
 
@@ -181,6 +196,8 @@ def _has_regions(classifier: AttentionMixerClassifier) -> bool:
     encoder = thawed(classifier.encoder)
     if isinstance(encoder, EncoderUnion):  # each part asks
         return True
+    if isinstance(encoder, MirroredTokens):
+        return encoder.regions is not None
     return not is_transformer(encoder) and not isinstance(encoder, Untrained)
 
 

@@ -10,7 +10,7 @@ from sklearn.frozen import FrozenEstimator
 from skedema._pretraining.run import first_reader
 from skedema.autoencoder import ViTAutoencoder
 from skedema.classifier import AttentionMixerClassifier
-from skedema.encoders import EncoderUnion, make_encoder
+from skedema.encoders import EncoderUnion, MirroredTokens, make_encoder
 from skedema.scans import VolumeReader
 
 
@@ -51,4 +51,4 @@ def reader_of(classifier: AttentionMixerClassifier) -> VolumeReader | None:
             return copied
     if isinstance(encoder, ViTAutoencoder):  # it has a grid of its own for each size
         return first_reader(encoder.get_params(deep=False))
-    return None
+    return VolumeReader(template="head") if isinstance(encoder, MirroredTokens) else None

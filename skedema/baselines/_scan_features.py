@@ -39,7 +39,7 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     ----------
     image : str or int
         The column that holds the scan, by name or position.
-    encoder : str, Encoder, transformer or list, default="vit_ae"
+    encoder : str, Encoder, transformer or list, default="mirrored_tokens"
         As in `AttentionMixerClassifier`; its weights are not trained on labels. One that is no
         transformer, such as `skedema.encoders.CNN`, keeps the random weights it begins with.
     volume : VolumeReader or None, default=None
@@ -81,7 +81,7 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self,
         *,
         image: str | int,
-        encoder: Any = "vit_ae",
+        encoder: Any = "mirrored_tokens",
         volume: VolumeReader | None = None,
         n_components: int | None = None,
         memory: Any = None,

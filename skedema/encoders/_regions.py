@@ -36,7 +36,7 @@ def regions_of(
     -------
     dict of str to ndarray of int
         By name, such as "inner, front, upper", which cells are in it, in the order of the grid; no
-        cell is in two. "" is the name of the only part.
+        cell is in two. The only part is the "head".
 
     Raises
     ------
@@ -63,7 +63,7 @@ def regions_of(
         labels.append([names[cell * len(names) // size] for cell in range(size)])
     cells: dict[str, list[int]] = {}
     for cell, words in enumerate(product(*labels)):
-        cells.setdefault(", ".join(filter(None, words)), []).append(cell)
+        cells.setdefault(", ".join(filter(None, words)) or "head", []).append(cell)
     return {name: np.array(found, dtype=np.intp) for name, found in cells.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from numbers import Integral
 from typing import Any, ClassVar, NamedTuple, Self, cast
 
@@ -219,7 +220,7 @@ class MirroredTokens(TransformerMixin, BaseEstimator):
             self.encoder, reader, X, self.random_state, context
         )
         self.module_ = SideTokens(network, self.sides != "apart").eval()
-        regions = regions_of(self.module_.grid, self._n_regions(), whole=self.sides == "apart")
+        regions = self._regions(self.module_.grid)
         volumes = self._open(scans)
         tokens = features_of(self._source(), volumes, volumes.rows)[0]
         n_components = self._n_components(len(tokens), len(regions))
@@ -335,8 +336,10 @@ class MirroredTokens(TransformerMixin, BaseEstimator):
         memory = memory_folder(self.memory)
         return Volumes(scans, self.volume_, memory, self.n_jobs, int(self.verbose))
 
-    def _n_regions(self) -> tuple[int, int, int]:
-        given = (1, 1, 1) if self.regions is None else tuple(self.regions)
+    def _regions(self, grid: tuple[int, int, int]) -> dict[str, NDArray[np.intp]]:
+        if self.regions is None:
+            return {"": np.arange(math.prod(grid))}
+        given = tuple(self.regions)
         if len(given) != 3 or not all(
             isinstance(n, Integral) and 1 <= n <= most for n, most in zip(given, MOST, strict=True)
         ):
@@ -346,7 +349,7 @@ class MirroredTokens(TransformerMixin, BaseEstimator):
                 "(1, 3, 2), or None."
             )
         across, along, up = map(int, given)
-        return across, along, up
+        return regions_of(grid, (across, along, up), whole=self.sides == "apart")
 
     def _n_components(self, n_scans: int, n_regions: int) -> int:
         if self.n_components != "auto":

@@ -9,7 +9,7 @@ from sklearn.frozen import FrozenEstimator
 
 from skedema import AttentionMixerClassifier, ClinicalTokenizer, ViTAutoencoder, VolumeReader
 from skedema.baselines import MeanImputed, Untrained, ablations, baselines, missing_arms
-from skedema.encoders import ViT
+from skedema.encoders import MirroredTokens, ViT
 from skedema.encoders.catalogue import _ENCODERS
 from skedema.fusion import CrossAttention
 
@@ -76,6 +76,24 @@ def test_pre_training_and_fine_tuning_are_taken_off(make):
     assert made["fine-tuning"].fine_tune is True
     assert isinstance(made["no pre-training"].encoder.autoencoder, ViTAutoencoder)
     assert not hasattr(made["no pre-training"].encoder.autoencoder, "module_")
+
+
+def test_sides_of_mirrored_tokens_are_taken_off(make):
+    clf = make.classifier(encoder="mirrored_tokens", volume=None)
+    made = {name: arm.encoder for name, arm in ablations(clf).items() if arm.encoder != clf.encoder}
+    assert {name: arm.sides for name, arm in made.items()} == {
+        "no mirror image": "apart",
+        "mean of the sides alone": "mean",
+        "difference of the sides alone": "difference",
+    }
+    own = make.classifier(encoder=MirroredTokens(ViT(), sides="apart"))
+    assert ablations(own)["mean of the sides alone"].encoder.encoder.get_params() == (
+        ViT().get_params()
+    )
+    assert "no mirror image" not in ablations(own)
+    assert "no mirror image" not in ablations(
+        make.classifier(encoder=FrozenEstimator(MirroredTokens()))
+    )
 
 
 def test_a_frozen_encoder_given_by_name_is_frozen(make, monkeypatch):

@@ -45,7 +45,8 @@ def compare_fits(make, gpu, patients, **parameters):
 
 
 def own_encoders():
-    names = [name for name in list_encoders() if name not in ("density", "vit_ae")]
+    others = ("density", "mirrored_tokens", "vit_ae")
+    names = [name for name in list_encoders() if name not in others]
     if find_spec("monai"):
         names.append("monai:resnet10")
     return names
@@ -84,9 +85,10 @@ def test_an_autoencoder_that_is_pretrained_there(classifier, autoencoder, gpu, p
     np.testing.assert_allclose(model.predict_proba(X), found, atol=1e-5)
 
 
-def test_the_default_encoder_by_name(classifier, gpu, patients):
+@pytest.mark.parametrize("name", ["mirrored_tokens", "vit_ae"])
+def test_transformers_by_name(classifier, gpu, patients, name):
     X, y = patients[0][:4], patients[1][:4]
-    model = classifier(encoder="vit_ae", max_epochs=1, device="auto").fit(X, y)
+    model = classifier(encoder=name, max_epochs=1, device="auto").fit(X, y)
     assert len(model.predict(X)) == 4
     assert torch.device(model.net_.device).type == torch.device(gpu).type
 
