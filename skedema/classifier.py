@@ -225,6 +225,14 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
     lowered the log loss from 0.55 to 0.40 (means of eight draws); without it, more epochs, other
     widths, dropout of hidden units or weight decay did not reach 0.900.
 
+    `n_members` makes what Parmanto, Munro and Doyle, "Improving committee diagnosis with resampling
+    techniques" (NIPS 1995) call a cross-validation committee. Some hundred patients can spare none
+    to watch when to stop, and a network that does not stop is overconfident where much is noise.
+    Members that leave out different parts watch everyone and learn from everyone; their mean is
+    calmer than each of them. On draws of 160 to 480 patients with 5 to 60 variables, most of them
+    noise, the log loss was that of a tuned logistic regression or lower, where one network for 50
+    epochs had 0.01 to 0.06 more; a fit takes about twice as long. See ``docs/few-patients.md``.
+
     Each scan is read once and encoded once by the same weights, whatever calls `fit` and `predict`.
     Features are shared within a fitted model and, where the encoder is not trained, by every model
     with the same encoder: folds, candidates of a search, repeats of a permutation. They are found
