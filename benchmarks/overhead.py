@@ -96,6 +96,7 @@ def head_model(batch_size: int) -> tuple[Any, Any, Any]:
     X["scan"] = list(rng.normal(size=(PATIENTS, 1, 1, WIDTH)).astype(np.float32))
     encoder = FrozenEstimator(FunctionTransformer(flattened).fit(X["scan"]))
     options = {"max_epochs": EPOCHS, "batch_size": batch_size, "random_state": SEED}
+    options |= {"n_members": 1, "lr": 1e-3}  # the bare loop has one network
     return AttentionMixerClassifier(image="scan", encoder=encoder, **options), X, y
 
 

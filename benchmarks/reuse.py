@@ -230,7 +230,7 @@ def make_model(setup: Setup, who: str) -> Any:
     options = {"max_epochs": setup.epochs, "batch_size": BATCH, "lr": 3e-3, "random_state": SEED}
     if who in ("cold", "disk"):
         return AttentionMixerClassifier(
-            image="scan", encoder=FrozenEstimator(autoencoder), **options
+            image="scan", encoder=FrozenEstimator(autoencoder), n_members=1, **options
         )
     width = len(autoencoder.get_feature_names_out())
     encoder = None if who == "features" else FrozenEstimator(autoencoder)

@@ -110,7 +110,8 @@ def measure(how: str, n: int, folder: Path) -> dict[str, Any]:
         fine_tune=how == "trained",
         max_epochs=EPOCHS[how],
         batch_size=BATCH,
-        early_stopping=False,  # "auto" would watch a part of the larger cohorts only
+        n_members=1,  # "auto" would make four of it in the smaller cohorts only
+        early_stopping=False,  # and would watch a part of the larger ones only
         random_state=SEED,
     )
     counted, row = count_calls(), {}

@@ -231,6 +231,15 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
     lowered the log loss from 0.55 to 0.40 (means of eight draws); without it, more epochs, other
     widths, dropout of hidden units or weight decay did not reach 0.900.
 
+    `n_members` makes what Parmanto, Munro and Doyle, "Improving committee diagnosis with resampling
+    techniques" (NIPS 1995) call a cross-validation committee. Some hundred patients can spare none
+    to watch when to stop, and a network that does not stop is overconfident where much is noise.
+    Members that leave out different parts watch everyone and learn from everyone; their mean is
+    calmer than each of them. Over simulated draws of 160 to 400 patients with 14 or 30 variables,
+    most of which told little, its log loss was at most 0.003 above that of a tuned logistic
+    regression in the mean, that of one network for 50 epochs 0.008 to 0.06; a fit takes about twice
+    as long. See ``docs/few-patients.md``.
+
     Each scan is read once and encoded once by the same weights, whatever calls `fit` and `predict`.
     Features are shared within a fitted model and, where the encoder is not trained, by every model
     with the same encoder: folds, candidates of a search, repeats of a permutation. They are found
