@@ -1,6 +1,6 @@
 """Is pre-training worth anything on prepared heads? AUC beside the same network's random weights.
 
-    python -m benchmarks.pretraining_worth [--scans 400 --epochs 24 --patients 400 --seeds 61 62 63]
+    python -m benchmarks.pretraining_worth [--scans 400 --epochs 16 --patients 200 --seeds 61 62 63]
 
 A network (192 wide, 6 deep, patches of 8) is pre-trained on simulated scans of another seed and, if
 SKEDEMA_REAL_DATA names their folder, on the 82 exams of CT-ICH, all without labels. Then it is as
@@ -72,7 +72,8 @@ def pretrained(recipe: str, scans: list[str], options: argparse.Namespace) -> Vi
         pool="patches",
         max_epochs=options.epochs,
         random_state=options.weights,
-        memory=options.storage / kind.__name__,  # no class takes the checkpoints of another
+        memory=options.storage,
+        checkpoint_dir=options.storage / kind.__name__,  # not to go on from those of the other
         **settings,
     )
     with gathered():
@@ -148,8 +149,8 @@ def real(options: argparse.Namespace) -> tuple[list[str], np.ndarray]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scans", type=int, default=400, help="simulated, to pre-train on")
-    parser.add_argument("--epochs", type=int, default=24)
-    parser.add_argument("--patients", type=int, default=400, help="of each simulated cohort")
+    parser.add_argument("--epochs", type=int, default=16)
+    parser.add_argument("--patients", type=int, default=200, help="of each simulated cohort")
     parser.add_argument("--seeds", type=int, nargs="*", default=[61, 62, 63])
     parser.add_argument("--weights", type=int, default=0, help="seed of the initial weights")
     parser.add_argument("--recipes", nargs="*", choices=RECIPES, default=list(RECIPES))
@@ -171,7 +172,7 @@ def main() -> None:
             rows[recipe].append(f"{auc:.3f}, {told(difference, variance)}")
             if name != "CT-ICH":
                 summed[recipe] += auc, difference, variance
-    n = len(options.seeds)
+    n = max(1, len(options.seeds))
     for recipe, (auc, difference, variance) in summed.items():
         rows[recipe].append(f"{auc / n:.3f}, {told(difference / n, variance / n**2)}")
     names.append("mean of the simulated")
