@@ -151,7 +151,14 @@ class ViTAutoencoder(FittedAutoencoder):
     When `fit` is interrupted (Ctrl-C) it raises KeyboardInterrupt, as others do, and leaves the
     estimator fitted with the weights of the finished epoch that had the lowest reconstruction loss
     (of the total, the one part whose weight is the same in every epoch). If no epoch was finished
-    it is as it was before.
+    it is as it was before. Interrupted in its `check`, it is fitted.
+
+    `check` puts lesions into half of the scans as the network reads them, dark as of water or
+    bright as of blood, and asks how well the tokens of both sides (as in
+    `skedema.encoders.MirroredTokens`) tell these from the others in a cross-validated logistic
+    regression, beside the weights that training began with. It needs no labels and changes no
+    weight. On prepared heads no recipe was clearly better than random weights, at up to 1,282 scans
+    (``benchmarks/README.md``): where it finds no gain, ``max_epochs=0`` is the one to take.
 
     Voxels are standardised by mean and standard deviation of a typical scan (medians over 16 of
     them; with ``max_epochs=0`` those of numbers spread evenly from 0 to 1, or without windows from

@@ -67,7 +67,7 @@ class Worth(NamedTuple):
 def n_to_check(check: int | str, n_scans: int, n_epochs: int) -> int:
     """Give the number of scans that the check looks at; 0: there is none."""
     most = min(_MOST, n_scans * n_epochs // _SEEN) if isinstance(check, str) else check
-    n_checked = min(most, n_scans)
+    n_checked = min(most, n_scans) if n_epochs else 0
     return n_checked if n_checked >= _FEWEST else 0
 
 

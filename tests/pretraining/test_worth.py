@@ -29,6 +29,7 @@ SCANS = [make_scan(number) for number in range(30)]
         (1000, 300, 1, 300),
         (19, 1000, 1, 0),
         (0, 1000, 100, 0),
+        (100, 1000, 0, 0),
     ],
 )
 def test_as_many_scans_are_looked_at_as_asked_for_or_as_cost_a_tenth(check, n_scans, n_epochs, n):
