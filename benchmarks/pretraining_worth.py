@@ -6,8 +6,10 @@ A network (192 wide, 6 deep, patches of 8) is pre-trained on simulated scans of 
 SKEDEMA_REAL_DATA names their folder, on the 82 exams of CT-ICH, all without labels. Then it is as
 `MirroredTokens` would have it: the tokens of each patch of a scan and of its mirror image, their
 mean and absolute difference, 32 components of each (16 of real exams), a logistic regression, both
-fitted within each of five folds, three times. "random" is the network with its initial weights.
-Differences are of patients (DeLong), in brackets their 95 % intervals; nothing is tuned.
+fitted within each of five folds, three times. "random weights" is the network as training began,
+voxels scaled in the same way; with ``max_epochs=0`` no scan decides that scale, either. Differences
+from random weights are of the same patients, in brackets their 95 % intervals (DeLong); nothing is
+tuned. What `fit` itself tells of each recipe (`check_`) comes on standard error.
 
 `--storage` keeps volumes, features and checkpoints, so that a run that was killed goes on.
 """
@@ -58,6 +60,7 @@ RECIPES = {
     "masked reconstruction": (ViTAutoencoder, {"contrast_weight": 0.0}),
     "masked reconstruction and contrast": (ViTAutoencoder, {}),
     "mirror reconstruction": (MirrorReconstruction, {"contrast_weight": 0.0, "mask_ratio": 0.5}),
+    "max_epochs=0": (ViTAutoencoder, {"max_epochs": 0}),
 }
 
 
@@ -74,8 +77,7 @@ def pretrained(recipe: str, scans: list[str], options: argparse.Namespace) -> Vi
         random_state=options.weights,
         memory=options.storage,
         checkpoint_dir=options.storage / kind.__name__,  # not to go on from those of the other
-        **settings,
-    )
+    ).set_params(**settings)
     with gathered():
         return autoencoder.fit(scans)
 
