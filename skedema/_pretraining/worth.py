@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,8 +13,8 @@ from skedema._each import bar
 from skedema._pretraining.lesions import with_lesion
 from skedema._pretraining.loop import Training
 from skedema._pretraining.run import new_module
-from skedema.modules.masked_autoencoder import MaskedAutoencoder
-from skedema.modules.mirror import mirrored
+from skedema.modules.mirror import SideTokens
+from skedema.modules.pooled_encoder import PooledEncoder
 
 Floats = NDArray[np.float64]
 
@@ -74,7 +74,7 @@ def n_to_check(check: int | str, n_scans: int, n_epochs: int) -> int:
 def worth(training: Training) -> Worth | None:
     """Compare the weights at the end of a training with those that it began with.
 
-    None where there are too few scans, or too few of heads.
+    None where there are too few scans, or too few of heads. Nothing of the training changes.
     """
     params, source, reader = training.params, training.source, training.start.reader
     n_scans = n_to_check(params["check"], len(source), training.n_epochs)
@@ -82,68 +82,47 @@ def worth(training: Training) -> Worth | None:
         return None
     initial = new_module(params, reader, training.seed).eval()
     initial.standardize.load_state_dict(training.module.standardize.state_dict())
-    modules = [on_device(module, training.device) for module in (training.module, initial)]
-
+    modules = [
+        on_device(SideTokens(PooledEncoder(module, "tokens")).eval(), training.device)
+        for module in (training.module, initial)
+    ]
     rng = np.random.default_rng([_STREAM, training.seed])
     rows = np.sort(rng.permutation(len(source))[:n_scans])
     label = rng.permutation(np.arange(n_scans) % 2 == 1)
     ranges = reader.settings().ranges
-    features: list[list[list[NDArray[np.float16]]]] = [[], []]
+    tokens: list[list[NDArray[Any]]] = [[], []]  # in half precision: there may be many
     with bar("checking", "scan", n_scans, shown=params["verbose"]) as progress:
         for number, volume in enumerate(source.stream(rows)):
             if label[number]:
                 changed = with_lesion(volume, ranges, np.random.default_rng(rng.integers(2**63)))
                 volume, label[number] = (volume, False) if changed is None else (changed, True)
-            for module, of_module in zip(modules, features, strict=True):
-                of_module.append(_mean_and_difference(module, volume, training.device))
+            batch = torch.tensor(volume[None], device=training.device)
+            with torch.inference_mode(), full_float32(training.device):
+                for module, of_module in zip(modules, tokens, strict=True):
+                    of_module.append(module(batch)[0].half().cpu().numpy())
             progress.update()
     if min(label.sum(), (~label).sum()) < _FOLDS:
         return None
-    wins, wins_random = (_wins(label, _scores(label, found)) for found in features)
+    wins, wins_random = (_wins(label, _scores(label, np.stack(found))) for found in tokens)
     low, high = _interval(wins - wins_random)
     return Worth(n_scans, float(wins.mean()), float(wins_random.mean()), low, high)
 
 
-def _mean_and_difference(
-    module: MaskedAutoencoder, volume: NDArray[np.float32], device: torch.device
-) -> list[NDArray[np.float16]]:
-    """Compare the tokens of a scan with those of its mirror image, on one half of the grid."""
-    scan = torch.tensor(volume[None], device=device)
-    with torch.inference_mode(), full_float32(device):
-        both = module.features(torch.cat([scan, mirrored(scan)]), "patches")
-    n_across = module.patches.grid[0]
-    one, other = both.reshape(2, n_across, -1)[:, : (n_across + 1) // 2].flatten(1)
-    parts = (one + other) / 2, (one - other).abs()
-    return [part.cpu().numpy().astype(np.float16) for part in parts]
-
-
-def _scores(label: NDArray[np.bool_], features: list[list[NDArray[np.float16]]]) -> Floats:
-    """Predict each scan from the others, (_REPEATS, n)."""
+def _scores(label: NDArray[np.bool_], tokens: NDArray[Any]) -> Floats:
+    """Predict each scan from the others, by the components of its sides: (_REPEATS, n)."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
-    X = np.hstack([_components(np.stack(part)) for part in zip(*features, strict=True)])
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=_C, max_iter=1000))
+    from skedema.encoders._components import learn_components
+
+    parts = tokens.reshape(len(tokens), 2, -1).swapaxes(0, 1)
+    components = [learn_components(part, min(32, int(2 * len(part) ** 0.5))) for part in parts]
+    X = [[*components[0](one), *components[1](other)] for one, other in zip(*parts, strict=True)]
+    model = LogisticRegression(C=_C, max_iter=1000)
     folds = [StratifiedKFold(_FOLDS, shuffle=True, random_state=k) for k in range(_REPEATS)]
     return np.stack(
         [cross_val_predict(model, X, label, cv=cv, method="decision_function") for cv in folds]
     )
-
-
-def _components(part: NDArray[np.float16]) -> Floats:
-    """Give the principal components of n scans by their scalar products, (n, k)."""
-    from sklearn.decomposition import KernelPCA
-
-    products = np.zeros((len(part), len(part)))
-    for columns in np.array_split(part, -(-part.shape[1] // 10_000), axis=1):
-        values = columns.astype(np.float32)  # centred first: differences would drown in rounding
-        values -= values.mean(axis=0)
-        products += values @ values.T
-    k = min(32, len(part) // 5)
-    components = KernelPCA(k, kernel="precomputed", eigen_solver="dense").fit_transform(products)
-    return np.asarray(components, dtype=np.float64)
 
 
 def _wins(label: NDArray[np.bool_], scores: Floats) -> Floats:
