@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -16,6 +17,7 @@ from skedema._pretraining.fitted import FittedAutoencoder
 from skedema._pretraining.loop import Training
 from skedema._pretraining.run import WIDTHS, first_reader, first_stage, train
 from skedema._pretraining.views import ViewAugmentation
+from skedema._pretraining.worth import worth
 from skedema._torch_state import own_torch_state
 from skedema.modules.autoencoder_sizes import SIZES
 from skedema.scans import VolumeReader
@@ -111,6 +113,11 @@ class ViTAutoencoder(FittedAutoencoder):
     random_state : int, RandomState or None, default=None
         Seeds weights, order, masks and views. Two fits with the same integer are equal, bit for
         bit, on one kind of CPU and one thread count; on a GPU see ``docs/gpu.md``.
+    check : int or "auto", default="auto"
+        How many of the training scans `fit` looks at when it is done, to tell on standard error
+        what pre-training brought over the random weights that it began with; see Notes. ``"auto"``:
+        at most 200, and so few that it takes about a tenth of the training's time. Fewer than 20
+        are too few for an answer, and 0 asks for none.
     verbose : int, default=0
         Above 0, shows the time left on standard error.
 
@@ -125,6 +132,9 @@ class ViTAutoencoder(FittedAutoencoder):
         ``edge``, ``contrast``), the last ``lr``, and ``seconds``.
     n_iter_ : int
         Epochs trained.
+    check_ : Worth or None
+        What the check of the last `fit` found: ``n_scans``, ``auc``, ``auc_random``, ``difference``
+        and its 95 % interval, ``low`` and ``high``. None where there was none.
     n_features_in_ : int
         Numbers a row; only where X was a table of rows.
     weights_report_ : WeightsReport
@@ -141,7 +151,14 @@ class ViTAutoencoder(FittedAutoencoder):
     When `fit` is interrupted (Ctrl-C) it raises KeyboardInterrupt, as others do, and leaves the
     estimator fitted with the weights of the finished epoch that had the lowest reconstruction loss
     (of the total, the one part whose weight is the same in every epoch). If no epoch was finished
-    it is as it was before.
+    it is as it was before. Interrupted in its `check`, it is fitted.
+
+    `check` puts lesions into half of the scans as the network reads them, dark as of water or
+    bright as of blood, and asks how well the tokens of both sides (as in
+    `skedema.encoders.MirroredTokens`) tell these from the others in a cross-validated logistic
+    regression, beside the weights that training began with. It needs no labels and changes no
+    weight. On prepared heads no recipe was clearly better than random weights, at up to 1,282 scans
+    (``benchmarks/README.md``): where it finds no gain, ``max_epochs=0`` is the one to take.
 
     Voxels are standardised by mean and standard deviation of a typical scan (medians over 16 of
     them; with ``max_epochs=0`` those of numbers spread evenly from 0 to 1, or without windows from
@@ -182,6 +199,7 @@ class ViTAutoencoder(FittedAutoencoder):
         "n_jobs": [Integral, None],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
+        "check": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "verbose": ["verbose"],
     }
 
@@ -216,6 +234,7 @@ class ViTAutoencoder(FittedAutoencoder):
         n_jobs: int | None = None,
         warm_start: bool = False,
         random_state: Any = None,
+        check: int | str = "auto",
         verbose: int = 0,
     ) -> None:
         self.size = size
@@ -246,6 +265,7 @@ class ViTAutoencoder(FittedAutoencoder):
         self.n_jobs = n_jobs
         self.warm_start = warm_start
         self.random_state = random_state
+        self.check = check
         self.verbose = verbose
 
     @own_torch_state()
@@ -285,9 +305,12 @@ class ViTAutoencoder(FittedAutoencoder):
             or left as scanned since what was found is not to be trusted (see `VolumeReader`).
         """
         goes_on = self.warm_start and hasattr(self, "module_")
-        interrupt = self._train(X, goes_on=goes_on, n_epochs=self.max_epochs)
+        training, interrupt = self._train(X, goes_on=goes_on, n_epochs=self.max_epochs)
         if interrupt is not None:  # raised here, where nothing is undone
             raise interrupt
+        self.check_ = worth(training)
+        if self.check_ is not None:
+            print(self.check_, file=sys.stderr)
         return self
 
     @own_torch_state()
@@ -332,7 +355,9 @@ class ViTAutoencoder(FittedAutoencoder):
         return cost
 
     @all_or_nothing
-    def _train(self, X: Any, *, goes_on: bool, n_epochs: int | None) -> KeyboardInterrupt | None:
+    def _train(
+        self, X: Any, *, goes_on: bool, n_epochs: int | None
+    ) -> tuple[Training, KeyboardInterrupt | None]:
         self._validate_params()
         training = self._training(X, goes_on=goes_on, n_epochs=n_epochs)
         interrupt = train(training)
@@ -340,7 +365,7 @@ class ViTAutoencoder(FittedAutoencoder):
         self._take(training.end(keep_optimizer=warm))
         if not goes_on:
             self.__dict__.pop("weights_report_", None)
-        return interrupt
+        return training, interrupt
 
     def _training(self, X: Any, *, goes_on: bool, n_epochs: int | None) -> Training:
         find_device(self.device)  # or refuse it before anything is looked at

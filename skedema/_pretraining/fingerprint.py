@@ -23,6 +23,7 @@ _FREE = {
     "warm_start",
     "checkpoint_dir",
     "checkpoint_minutes",
+    "check",
     "verbose",
 }
 

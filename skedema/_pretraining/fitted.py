@@ -21,6 +21,7 @@ from skedema._pretraining.loop import Stage
 from skedema._pretraining.precision import precision
 from skedema._pretraining.run import first_reader, first_stage
 from skedema._pretraining.source import RowSource, Source, holds_rows
+from skedema._pretraining.worth import Worth
 from skedema._scan_column import take_every_scan
 from skedema._told import tell
 from skedema._torch_state import own_torch_state
@@ -39,6 +40,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     module_: MaskedAutoencoder
     volume_: VolumeReader
     n_iter_: int
+    check_: Worth | None
     weights_report_: WeightsReport
     _seed: int
     _history: list[dict[str, float]]
@@ -276,6 +278,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         self.module_, self.volume_, self._seed = stage.module, stage.reader, stage.seed
         self._history, self.n_iter_ = stage.history, len(stage.history)
         self._optimizer_state = stage.optimizer
+        self.check_ = None
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()

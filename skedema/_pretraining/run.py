@@ -49,15 +49,19 @@ def first_reader(params: Mapping[str, Any]) -> VolumeReader:
 def first_stage(params: Mapping[str, Any], reader: VolumeReader) -> Stage:
     """Give what a first fit begins with: the network that the parameters describe, and a seed."""
     seed = int(check_random_state(params["random_state"]).randint(2**31))
+    return Stage(new_module(params, reader, seed), reader, seed, [], is_new=True)
+
+
+def new_module(params: Mapping[str, Any], reader: VolumeReader, seed: int) -> MaskedAutoencoder:
+    """Make the network that the parameters describe, with random weights."""
     with isolated_rng(seed):
-        module = MaskedAutoencoder(
+        return MaskedAutoencoder(
             reader.n_channels,
             reader.settings().shape,
             size_of(params),
             params["mask_ratio"],
             "batch" if params["reference_compat"] else "layer",
         )
-    return Stage(module, reader, seed, [], is_new=True)
 
 
 def train(training: Training) -> KeyboardInterrupt | None:
