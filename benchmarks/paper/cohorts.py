@@ -1,34 +1,27 @@
-"""The simulated patients: those to compare on, and those whose scans teach the encoder."""
+"""The simulated patients of each cohort."""
 
 from typing import Any
 
 from benchmarks.paper.plan import Plan, kept
 from skedema.datasets import make_head_ct_cohort
 
-SEED, SEED_UNLABELLED = 0, 1
+#: On which nothing was tuned or chosen.
+SEEDS, SEEDS_QUICK = (71, 72, 73), (71, 72)
 #: make_head_ct_cohort's own, and the one for ways to treat missing values.
 MISSING, MISSING_MORE = 0.15, 0.3
 
 
-def cohort(plan: Plan, missing: float = MISSING) -> Any:
-    """Patients with labels; with another `missing` the same ones and the same scans."""
-    return _simulated(plan, plan.patients, SEED, missing)
-
-
-def unlabelled_scans(plan: Plan) -> list[str]:
-    """Scans of other patients, for pre-training; their labels are not looked at."""
-    return _simulated(plan, plan.unlabelled, SEED_UNLABELLED, MISSING).frame["scan"].tolist()
-
-
-def _simulated(plan: Plan, n_patients: int, seed: int, missing: float) -> Any:
-    folder = plan.storage / f"cohort-{n_patients}-seed-{seed}-missing-{missing:g}"
+def cohort(plan: Plan, seed: int, *, missing: float = MISSING, interaction: float = 0.0) -> Any:
+    """Give one cohort; with other values of the last two the same patients have the same scans."""
+    name = f"{plan.patients}-seed-{seed}-missing-{missing:g}-interaction-{interaction:g}"
+    folder = plan.storage / "cohorts" / name
 
     def make() -> Any:
         return make_head_ct_cohort(
-            n_patients,
+            plan.patients,
             folder / "scans",
-            shape=(64, 64, 64),
             missing=missing,
+            interaction=interaction,
             n_jobs=plan.jobs,
             random_state=seed,
         )

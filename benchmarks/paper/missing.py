@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 from sklearn.model_selection import StratifiedKFold
 
-from benchmarks.paper.models import NAME, Encoders, comparison, fusions
+from benchmarks.paper.cohorts import MISSING_MORE, cohort
+from benchmarks.paper.models import NAME, comparison, fusions
 from benchmarks.paper.plan import Plan
 from benchmarks.paper.runs import kept_or_error, run, side_by_side
 from benchmarks.paper.tables import auc_cell, failures, markdown, number
@@ -20,12 +21,14 @@ OTHERS = ("fusion, film", "frozen features, gradient boosting")
 TOKEN = "learnable token"
 
 
-def curve_tables(encoder: Encoders, X: Any, y: Any, plan: Plan) -> str:
+def curve_tables(plan: Plan) -> str:
     """A table a pattern: AUC by the share of clinical values that are taken away."""
-    mixer = fusions(encoder, X, 0, plan)[NAME]
+    patients = cohort(plan, plan.cohorts[0])
+    X, y = patients.frame, patients.target
+    mixer = fusions(X, 0, plan)[NAME]
     models = {f"{NAME}, {name}": model for name, model in missing_arms(mixer).items()}
-    rivals = comparison(encoder, X, 0, plan)
-    models |= {name: rivals[name] for name in OTHERS}
+    others = comparison(X, 0, plan)
+    models |= {name: others[name] for name in OTHERS}
     shares = SHARES_QUICK if plan.quick else SHARES
     splits = list(StratifiedKFold(plan.folds, shuffle=True, random_state=0).split(X, y))
     print(f"missing: {len(models)} models", file=sys.stderr, flush=True)
@@ -39,9 +42,9 @@ def curve_tables(encoder: Encoders, X: Any, y: Any, plan: Plan) -> str:
     parts = [part for name, part in found if name not in failed]
     text = [
         "The scan stays; of the clinical values that are there, a share is taken away in "
-        f"prediction, after training as it is. AUC, mean over {plan.folds} folds, seed 0. The "
-        "patterns of variables take whole ones, by each model's own importance on its training "
-        "part or at random. AttentionMixer is as it is by default, the other two are tuned."
+        f"prediction, after training as it is. AUC on cohort {plan.cohorts[0]}, mean over "
+        f"{plan.folds} folds, seed 0. The patterns of variables take whole ones, by each model's "
+        "own importance on its training part or at random."
     ]
     table = pd.concat(parts) if parts else pd.DataFrame({"pattern": []})
     for pattern in table["pattern"].unique():
@@ -84,30 +87,32 @@ def _curve(
     return name, found.assign(estimator=name, fold=fold)
 
 
-def arms_table(encoder: Encoders, cohort: Any, missing: float, plan: Plan) -> str:
+def arms_table(plan: Plan) -> str:
     """A row a fusion, a column a way to treat missing values."""
-    X, y = cohort.frame, cohort.target
+    patients = cohort(plan, plan.cohorts[0], missing=MISSING_MORE)
+    X, y = patients.frame, patients.target
 
     def models_of(seed: int) -> dict[str, Any]:
         return {
             f"{fusion}: {arm}": model
-            for fusion, given in fusions(encoder, X, seed, plan).items()
+            for fusion, given in fusions(X, seed, plan).items()
             for arm, model in missing_arms(given).items()
         }
 
     done = run("arms", models_of, X, y, plan, 1)
     ways = [TOKEN, "attention mask", "mean plus indicator", "modality dropout"]
     rows = []
-    for fusion in fusions(encoder, X, 0, plan):
+    for fusion in fusions(X, 0, plan):
         names = [f"{fusion}: {way}" for way in ways]
         known = {*done.names, *done.failed}
         rows.append([fusion, *(auc_cell(done, name) if name in known else "" for name in names)])
     gaps = X.drop(columns="scan").isna().mean().mean()
     text = [
-        f"The same patients and scans, drawn with missing={missing:g} ({gaps:.0%} of all clinical "
-        f"values are missing, in training and in prediction), so that the ways can differ. AUC "
-        f"(95 %), {plan.folds} folds, seed 0, nothing tuned. An empty cell: the fusion has no such "
-        "way. The product of experts leaves out what is missing whatever its token is.",
+        f"Patients and scans of cohort {plan.cohorts[0]}, drawn with missing={MISSING_MORE:g} "
+        f"({gaps:.0%} of all clinical values are missing, in training and in prediction), so that "
+        f"the ways can differ. AUC (95 %), {plan.folds} folds, seed 0, nothing tuned. An empty "
+        "cell: the fusion has no such way. The product of experts leaves out what is missing "
+        "whatever its token is.",
         markdown(["fusion", *ways], rows),
     ]
     text += [failures(done.failed)] if done.failed else []

@@ -10,6 +10,7 @@ from skedema.datasets._subject import PATTERNS
 
 IMAGE, CLINICAL = "oracle, image findings only", "oracle, clinical only"
 BOTH, ADDITIVE = "oracle, both", "oracle, the two as if independent"
+ORACLES = (IMAGE, CLINICAL, BOTH, ADDITIVE)
 ABOUT = (
     "The oracle rows are P(edema) under the model that the patients are drawn from, for the same "
     "patients: given the scan's true pattern and severity, given the clinical row as reported, "
@@ -49,9 +50,5 @@ def true_findings(cohort: Any) -> TrueFindings:
 
 def oracle_rows(cohort: Any) -> dict[str, np.ndarray]:
     oracle = cohort.oracle
-    return {
-        IMAGE: oracle["image"].to_numpy(),
-        CLINICAL: oracle["clinical"].to_numpy(),
-        BOTH: oracle["both"].to_numpy(),
-        ADDITIVE: np.asarray(additive(oracle)),
-    }
+    known = [oracle[name].to_numpy() for name in ("image", "clinical", "both")]
+    return dict(zip(ORACLES, [*known, np.asarray(additive(oracle))], strict=True))

@@ -1,4 +1,4 @@
-"""What a run of the benchmark is asked for, and how what it computes is kept."""
+"""What a run is asked for, and how what it computes is kept."""
 
 import os
 import pickle
@@ -6,13 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-PARTS = ("comparison", "ablation", "missing", "arms", "patients", "real")
+PARTS = ("comparison", "interaction", "ablation", "real", "trained", "missing", "arms", "patients")
+USUAL = PARTS[:4]
 
 
 class Plan(NamedTuple):
     storage: Path
     patients: int
-    unlabelled: int
+    cohorts: tuple[int, ...]
     folds: int
     seeds: int
     jobs: int

@@ -139,9 +139,11 @@ def _joined(parts: list[Evaluation], failed: dict[str, str]) -> Evaluation | Non
 
 
 def with_known(run: Run, reference: str, known: dict[str, np.ndarray]) -> Run:
-    """Probabilities that need no training, on the patients and folds of the reference."""
+    """Add probabilities that need no training, on the patients and folds of the reference."""
+    if reference in run.failed:
+        return run
     alone = run.of([reference])
-    folds, predictions = [alone.folds], [alone.predictions]
+    folds, predictions = [run.evaluation.folds], [run.evaluation.predictions]
     for name, probability in known.items():
         at = probability[alone.predictions["row"]]
         folds.append(alone.folds.assign(estimator=name, fit_seconds=np.nan))
@@ -151,8 +153,8 @@ def with_known(run: Run, reference: str, known: dict[str, np.ndarray]) -> Run:
             )
         )
     joined = replace(
-        alone,
+        run.evaluation,
         folds=pd.concat(folds, ignore_index=True),
         predictions=pd.concat(predictions, ignore_index=True),
     )
-    return Run([reference, *known], joined, {})
+    return Run([*run.order, *known], joined, run.failed)

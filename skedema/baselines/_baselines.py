@@ -37,7 +37,7 @@ def baselines(
     X: Any,
     *,
     features: Any = None,
-    n_components: int = 16,
+    n_components: int | str | None = "auto",
 ) -> dict[str, Any]:
     """Make the models that a fused classifier is to be compared with.
 
@@ -54,9 +54,10 @@ def baselines(
         The encoder of the models on frozen features, such as a `ViTAutoencoder`. None is the
         classifier's, if that learns features without the classifier: one that is trained on labels
         only, such as a `CNN`, has none to freeze, and these models are left out.
-    n_components : int, default=16
-        Principal components of the frozen features that meet the clinical variables. The default is
-        chosen.
+    n_components : int, "auto" or None, default="auto"
+        Principal components of the frozen features that meet the clinical variables; None for the
+        features as they are. ``"auto"``: as they are, unless there are more than training scans,
+        then 16 (chosen).
 
     Returns
     -------
@@ -95,8 +96,8 @@ def baselines(
     averaging                              mean of the probabilities of "scan alone" and "metadata
                                            alone"
     stacking                               logistic regression on these, of five inner folds
-    frozen features, gradient boosting     principal components and clinical variables; a missing
-                                           scan is missing
+    frozen features, gradient boosting     features, or components of many, and clinical variables;
+                                           a missing scan is missing
     frozen features, logistic regression   the same, standardised, the mean and an indicator for
                                            what is missing
     density features, logistic regression  the same on all numbers of `skedema.encoders.Density` and
@@ -211,7 +212,10 @@ def _fusions(classifier: AttentionMixerClassifier) -> dict[str, Any]:
 
 
 def _of_frozen_features(
-    classifier: AttentionMixerClassifier, image: str | int, features: Any, n_components: int
+    classifier: AttentionMixerClassifier,
+    image: str | int,
+    features: Any,
+    n_components: int | str | None,
 ) -> dict[str, Any]:
     if _frozen(classifier, features) is None:
         return {}
@@ -228,7 +232,7 @@ def _beside_values(
     classifier: AttentionMixerClassifier,
     image: str | int,
     features: Any,
-    n_components: int | None,
+    n_components: int | str | None,
 ) -> FeatureUnion:
     scan = _scan_features(classifier, image, features, n_components)
     values = ClinicalValues(image=image, metadata=_copy(classifier.metadata))
@@ -257,7 +261,7 @@ def _scan_features(
     classifier: AttentionMixerClassifier,
     image: str | int,
     features: Any,
-    n_components: int | None,
+    n_components: int | str | None,
 ) -> ScanFeatures:
     return ScanFeatures(
         image=image,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -25,6 +26,8 @@ from skedema.frames import read_table
 from skedema.scans import VolumeReader
 from skedema.scans._remarks import told_once
 
+_OF_MANY = 16
+
 
 class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Describe each patient's scan by what an encoder makes of it, for any other estimator.
@@ -44,9 +47,11 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         transformer, such as `skedema.encoders.CNN`, keeps the random weights it begins with.
     volume : VolumeReader or None, default=None
         As in `AttentionMixerClassifier`.
-    n_components : int or None, default=None
+    n_components : int, "auto" or None, default=None
         The first so many principal components of the standardised features, both learned on the
         training patients; as many as there are where there are fewer. None: the features.
+        ``"auto"``: the features, unless there are more of them than training scans, then 16
+        components (chosen).
     memory : str, path, joblib.Memory or None, default=None
         As in `AttentionMixerClassifier`.
     device : str or torch.device, default="auto"
@@ -83,7 +88,7 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         image: str | int,
         encoder: Any = "mirrored_tokens",
         volume: VolumeReader | None = None,
-        n_components: int | None = None,
+        n_components: int | str | None = None,
         memory: Any = None,
         device: Any = "auto",
         n_jobs: int | None = None,
@@ -138,7 +143,8 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         volumes = self._volumes(scans)
         found = self._pooled(volumes, device)
         volumes.tell_odd()
-        self._components = None if self.n_components is None else self._components_of(found)
+        n_components = self._n_components(*found.shape)
+        self._components = None if n_components is None else _components_of(found, n_components)
         self._n_features_out = found.shape[1]
         if self._components is not None:
             self._n_features_out = self._components[-1].n_components_
@@ -182,14 +188,22 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         tokens = self._side.transform(self.encoder_, volumes, device)[volumes.rows]
         return np.asarray(tokens.astype(np.float64).mean(axis=1))
 
-    def _components_of(self, found: np.ndarray) -> Pipeline:
-        most = min(int(self.n_components or 0), *found.shape)
-        if most < 1:
-            raise ValueError(f"n_components must be at least 1 or None, got {self.n_components!r}.")
-        components = make_pipeline(StandardScaler(), PCA(most, svd_solver="full"))
-        return components.fit(found)
+    def _n_components(self, n_scans: int, n_features: int) -> int | None:
+        given = self.n_components
+        if given is None or given == "auto":
+            return _OF_MANY if given and n_features > n_scans else None
+        if not isinstance(given, Integral) or given < 1:
+            raise ValueError(f"n_components must be at least 1 or None or 'auto', got {given!r}.")
+        return int(given)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
+
+
+def _components_of(found: np.ndarray, n_components: int) -> Pipeline:
+    components = make_pipeline(
+        StandardScaler(), PCA(min(n_components, *found.shape), svd_solver="full")
+    )
+    return components.fit(found)

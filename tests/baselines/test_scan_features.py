@@ -3,6 +3,7 @@ from __future__ import annotations
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
@@ -45,6 +46,15 @@ def test_components_are_learned_on_training_patients_and_capped(make):
         clone(plain).fit(X[3:4], y[3:4])
     again = pickle.loads(pickle.dumps(found))
     assert_array_equal(again.transform(X), found.transform(X))
+
+
+@pytest.mark.parametrize(("n_features", "n_kept"), [(30, 30), (31, 16)])
+def test_components_are_made_by_themselves_where_features_outnumber_scans(n_features, n_kept):
+    scans = np.random.default_rng(0).normal(size=(30, n_features, 1, 1))
+    encoder = FunctionTransformer(lambda cells: np.array([np.ravel(cell) for cell in cells]))
+    X = pd.DataFrame({"scan": pd.Series(list(scans), dtype=object)})
+    features = ScanFeatures(image="scan", encoder=encoder, n_components="auto")
+    assert features.fit_transform(X).shape == (30, n_kept)
 
 
 @pytest.mark.parametrize("fine_tune", [False, "auto"])
