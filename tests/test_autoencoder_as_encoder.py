@@ -179,9 +179,9 @@ def test_search_over_its_parameters(cohort):
 
 
 @pytest.mark.slow
-def test_it_is_the_default_and_fits_a_small_table_as_it_is(cohort):
+def test_by_name_it_fits_a_small_table_as_it_is(cohort):
     X, y = cohort
-    fitted = AttentionMixerClassifier(image="scan", random_state=0).fit(X, y)
+    fitted = AttentionMixerClassifier(image="scan", encoder="vit_ae", random_state=0).fit(X, y)
     assert isinstance(fitted.encoder_, PooledEncoder)
     assert fitted.encoder_.autoencoder.patches.shape == (32, 32, 32)
     assert fitted.score(X, y) > 0.9
