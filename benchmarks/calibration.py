@@ -1,6 +1,6 @@
 """Are probabilities of some hundred patients to be trusted? Log loss and calibration slope.
 
-    python -m benchmarks.calibration [--draws 10] [--tables ...] [--quick]
+    python -m benchmarks.calibration [--draws 5] [--tables ...] [--quick]
 
 Patients are drawn to learn from, and all others of a table are predicted, again and again; every
 model gets the same draws. The tables that are real and public were named before anything was run
@@ -242,8 +242,8 @@ def report(name: str, draw_of: Callable[[int], Split], n_draws: int) -> list[lis
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--draws", type=int, default=10)
-    parser.add_argument("--tables", nargs="*", help="of those above; all if not given")
+    parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--tables", nargs="*", choices=list(tables(0)), help="all if not given")
     parser.add_argument("--quick", action="store_true", help="2 draws, to see that it runs")
     options = parser.parse_args()
     n_draws, n_tested = (2, 500) if options.quick else (options.draws, 4000)

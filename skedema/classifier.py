@@ -237,8 +237,8 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
     Members that leave out different parts watch everyone and learn from everyone; their mean is
     calmer than each of them. Over simulated draws of 160 to 400 patients with 14 or 30 variables,
     most of which told little, its log loss was at most 0.003 above that of a tuned logistic
-    regression in the mean, that of one network for 50 epochs 0.008 to 0.06; a fit takes about twice
-    as long. See ``docs/few-patients.md``.
+    regression in the mean, that of one network for 50 epochs 0.008 to 0.06; a fit takes 0.8 to 2
+    times as long. See ``docs/few-patients.md``.
 
     Each scan is read once and encoded once by the same weights, whatever calls `fit` and `predict`.
     Features are shared within a fitted model and, where the encoder is not trained, by every model
