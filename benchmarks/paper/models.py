@@ -92,7 +92,9 @@ def on_true_findings(findings: TrueFindings, X: Any, seed: int, plan: Plan) -> d
 def fusions(X: Any, seed: int, plan: Plan) -> dict[str, AttentionMixerClassifier]:
     """AttentionMixer and each other fusion."""
     mixer = attention_mixer(seed, plan)
-    others = {name: model for name, model in rivals(mixer, X).items() if name[:7] == "fusion,"}
+    others = {
+        name: model for name, model in rivals(mixer, X).items() if name.startswith("fusion, ")
+    }
     return {NAME: mixer, **others}
 
 

@@ -20,7 +20,7 @@ from skedema.scans.brain import brain_mask
 SEVERITIES, SEVERITIES_QUICK = (-1.0, 0.0, 1.0), (1.0,)
 #: Of so few exams each split is a small sample: several.
 SPLITS, SPLITS_QUICK = 3, 1
-EXAMS_QUICK = 24
+EXAMS_QUICK = 48
 COMPARED = (
     NAME,
     f"{NAME}, {WITH_DENSITY}",
