@@ -114,8 +114,8 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
         The model then leans less on single values. A hidden variable is shown as missing if no
         training patient lacks it, so that the model learns to do without; if some do, what their
         lack of it tells is not to be blurred, and a hidden one is shown as nothing. ``"auto"``: 0.3
-        from 100 training patients on. Fewer gain by it as well, but without it a patient of weight
-        2 is the same as two equal rows.
+        from 40 training patients on. Fewer would gain by it as well, but without it a patient of
+        weight 2 is the same as two equal rows.
     modality_dropout : float, default=0.0
         Probability with which, in each step of training, a patient's scan counts as missing, and
         independently all of the patient's clinical values. Only patients who have both lose one,
@@ -136,7 +136,7 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
     n_members : int or "auto", default="auto"
         Networks that are trained side by side and all asked: a probability is the mean of theirs.
         Of several, each leaves out a stratified part of the patients, who are watched by it, and
-        learned from by all others. ``"auto"``: 4 from 100 to 500 training patients, with at least
+        learned from by all others. ``"auto"``: 4 from 40 to 500 training patients, with at least
         ten in each class, where no encoder is trained; otherwise, and in `partial_fit`, 1. With an
         encoder that is trained it must be 1. A fit that goes on from the last keeps their number.
     early_stopping : bool or "auto", default="auto"

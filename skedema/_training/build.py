@@ -21,7 +21,7 @@ from skedema.modules.tokens import ClinicalTokens, ScanTokens
 from skedema.refiners import make_refiner
 
 # "auto": what training hides of its patients, and from how many patients on.
-_HIDDEN, _ENOUGH_TO_HIDE = 0.3, 100
+_HIDDEN, _ENOUGH_TO_HIDE = 0.3, 40
 
 
 def build_network(

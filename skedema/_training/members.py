@@ -18,7 +18,7 @@ from skedema._training.patients import Patients
 
 # "auto": members, and the numbers of patients and of those in each class from which on there are
 # several. More patients than the last can spare a part that watches a single network.
-_MEMBERS, _FROM, _IN_CLASS, _TO = 4, 100, 10, 500
+_MEMBERS, _FROM, _IN_CLASS, _TO = 4, 40, 10, 500
 # "auto" settings of training, without members and with them.
 _LR, _LR_OF_MEMBERS = 1e-3, 3e-3
 _EPOCHS, _EPOCHS_OF_MEMBERS = 50, 30
