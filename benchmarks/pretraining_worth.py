@@ -174,11 +174,11 @@ def main() -> None:
             rows[recipe].append(f"{auc:.3f}, {told(difference, variance)}")
             if name != "CT-ICH":
                 summed[recipe] += auc, difference, variance
-    n = max(1, len(options.seeds))
-    for recipe, (auc, difference, variance) in summed.items():
-        rows[recipe].append(f"{auc / n:.3f}, {told(difference / n, variance / n**2)}")
-    names.append("mean of the simulated")
-    rows["random weights"].append("")
+    if n := len(options.seeds):
+        names.append("mean of the simulated")
+        rows["random weights"].append("")
+        for recipe, (auc, difference, variance) in summed.items():
+            rows[recipe].append(f"{auc / n:.3f}, {told(difference / n, variance / n**2)}")
     print(f"| weights | {' | '.join(names)} |\n|{' --- |' * (len(names) + 1)}")
     for name, cells in rows.items():
         print(f"| {name} | {' | '.join(cells)} |")
