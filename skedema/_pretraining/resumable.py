@@ -106,11 +106,15 @@ def _is_optimizer(training: Training, state: Any) -> bool:
     parameters = [p for group in training.optimizer.param_groups for p in group["params"]]
     if not moments:
         return training.n_steps_done == 0
-    return set(moments) == set(range(len(parameters))) and all(
+    # Without a contrast no gradient reaches the predictor, and the optimizer knows nothing of it.
+    unused = training.module.predictor.parameters() if not training.params["contrast_weight"] else ()
+    idle = {id(parameter) for parameter in unused}
+    learned = {k for k, parameter in enumerate(parameters) if id(parameter) not in idle}
+    return learned <= set(moments) <= set(range(len(parameters))) and all(
         isinstance(moments[k], dict)
         and set(moments[k]) == {"step", "exp_avg", "exp_avg_sq"}
         and _tensor(moments[k]["exp_avg"], parameters[k])
         and _tensor(moments[k]["exp_avg_sq"], parameters[k])
         and _tensor(moments[k]["step"], torch.tensor(0.0))
-        for k in range(len(parameters))
+        for k in moments
     )

@@ -13,7 +13,10 @@ from skedema._pretraining.resumable import problem_of_state
 @pytest.fixture
 def begun(autoencoder, scans):
     """A run that was stopped within its second epoch, and one at its beginning."""
-    estimator = autoencoder()
+    return _begun(autoencoder(), scans)
+
+
+def _begun(estimator, scans):
     later = estimator._training(scans, goes_on=False, n_epochs=3)
     for rows in later.batches():
         later.step(rows)
@@ -27,6 +30,15 @@ def test_a_place_in_the_run_is_one_to_go_on_from(begun):
     assert problem_of_state(training, state) == ""
     training.restore(state)
     assert (training.epoch, training.batch) == (1, 1)
+
+
+def test_a_run_without_a_contrast_goes_on_though_no_gradient_reaches_its_predictor(
+    autoencoder, scans
+):
+    training, state = _begun(autoencoder(contrast_weight=0.0), scans)
+    assert problem_of_state(training, state) == ""
+    del state["optimizer"]["state"][0]
+    assert problem_of_state(training, state) == "its optimizer is not that of this network"
 
 
 def _first(tensors):
