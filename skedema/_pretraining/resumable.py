@@ -107,8 +107,8 @@ def _is_optimizer(training: Training, state: Any) -> bool:
     if not moments:
         return training.n_steps_done == 0
     # Without a contrast no gradient reaches the predictor, and the optimizer knows nothing of it.
-    unused = training.module.predictor.parameters() if not training.params["contrast_weight"] else ()
-    idle = {id(parameter) for parameter in unused}
+    contrast, predictor = training.params["contrast_weight"], training.module.predictor
+    idle = set() if contrast else {id(parameter) for parameter in predictor.parameters()}
     learned = {k for k, parameter in enumerate(parameters) if id(parameter) not in idle}
     return learned <= set(moments) <= set(range(len(parameters))) and all(
         isinstance(moments[k], dict)
