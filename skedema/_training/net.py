@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from sklearn.base import ClassifierMixin
 from skorch import NeuralNet
-from skorch.callbacks import EpochTimer, PassthroughScoring, PrintLog
+from skorch.callbacks import EarlyStopping, EpochTimer, PassthroughScoring, PrintLog
 from skorch.exceptions import SkorchException
 from skorch.helper import predefined_split
 from torch import Tensor
@@ -33,6 +33,22 @@ def _probabilities(logits: Tensor) -> Tensor:
 
 class _StoppedByCallback(Exception):
     """Training ends here because a callback says so."""
+
+
+class LossStopper(EarlyStopping):
+    """Stops by the loss of validation; plays no part in a training that has none."""
+
+    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        if net.train_split is not None:
+            super().on_train_begin(net, **kwargs)
+
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        if net.train_split is not None:
+            super().on_epoch_end(net, **kwargs)
+
+    def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        if net.train_split is not None:
+            super().on_train_end(net, **kwargs)
 
 
 class WeightedCrossEntropy(torch.nn.Module):
@@ -229,6 +245,8 @@ class FusionNet(ClassifierMixin, NeuralNet):
         recorded = self.history[-1] if len(self.history) else {}
         for _, callback in self.callbacks_:
             name = getattr(callback, "monitor", None)
+            if isinstance(callback, LossStopper):
+                continue
             if not isinstance(name, str) or name in recorded or name not in str(error):
                 continue
             remedy = (
