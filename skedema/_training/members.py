@@ -28,8 +28,9 @@ def count_members(n_members: int | str, codes: np.ndarray, n_classes: int, train
     """Decide how many members learn from patients of these class codes.
 
     An encoder that is `trained` with the network learns from everyone, so that nobody would be left
-    out: there is one member.
+    out: there is one member. Of a class with a single patient one member would learn nothing.
     """
+    counts = np.bincount(codes, minlength=n_classes)
     if n_members != "auto":
         if trained and n_members != 1:
             raise ValueError(
@@ -37,9 +38,13 @@ def count_members(n_members: int | str, codes: np.ndarray, n_classes: int, train
                 "which would learn from those whom a member leaves out. Use fine_tune=False, or "
                 "n_members=1."
             )
+        if n_members != 1 and (counts == 1).any():
+            raise ValueError(
+                f"n_members={n_members} needs two patients of each class, since a member leaves "
+                f"one out; the classes have {counts.tolist()}. Use n_members=1."
+            )
         return int(n_members)
-    in_class = np.bincount(codes, minlength=n_classes).min()
-    several = not trained and _FROM <= len(codes) <= _TO and in_class >= _IN_CLASS
+    several = not trained and _FROM <= len(codes) <= _TO and counts.min() >= _IN_CLASS
     return _MEMBERS if several else 1
 
 
