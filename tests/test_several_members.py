@@ -182,3 +182,18 @@ def test_a_fit_that_goes_on_stops_early_where_it_is_asked_to():
     clf.set_params(early_stopping=True, max_epochs=60, lr=3e-2).fit(X, Y)
     losses = clf.history_["valid_loss"]
     assert clf.n_iter_ == int(losses.argmin()) + 1 + 2 < 63
+
+
+def test_scorers_get_an_answer_for_a_class_without_weight():
+    def of_classes(name: str, **parameters: object) -> EpochScoring:
+        return EpochScoring("neg_log_loss", lower_is_better=False, name=name, **parameters)
+
+    y = np.where(X["v0"].fillna(0) > 0.5, 2, Y)
+    callbacks = [of_classes("left_out"), of_classes("learned", on_train=True)]
+    clf = classifier(max_epochs=1, class_weight={0: 1, 1: 1, 2: 0}, callbacks=callbacks).fit(X, y)
+    patients = clf._look_at(X)[1]
+    patients.target = torch.as_tensor(y)
+    asked = shared_out(patients, 4, clf._seed)[1].asked.numpy()
+    left_out = softmax(clf._outputs(X), axis=-1)[asked]
+    assert clf.net_.history[-1, "left_out"] == pytest.approx(-log_loss(y, left_out))
+    assert np.isfinite(clf.net_.history[-1, "learned"])

@@ -65,8 +65,8 @@ def epochs_at_most(max_epochs: int | str, n_members: int) -> int:
 def shared_out(patients: Patients, n_members: int, seed: int) -> tuple[Patients, Patients]:
     """Give those to learn from and those to watch, with a weight for each member.
 
-    Both are everyone: a patient has a weight above 0 to learn from for all members but one, and to
-    watch for that one. The parts have the same share of each class, as far as numbers allow.
+    Both are everyone: a patient is learned from by all members but one, and watched by that one;
+    only these are asked, and the others have a weight of 0. The parts have the same share of each class, as far as numbers allow.
     """
     rng = np.random.default_rng(seed)
     shuffled = rng.permutation(len(patients))
@@ -78,4 +78,7 @@ def shared_out(patients: Patients, n_members: int, seed: int) -> tuple[Patients,
     learned, watched = weight * ~left_out, weight * left_out
     tiny = torch.finfo(weight.dtype).tiny
     learned = learned / learned.mean(dim=0).clamp_min(tiny)
-    return replace(patients, weight=learned), replace(patients, weight=watched * n_members)
+    return (
+        replace(patients, weight=learned, asked=~left_out),
+        replace(patients, weight=watched * n_members, asked=left_out),
+    )

@@ -62,9 +62,9 @@ class WeightedCrossEntropy(torch.nn.Module):
         """Compute the loss, a scalar, of (B, C) and (B,), or of (B, M, C) and (B, M)."""
         n_weights = weight.numel()
         if weight.ndim == 2:
-            asked = weight > 0
-            target = target.unsqueeze(1).expand_as(weight)[asked]
-            logits, weight = logits[asked], weight[asked]
+            counts = weight > 0  # whoever was not asked has no weight, and no logits
+            target = target.unsqueeze(1).expand_as(weight)[counts]
+            logits, weight = logits[counts], weight[counts]
         return (weight * cross_entropy(logits, target, reduction="none")).sum() / n_weights
 
 
@@ -125,10 +125,8 @@ class FusionNet(ClassifierMixin, NeuralNet):
         return Loader(dataset, self.batch_size, self.seed, epoch=len(self.history))
 
     def infer(self, x: dict[str, Tensor], **fit_params: Any) -> Any:
-        """Run the network on a batch; weights are for the loss, and tell members who is theirs."""
+        """Run the network on a batch; weights are for the loss."""
         inputs = {name: value for name, value in x.items() if name != "weight"}
-        if x["weight"].ndim == 2:
-            inputs["asked"] = x["weight"] > 0
         return super().infer(inputs, **fit_params)
 
     def get_loss(self, y_pred: Tensor, y_true: Tensor, X: Any, training: bool = False) -> Tensor:

@@ -95,3 +95,4 @@ def test_a_member_without_anyone_to_learn_from_has_no_weights_that_are_not_finit
     weight[2] = 1
     learned, _ = shared_out(group(codes(4, 4), weight), 2, seed=0)
     assert learned.weight.isfinite().all()
+    assert_array_equal(learned.asked.sum(dim=1), np.ones(8))  # those without weight are asked, too
