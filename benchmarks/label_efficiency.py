@@ -7,7 +7,8 @@ patches of 8 voxels and is pre-trained on the scans of the others, without label
 their labels is used for a logistic regression on its mirrored tokens, whose components come from
 all scans that are not held out, and for training it further. "random" is the same network with the
 weights that its pre-training began with, voxels scaled in the same way. Simulated patients are of
-a seed that no setting was chosen on. ``ct_ich`` needs SKEDEMA_REAL_DATA (82 real exams, haemorrhage).
+a seed that no setting was chosen on. ``ct_ich`` needs SKEDEMA_REAL_DATA (82 real exams,
+haemorrhage).
 """
 
 import argparse

@@ -66,7 +66,8 @@ def shared_out(patients: Patients, n_members: int, seed: int) -> tuple[Patients,
     """Give those to learn from and those to watch, with a weight for each member.
 
     Both are everyone: a patient is learned from by all members but one, and watched by that one;
-    only these are asked, and the others have a weight of 0. The parts have the same share of each class, as far as numbers allow.
+    only these are asked, and the others have a weight of 0. The parts have the same share of each
+    class, as far as numbers allow.
     """
     rng = np.random.default_rng(seed)
     shuffled = rng.permutation(len(patients))
