@@ -129,8 +129,8 @@ def part_of(load: Callable[[], Any], draw: int) -> Split:
 
 
 def simulated(n: int, scans: bool, n_tested: int, draw: int) -> Split:
-    X, y, _ = drawn(n, SEED + draw)
-    X_tested, y_tested, _ = drawn(n_tested, TESTED_SEED)
+    X, y, _ = drawn(n, SEED + draw, interaction=0.0)
+    X_tested, y_tested, _ = drawn(n_tested, TESTED_SEED, interaction=0.0)
     tables = [
         table.assign(scan=mixtures(table["scan"], seed)) if scans else table.drop(columns="scan")
         for table, seed in ((X, SEED + draw), (X_tested, TESTED_SEED))
@@ -139,7 +139,7 @@ def simulated(n: int, scans: bool, n_tested: int, draw: int) -> Split:
 
 
 def mixtures(scans: pd.Series, seed: int) -> pd.Series:
-    """What a scan shows, mixed into 16 numbers, each with as much noise as it varies by itself."""
+    """What a scan shows, mixed into 16 numbers, each with noise of 1.5 times its own spread."""
     findings = as_rows(scans)
     mixing = np.random.default_rng(0).normal(size=(findings.shape[1], 16))
     mixed = findings @ mixing

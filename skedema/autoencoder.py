@@ -117,7 +117,8 @@ class ViTAutoencoder(FittedAutoencoder):
         How many of the training scans `fit` looks at when it is done, to tell on standard error
         what pre-training brought over the random weights that it began with; see Notes. ``"auto"``:
         at most 200, and so few that it takes about a tenth of the training's time. Fewer than 20
-        are too few for an answer, and 0 asks for none.
+        are too few for an answer, and 0 asks for none. A fit that goes on from weights that were
+        there (`warm_start`, `from_reference`) began with no random ones and has none, either.
     verbose : int, default=0
         Above 0, shows the time left on standard error.
 

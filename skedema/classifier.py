@@ -138,7 +138,8 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
         Of several, each leaves out a stratified part of the patients, who are watched by it, and
         learned from by all others. ``"auto"``: 4 from 40 to 500 training patients, with at least
         ten in each class, where no encoder is trained; otherwise, and in `partial_fit`, 1. With an
-        encoder that is trained it must be 1. A fit that goes on from the last keeps their number.
+        encoder that is trained it must be 1, and with a class of a single patient. A fit that goes
+        on from the last keeps their number.
     early_stopping : bool or "auto", default="auto"
         Whether to watch the loss on patients who are not learned from, stop when it no longer
         falls, and keep the best epoch. Several members watch those whom each leaves out, so that

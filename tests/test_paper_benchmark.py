@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
@@ -154,6 +155,18 @@ def test_every_side_of_the_ablation_differs_from_the_others(part, plan):
         if repr(value) != repr(mixer.get_params(deep=False)[name])
     }
     assert differing == {"encoder", "fine_tune"}
+
+
+def test_a_transformer_of_random_weights_learns_alike_in_all_its_layers(part, plan, monkeypatch):
+    ablation, models = part("ablation"), {}
+    patients = SimpleNamespace(frame=pd.DataFrame({"scan": ["a.nii"], "age": [60.0]}), target=[0])
+    monkeypatch.setattr(ablation, "cohort", lambda plan, seed: patients)
+    monkeypatch.setattr(ablation, "comparison_table", lambda done, name: "")
+    monkeypatch.setattr(ablation, "run", lambda name, models_of, *_: models.update(models_of(0)))
+    ablation.trained_table(plan)
+    name = "a vision transformer, trained on labels"
+    alone = models[f"scan alone, {name}"][-1]
+    assert models[name].layer_decay == alone.layer_decay == 1.0
 
 
 def test_the_rim_of_a_brain_is_taken_out_and_nothing_else(part, tmp_path):

@@ -7,7 +7,8 @@ import torch
 from numpy.testing import assert_allclose
 from sklearn.decomposition import PCA
 
-from benchmarks.pretraining_worth import OtherSide, components
+from benchmarks.pretraining_worth import OtherSide, components, untrained
+from skedema import ViTAutoencoder, VolumeReader
 from skedema.modules.autoencoder_sizes import SIZES
 
 
@@ -26,3 +27,16 @@ def test_components_are_those_of_the_training_part():
     expected = PCA(4).fit(rows[train]).transform(rows)
     found = components(rows @ rows.T, train, 4)
     assert_allclose(np.abs(found), np.abs(expected), rtol=1e-6, atol=1e-9)
+
+
+def test_the_untrained_network_is_where_training_began_and_scales_voxels_alike():
+    scans = [np.random.default_rng(k).normal(35, 8, (16, 16, 16)) for k in range(4)]
+    how = {"size": "tiny", "patch": 8, "volume": VolumeReader(shape=16), "random_state": 3}
+    trained, initial = (ViTAutoencoder(max_epochs=n, **how).fit(scans) for n in (1, 0))
+    network = untrained(trained)
+    scale = trained.module_.standardize.state_dict()
+    for name, value in network.module_.standardize.state_dict().items():
+        assert torch.equal(value, scale[name])
+    pairs = zip(network.module_.parameters(), initial.module_.parameters(), strict=True)
+    assert all(torch.equal(weight, other) for weight, other in pairs)
+    assert not np.array_equal(network.transform(scans), trained.transform(scans))

@@ -161,3 +161,39 @@ def test_a_fit_that_goes_on_keeps_its_members():
     several = classifier(n_members=2).partial_fit(X, Y, classes=[0, 1]).partial_fit(X[:1], Y[:1])
     assert len(several.net_.module_.members) == 2
     assert several.n_iter_ == 2
+
+
+@pytest.mark.parametrize("n", [50, 120, 520])
+def test_a_fit_that_goes_on_without_anyone_to_watch_is_not_stopped(n):
+    table, y = noisy(n, 1, 3)
+    by_default = classifier().fit(table, y)
+    assert "valid_loss" in by_default.history_
+    assert by_default.partial_fit(table, y).n_iter_ == 4
+    warm = classifier(warm_start=True, n_iter_no_change=1).fit(table, y)
+    n_before = warm.n_iter_
+    before = warm.predict_proba(table)
+    warm.set_params(early_stopping=False).fit(table, y)
+    assert warm.n_iter_ == n_before + 3
+    assert (warm.predict_proba(table) != before).any()
+
+
+def test_a_fit_that_goes_on_stops_early_where_it_is_asked_to():
+    clf = classifier(warm_start=True, early_stopping=False, n_iter_no_change=2).fit(X, Y)
+    clf.set_params(early_stopping=True, max_epochs=60, lr=3e-2).fit(X, Y)
+    losses = clf.history_["valid_loss"]
+    assert clf.n_iter_ == int(losses.argmin()) + 1 + 2 < 63
+
+
+def test_scorers_get_an_answer_for_a_class_without_weight():
+    def of_classes(name: str, **parameters: object) -> EpochScoring:
+        return EpochScoring("neg_log_loss", lower_is_better=False, name=name, **parameters)
+
+    y = np.where(X["v0"].fillna(0) > 0.5, 2, Y)
+    callbacks = [of_classes("left_out"), of_classes("learned", on_train=True)]
+    clf = classifier(max_epochs=1, class_weight={0: 1, 1: 1, 2: 0}, callbacks=callbacks).fit(X, y)
+    patients = clf._look_at(X)[1]
+    patients.target = torch.as_tensor(y)
+    asked = shared_out(patients, 4, clf._seed)[1].asked.numpy()
+    left_out = softmax(clf._outputs(X), axis=-1)[asked]
+    assert clf.net_.history[-1, "left_out"] == pytest.approx(-log_loss(y, left_out))
+    assert np.isfinite(clf.net_.history[-1, "learned"])

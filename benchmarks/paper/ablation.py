@@ -90,7 +90,11 @@ def trained_table(plan: Plan) -> str:
         taught = ViTAutoencoder(patch=PATCH, max_epochs=pretrained, random_state=0)
         models = {
             "a 3-D CNN, trained on labels": {**cnn, **through},
-            "a vision transformer, trained on labels": {"encoder": untrained, **through},
+            "a vision transformer, trained on labels": {
+                "encoder": untrained,
+                "layer_decay": 1.0,  # no layer knows anything yet that is to be kept
+                **through,
+            },
             "pre-trained on the training scans": {"encoder": MirroredTokens(taught)},
         }
         made: dict[str, Any] = {NAME: mixer}

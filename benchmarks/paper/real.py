@@ -71,8 +71,10 @@ def real_tables(plan: Plan) -> str:
     rimless = _copies(exams, _without_rim, "without-rim", plan)
     text.append(
         f"### Haemorrhage, without the brain's rim\n\nThe same exams; in the outer {RIM_MM:g} mm "
-        "of the brain mask each voxel has the brain's median, as all outside of it has: neither "
-        "the mask's outline, on which blood at the bone leaves its trace, nor that blood is seen."
+        "of the brain mask each voxel has the brain's median, as all outside of it has, so that "
+        "the tokens see neither the mask's outline, on which blood at the bone leaves its trace, "
+        "nor that blood. Density still does in part: the rim's volume is counted at the median. "
+        "The mask also goes on deciding how a head is scaled."
     )
     text.append(_table("without rim", rimless[["scan", "age", "sex"]], bleeding, COMPARED, plan))
     clean = exams[bleeding == 0].reset_index(drop=True)

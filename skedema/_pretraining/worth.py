@@ -72,13 +72,14 @@ def n_to_check(check: int | str, n_scans: int, n_epochs: int) -> int:
 
 
 def worth(training: Training) -> Worth | None:
-    """Compare the weights at the end of a training with those that it began with.
+    """Compare the weights at the end of a training with the random ones that it began with.
 
-    None where there are too few scans, or too few of heads. Nothing of the training changes.
+    None where it began with others, and where there are too few scans, or too few of heads. Nothing
+    of the training changes.
     """
     params, source, reader = training.params, training.source, training.start.reader
     n_scans = n_to_check(params["check"], len(source), training.n_epochs)
-    if not n_scans:
+    if not (n_scans and training.start.is_new):
         return None
     initial = new_module(params, reader, training.seed).eval()
     initial.standardize.load_state_dict(training.module.standardize.state_dict())

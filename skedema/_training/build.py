@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from skorch.callbacks import EarlyStopping
 from skorch.utils import noop
 from torch import nn
 
 from skedema._training.members import learning_rate
-from skedema._training.net import FusionNet
+from skedema._training.net import FusionNet, LossStopper
 from skedema._training.patients import Patients
 from skedema.fusion import make_fusion
 from skedema.modules.committee import Committee
@@ -127,14 +126,12 @@ def build_net(
     seed: int,
     batch_size: int,
     device: torch.device,
-    stopping: bool,
 ) -> FusionNet:
-    """Wrap the network into skorch's training loop; `stopping` watches the loss of validation."""
+    """Wrap the network into skorch's training loop, which watches the loss of validation."""
     watchers, verbose = list(parameters.callbacks or []), int(parameters.verbose)
-    if stopping:
-        sink = print if verbose else noop
-        stopper = EarlyStopping(patience=parameters.n_iter_no_change, load_best=True, sink=sink)
-        watchers.append(("early_stopping", stopper))
+    sink = print if verbose else noop
+    stopper = LossStopper(patience=parameters.n_iter_no_change, load_best=True, sink=sink)
+    watchers.append(stopper)  # without a name, which could be that of a user's
     return FusionNet(
         network,
         seed=seed,

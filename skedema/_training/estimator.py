@@ -123,8 +123,7 @@ class FusedEstimator(FittedModel):
                 else:
                     sizes = (target.n_outputs, n_members)
                     network = self._new_network(everyone, training.scans, encoder, *sizes)
-                    watches = watch is not None
-                    self.net_ = build_net(self, network, self._seed, batch_size, device, watches)
+                    self.net_ = build_net(self, network, self._seed, batch_size, device)
                 self.net_.train_epochs(learn, watch, n_epochs)
             if whole and not self.warm_start:
                 self.net_.forget_optimizer()

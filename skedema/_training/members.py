@@ -28,8 +28,9 @@ def count_members(n_members: int | str, codes: np.ndarray, n_classes: int, train
     """Decide how many members learn from patients of these class codes.
 
     An encoder that is `trained` with the network learns from everyone, so that nobody would be left
-    out: there is one member.
+    out: there is one member. Of a class with a single patient one member would learn nothing.
     """
+    counts = np.bincount(codes, minlength=n_classes)
     if n_members != "auto":
         if trained and n_members != 1:
             raise ValueError(
@@ -37,9 +38,13 @@ def count_members(n_members: int | str, codes: np.ndarray, n_classes: int, train
                 "which would learn from those whom a member leaves out. Use fine_tune=False, or "
                 "n_members=1."
             )
+        if n_members != 1 and (counts == 1).any():
+            raise ValueError(
+                f"n_members={n_members} needs two patients of each class, since a member leaves "
+                f"one out; the classes have {counts.tolist()}. Use n_members=1."
+            )
         return int(n_members)
-    in_class = np.bincount(codes, minlength=n_classes).min()
-    several = not trained and _FROM <= len(codes) <= _TO and in_class >= _IN_CLASS
+    several = not trained and _FROM <= len(codes) <= _TO and counts.min() >= _IN_CLASS
     return _MEMBERS if several else 1
 
 
@@ -60,8 +65,9 @@ def epochs_at_most(max_epochs: int | str, n_members: int) -> int:
 def shared_out(patients: Patients, n_members: int, seed: int) -> tuple[Patients, Patients]:
     """Give those to learn from and those to watch, with a weight for each member.
 
-    Both are everyone: a patient has a weight above 0 to learn from for all members but one, and to
-    watch for that one. The parts have the same share of each class, as far as numbers allow.
+    Both are everyone: a patient is learned from by all members but one, and watched by that one;
+    only these are asked, and the others have a weight of 0. The parts have the same share of each
+    class, as far as numbers allow.
     """
     rng = np.random.default_rng(seed)
     shuffled = rng.permutation(len(patients))
@@ -73,4 +79,7 @@ def shared_out(patients: Patients, n_members: int, seed: int) -> tuple[Patients,
     learned, watched = weight * ~left_out, weight * left_out
     tiny = torch.finfo(weight.dtype).tiny
     learned = learned / learned.mean(dim=0).clamp_min(tiny)
-    return replace(patients, weight=learned), replace(patients, weight=watched * n_members)
+    return (
+        replace(patients, weight=learned, asked=~left_out),
+        replace(patients, weight=watched * n_members, asked=left_out),
+    )

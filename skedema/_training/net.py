@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from sklearn.base import ClassifierMixin
 from skorch import NeuralNet
-from skorch.callbacks import EpochTimer, PassthroughScoring, PrintLog
+from skorch.callbacks import EarlyStopping, EpochTimer, PassthroughScoring, PrintLog
 from skorch.exceptions import SkorchException
 from skorch.helper import predefined_split
 from torch import Tensor
@@ -35,6 +35,22 @@ class _StoppedByCallback(Exception):
     """Training ends here because a callback says so."""
 
 
+class LossStopper(EarlyStopping):
+    """Stops by the loss of validation; plays no part in a training that has none."""
+
+    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        if net.train_split is not None:
+            super().on_train_begin(net, **kwargs)
+
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        if net.train_split is not None:
+            super().on_epoch_end(net, **kwargs)
+
+    def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        if net.train_split is not None:
+            super().on_train_end(net, **kwargs)
+
+
 class WeightedCrossEntropy(torch.nn.Module):
     """Cross-entropy of each patient times its weight, averaged over the batch.
 
@@ -46,9 +62,9 @@ class WeightedCrossEntropy(torch.nn.Module):
         """Compute the loss, a scalar, of (B, C) and (B,), or of (B, M, C) and (B, M)."""
         n_weights = weight.numel()
         if weight.ndim == 2:
-            asked = weight > 0
-            target = target.unsqueeze(1).expand_as(weight)[asked]
-            logits, weight = logits[asked], weight[asked]
+            counts = weight > 0  # whoever was not asked has no weight, and no logits
+            target = target.unsqueeze(1).expand_as(weight)[counts]
+            logits, weight = logits[counts], weight[counts]
         return (weight * cross_entropy(logits, target, reduction="none")).sum() / n_weights
 
 
@@ -109,10 +125,8 @@ class FusionNet(ClassifierMixin, NeuralNet):
         return Loader(dataset, self.batch_size, self.seed, epoch=len(self.history))
 
     def infer(self, x: dict[str, Tensor], **fit_params: Any) -> Any:
-        """Run the network on a batch; weights are for the loss, and tell members who is theirs."""
+        """Run the network on a batch; weights are for the loss."""
         inputs = {name: value for name, value in x.items() if name != "weight"}
-        if x["weight"].ndim == 2:
-            inputs["asked"] = x["weight"] > 0
         return super().infer(inputs, **fit_params)
 
     def get_loss(self, y_pred: Tensor, y_true: Tensor, X: Any, training: bool = False) -> Tensor:
@@ -229,6 +243,8 @@ class FusionNet(ClassifierMixin, NeuralNet):
         recorded = self.history[-1] if len(self.history) else {}
         for _, callback in self.callbacks_:
             name = getattr(callback, "monitor", None)
+            if isinstance(callback, LossStopper):
+                continue
             if not isinstance(name, str) or name in recorded or name not in str(error):
                 continue
             remedy = (

@@ -45,7 +45,9 @@ class Patients(Dataset[Batch]):
     target : array of shape (n,), default=None
         What is to be learned; zeros if not given.
     weight : array of shape (n,), default=None
-        Weights of the loss; ones if not given.
+        Weights of the loss; ones if not given. Where there are members, of shape (n, M).
+    asked : Tensor of bool of shape (n, M), default=None
+        Which members answer; all if not given. The others have no weight.
     """
 
     clinical: Any = field(kw_only=False)
@@ -58,6 +60,7 @@ class Patients(Dataset[Batch]):
     mirror: bool = False
     target: Any = None
     weight: Any = None
+    asked: Tensor | None = None
 
     def __post_init__(self) -> None:
         n = len(self.clinical)
@@ -87,14 +90,16 @@ class Patients(Dataset[Batch]):
     def take(self, rows: Tensor, turned: Tensor | None = None) -> Batch:
         """Collect a batch; scans of `turned` are taken mirrored, which needs two views.
 
-        Its inputs are ``clinical``, ``present``, ``weight`` and, where there are scans,
-        ``features`` or ``volume``.
+        Its inputs are ``clinical``, ``present``, ``weight``, where there are scans ``features`` or
+        ``volume``, and where not all members are asked ``asked``.
         """
         inputs = {
             "clinical": self.clinical[rows],
             "present": self.present[rows],
             "weight": self.weight[rows],
         }
+        if self.asked is not None:
+            inputs["asked"] = self.asked[rows]
         if self.features is not None:
             features = self.features[rows]
             if turned is not None and self.mirrored is not None:

@@ -66,11 +66,15 @@ def test_the_seed_decides_also_of_a_run_that_goes_on(autoencoder, tmp_path):
     assert autoencoder(check=24, random_state=1).fit(SCANS).check_ != one
 
 
-def test_a_run_that_goes_on_from_another_is_compared_with_where_that_began(autoencoder):
-    two = autoencoder(check=24, max_epochs=1, warm_start=True).fit(SCANS)
-    first = two.check_
-    second = two.fit(SCANS).check_
-    assert first.auc_random == pytest.approx(second.auc_random)
+def test_a_run_that_began_with_the_weights_of_another_is_not_compared_with_random_ones(
+    autoencoder, capsys
+):
+    fitted = autoencoder(check=24, max_epochs=1, warm_start=True).fit(SCANS)
+    assert fitted.check_ is not None
+    capsys.readouterr()
+    assert fitted.fit(SCANS).check_ is None
+    assert fitted.set_params(dim=32).fit(SCANS).check_ is None
+    assert capsys.readouterr().err == ""
 
 
 def test_rows_of_numbers_are_checked_as_the_scans_they_are(autoencoder):

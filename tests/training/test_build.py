@@ -55,9 +55,18 @@ def test_what_does_not_fit_together_is_refused():
 
 
 def test_only_who_watches_stops_early():
-    network = build(patients())
-    for stopping in (True, False):
-        classifier = AttentionMixerClassifier(n_iter_no_change=4)
-        net = build_net(classifier, network, 0, 5, torch.device("cpu"), stopping).initialize()
-        found = dict(net.callbacks_).get("early_stopping")
-        assert (found is not None and found.patience == 4) is stopping
+    classifier = AttentionMixerClassifier(n_iter_no_change=4, lr=1e-9)
+    learn = patients()
+    for watch in (learn, None):
+        net = build_net(classifier, build(learn), 0, 5, torch.device("cpu"))
+        net.train_epochs(learn, None, 2)
+        assert len(net.history) == 2
+        net.train_epochs(learn, watch, 20)
+        assert (len(net.history) < 22) is (watch is not None)
+        n_before = len(net.history)
+        before = [weight.clone() for weight in net.module_.parameters()]
+        net.set_further(lr=1e-2, weight_decay=0.0, batch_size=5)
+        net.train_epochs(learn, None, 6)  # and nothing is restored at its end
+        assert len(net.history) == n_before + 6
+        after = list(net.module_.parameters())
+        assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))

@@ -46,6 +46,15 @@ def test_members_do_not_share_an_encoder_that_is_trained():
         count_members(2, codes(9, 9), 2, trained=True)
 
 
+def test_a_class_of_one_patient_would_be_unknown_to_the_member_that_leaves_it_out():
+    with pytest.raises(ValueError, match=r"n_members=4 .* have \[59, 1\]. Use n_members=1"):
+        count_members(4, codes(59, 1), 2, trained=False)
+    assert count_members(1, codes(59, 1), 2, trained=False) == 1
+    assert count_members(4, codes(58, 2), 2, trained=False) == 4
+    learned, _ = shared_out(group(codes(58, 2)), 4, seed=0)
+    assert (learned.weight[-2:] > 0).any(dim=0).all()
+
+
 def test_what_auto_comes_to():
     assert (learning_rate("auto", 1), learning_rate("auto", 4)) == (1e-3, 3e-3)
     assert (epochs_at_most("auto", 1), epochs_at_most("auto", 4)) == (50, 30)
@@ -86,3 +95,4 @@ def test_a_member_without_anyone_to_learn_from_has_no_weights_that_are_not_finit
     weight[2] = 1
     learned, _ = shared_out(group(codes(4, 4), weight), 2, seed=0)
     assert learned.weight.isfinite().all()
+    assert_array_equal(learned.asked.sum(dim=1), np.ones(8))  # those without weight are asked, too
