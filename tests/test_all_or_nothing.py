@@ -19,7 +19,7 @@ import skedema
 from skedema import AttentionMixerClassifier, ClinicalTokenizer, ViTAutoencoder, VolumeReader
 from skedema.autoencoder import ViewAugmentation
 from skedema.baselines import ClinicalValues, MeanImputed, OnlyScan, ScanFeatures, WithoutScan
-from skedema.encoders import CNN, Density, EncoderUnion
+from skedema.encoders import CNN, Density, EncoderUnion, MirroredTokens
 from skedema.search import StudySearchCV
 
 N = 8
@@ -135,6 +135,16 @@ CASES = {
         (VOLUMES,),
         lambda e: e.get_feature_names_out(),
         {"parameter": lambda e: e.set_params(rim=-1.0).fit(VOLUMES)},
+    ),
+    "mirrored tokens": Case(
+        lambda: MirroredTokens(CNN(width=4), volume=reader(), n_components=2),
+        (VOLUMES,),
+        lambda e: e.transform(VOLUMES),
+        {
+            "no such file": lambda e: e.fit(["not/there.nii"]),
+            "no regions": lambda e: e.set_params(encoder=Density()).fit(VOLUMES),
+            "parameter": lambda e: e.set_params(n_components=0).fit(VOLUMES),
+        },
     ),
     "search": Case(
         lambda: StudySearchCV(

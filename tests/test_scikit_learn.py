@@ -97,6 +97,9 @@ def classifier(**parameters: object) -> AttentionMixerClassifier:
         "max_epochs": 8,
         "lr": 1e-2,
         "weight_decay": 1.0,  # probabilities that are not driven to 0 and 1
+        # One network from which nothing is hidden, whose weights equal repeated rows.
+        "n_members": 1,
+        "input_dropout": 0.0,
         "random_state": 0,
     }
     return AttentionMixerClassifier(**(defaults | parameters))
