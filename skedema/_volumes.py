@@ -18,6 +18,7 @@ from skedema.scans import ScanError
 from skedema.scans._content import by_content
 from skedema.scans._remarks import Told, tell
 from skedema.scans.cache import About, reading, volumes
+from skedema.scans.files import scan_name
 
 _GROUP = 4  # scans a process that are read ahead: enough to keep it busy
 
@@ -138,9 +139,9 @@ class Volumes:
 
     def tell_odd(self, about: dict[int, About] | None = None, but: Collection[int] = ()) -> None:
         """Tell of scans that are no HU, or whose brain mask or pose was not to be trusted."""
-        about = self.about() if about is None else about
+        about, cells = self.about() if about is None else about, self.scans.cells
         told = [
-            Told(self.scans.table.rows(np.array([row])), self.scans.name(row), remark)
+            Told(self.scans.table.rows(np.array([row])), repr(scan_name(cells[row])), remark)
             for row, found in about.items()
             for remark in found.remarks
             if row not in but

@@ -5,7 +5,10 @@ Parameters and the labels are a subclass's; the network's loss and the split are
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from contextlib import nullcontext
+from itertools import accumulate
 from typing import Any, Self
 
 import numpy as np
@@ -35,13 +38,14 @@ from skedema.scans._remarks import told_once
 
 # "auto": patients a batch where rows are a few numbers, and where volumes go through an encoder.
 _ROWS_A_BATCH, _VOLUMES_A_BATCH = 200, 16
-# How to give an object in place of a name or of the default, for set_params.
-_REMEDY = {
-    "encoder": "skedema.encoders.CNN()",
-    "fusion": "skedema.fusion.CrossAttention()",
-    "refiner": "skedema.refiners.Mixer()",
-    "volume": "skedema.VolumeReader()",
-    "metadata": "skedema.ClinicalTokenizer()",
+# What set_params cannot reach into while there is a name or a default: what makes an object of a
+# name, and what to give where there is none.
+_EXCHANGED: dict[str, tuple[Callable[[Any], Any] | None, str]] = {
+    "encoder": (make_encoder, "skedema.encoders.CNN()"),
+    "fusion": (make_fusion, "skedema.fusion.CrossAttention()"),
+    "refiner": (make_refiner, "skedema.refiners.Mixer()"),
+    "volume": (None, "skedema.VolumeReader()"),
+    "metadata": (None, "skedema.ClinicalTokenizer()"),
 }
 
 
@@ -228,9 +232,9 @@ class FusedEstimator(FittedModel):
         for name in params:
             outer, _, inner = name.partition("__")
             holder = params.get(outer, getattr(self, outer, None))
-            if inner and outer in _REMEDY and (holder is None or isinstance(holder, str | list)):
+            if inner and outer in _EXCHANGED and (holder is None or isinstance(holder, str | list)):
                 of_list = isinstance(holder, list)
-                remedy = "skedema.encoders.make_encoder([...])" if of_list else _REMEDY[outer]
+                remedy = _remedy(outer, holder)
                 raise ValueError(
                     f"{name} cannot be set while {outer}={holder!r}: a "
                     f"{'list' if of_list else 'name'} has no parameters. "
@@ -256,3 +260,19 @@ class FusedEstimator(FittedModel):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
+
+
+def _remedy(parameter: str, given: Any) -> str:
+    """Write the object that a parameter can be given in place of a name, a list or None."""
+    make, otherwise = _EXCHANGED[parameter]
+    if isinstance(given, list):
+        return "skedema.encoders.make_encoder([...])"
+    if make is None or not isinstance(given, str):
+        return otherwise
+    made = make(given)
+    kind = type(made)
+    within = accumulate(kind.__module__.split("."), "{}.{}".format)
+    known = (
+        place for place in within if getattr(sys.modules.get(place), kind.__name__, None) is kind
+    )
+    return f"{next(known, kind.__module__)}.{made!r}"

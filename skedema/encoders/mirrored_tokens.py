@@ -27,6 +27,7 @@ from skedema.encoders._regions import MOST, regions_of
 from skedema.encoders._token_network import token_network
 from skedema.modules.mirror import SideTokens
 from skedema.scans import VolumeReader
+from skedema.scans._remarks import told_once
 
 #: What the sides come to: the name of each kind of number, and which part of `SideTokens` it is.
 _KINDS: dict[str, dict[str, int]] = {
@@ -176,6 +177,7 @@ class MirroredTokens(TransformerMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
+    @told_once()
     @own_torch_state()
     @all_or_nothing
     def fit(self, X: Any, y: object = None) -> Self:

@@ -93,13 +93,31 @@ def tell(told: Iterable[Told], n_scans: int) -> None:
 
     One warning for all of them: counted by kind, with rows and names, and the text of the first.
     """
-    told = list(dict.fromkeys(told))
+    told = _distinct(told)
     outer = _gathering.get()
     if outer is not None:
         outer += told
         outer.n_scans = max(outer.n_scans, n_scans)
     elif told:
         _told.tell(_message(told, n_scans))
+
+
+def _distinct(told: Iterable[Told]) -> list[Told]:
+    """Keep what is told twice once, also where one who tells knows the index of the row."""
+    told = list(told)
+    fullest: dict[tuple[str, str], str] = {}
+    for row, name, _ in told:
+        scan = _without_index(row), name
+        fullest[scan] = max(fullest.get(scan, ""), row, key=len)
+    return list(
+        dict.fromkeys(
+            each._replace(row=fullest[_without_index(each.row), each.name]) for each in told
+        )
+    )
+
+
+def _without_index(row: str) -> str:
+    return row.partition(" (index ")[0]
 
 
 def note(name: str, text: str) -> None:

@@ -224,3 +224,10 @@ def test_mirrored_views_of_tokens_apart_are_the_tokens_of_mirrored_volumes():
         there = tokens.module_(mirrored(volume)).numpy()
     expected = np.array([tokens._derive(each) for each in there])
     assert_allclose(tokens.transform_mirrored(scans), expected, atol=1e-4)
+
+
+def test_fit_tells_of_odd_scans_once_also_where_it_pre_trains():
+    reader = VolumeReader(template="head", shape=READER.shape)
+    with pytest.warns(UserWarning, match=r"^4 of 4 scans are read .*no geometry") as told:
+        make(TINY_AUTOENCODER, volume=reader).fit(heads(4))
+    assert len(told) == 1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 
 from skedema import VolumeReader
-from skedema.encoders import CNN, Density, EncoderUnion, make_encoder
+from skedema.encoders import CNN, Density, EncoderUnion, MirroredTokens, ViT, make_encoder
 from skedema.scans._remarks import Remark, Told, tell
 
 SCANS = [np.random.default_rng(k).normal(40, 9, (4, 4, 4)) for k in range(3)]
@@ -159,3 +160,34 @@ def test_a_union_takes_names_and_transformers(encoders):
         EncoderUnion(encoders).fit(SCANS)
     with pytest.raises(TypeError, match=r"The part 'few' must be a transformer .* got 'density'"):
         EncoderUnion([("few", "density")]).fit(SCANS)
+
+
+@pytest.mark.parametrize("long", ["", "x" * 90])
+@pytest.mark.parametrize("kind", [str, Path])
+def test_an_odd_scan_is_counted_once_whichever_parts_tell_of_it(tmp_path, kind, long):
+    reader = VolumeReader(template="head", shape=8)
+    paths = [tmp_path / f"{long}{k}.npy" for k in range(2)]
+    for path, scan in zip(paths, SCANS[:2], strict=True):
+        np.save(path, scan)  # without geometry
+    X = pd.Series([kind(path) for path in paths], index=["patient-0001", "patient-0002"])
+    tokens = MirroredTokens(ViT(dim=12, depth=1, n_heads=2, patch=4), volume=reader)
+    union = EncoderUnion([("plain", Flat(reader)), ("tokens", tokens)])
+    for call in (union.fit, union.transform, union.transform_mirrored):
+        with pytest.warns(UserWarning, match=r"^2 of 2 scans are read .*no geometry") as told:
+            call(X)
+        assert len(told) == 1
+        assert f"row 1 (index 'patient-0002') '{paths[1]}')" in str(told[0].message)
+
+
+class Flat(TransformerMixin, BaseEstimator):
+    def __init__(self, reader):
+        self.reader = reader
+
+    def fit(self, X, y=None):
+        self.transform(X)
+        return self
+
+    def transform(self, X):
+        return self.reader.transform(X).reshape(len(X), -1)[:, :2]
+
+    transform_mirrored = transform

@@ -138,3 +138,10 @@ def test_what_a_cache_does_not_know_it_reads(scans):
     cache.clear()
     assert len(cache.about(READER, scans[1]).remarks) == 1
     assert cache.n_reads == 2
+
+
+def test_a_scan_that_is_told_of_with_its_index_and_without_is_one():
+    odd = Remark("intensity", "odd")
+    told = [Told("row 0", "'a'", odd), Told("row 0 (index 'P1')", "'a'", odd)]
+    (message,) = raised(tell, [*told, Told("row 1", "'a'", odd)], 2)
+    assert message.startswith("2 of 2 scans are not in HU (row 0 (index 'P1') 'a', row 1 'a'). ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 from sklearn.frozen import FrozenEstimator
 from skorch.callbacks import Callback
 
+import skedema
 import skedema._scan_column as scan_column
 import skedema.scans.cache as scans_cache
 from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader
@@ -102,3 +104,31 @@ def test_a_prediction_asks_once_what_each_scan_is(cohort, monkeypatch):
         monkeypatch.setattr(module, "scan_key", lambda cell: asked.append(cell) or scan_key(cell))
     clf.predict(X)
     assert asked == list(X["scan"])
+
+
+@pytest.mark.parametrize(
+    ("parameter", "name", "inner", "expected"),
+    [
+        ("encoder", "mirrored_tokens", "n_components", "skedema.encoders.MirroredTokens()"),
+        ("encoder", "vit_ae", "patch", "skedema.ViTAutoencoder()"),
+        ("encoder", "density", "rim", "skedema.encoders.Density()"),
+        (
+            "encoder",
+            "monai:DenseNet121",
+            "dim",
+            "skedema.encoders.MonaiEncoder(name='DenseNet121')",
+        ),
+        ("fusion", "film", None, "skedema.fusion.FiLM()"),
+        ("fusion", "perceiver", "n_latents", "skedema.fusion.Perceiver()"),
+        ("refiner", "mixer", "expansion", "skedema.refiners.Mixer()"),
+    ],
+)
+def test_in_place_of_a_name_its_own_object_is_named(parameter, name, inner, expected):
+    clf = AttentionMixerClassifier(image="scan", **{parameter: name})
+    nested = {f"{parameter}__{inner or 'any'}": 4}
+    with pytest.raises(ValueError, match=re.escape(f"such as {parameter}={expected}.")) as told:
+        clf.set_params(**nested)
+    remedy = str(told.value).rpartition(f"such as {parameter}=")[2].removesuffix(".")
+    clf.set_params(**{parameter: eval(remedy, {"skedema": skedema})})
+    if inner is not None:
+        assert clf.set_params(**nested).get_params()[f"{parameter}__{inner}"] == 4

@@ -8,12 +8,14 @@ from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import make_pipeline
 
 from skedema import ViTAutoencoder, VolumeReader
+from skedema._caching.identity import module_identity
 from skedema._features import features
 from skedema._scan_column import take_scans
 from skedema._training.image_side import ImageSide, can_be_trained, is_trained
-from skedema.encoders import CNN
+from skedema.encoders import CNN, MirroredTokens
 from skedema.frames import read_table
 from skedema.scans.cache import volumes as kept_volumes
 
@@ -153,3 +155,35 @@ def test_a_module_that_is_trained_further_needs_a_reader(scans):
     image = side(Networked())
     with pytest.raises(TypeError, match=r"Networked needs an attribute volume_"):
         image.fit(image.volumes(scans, None, None), np.zeros(4), seed=0)
+
+
+class Around(Lengths):
+    """Seeds what is in it by itself."""
+
+    def __init__(self, inner=None, random_state=None):
+        self.inner = inner
+        self.random_state = random_state
+
+    def transform(self, X):
+        return np.array([[np.mean(each)] for each in X])
+
+
+@pytest.mark.parametrize(("own", "expected"), [(0, None), (None, 7)])
+def test_a_seed_that_is_set_decides_for_what_is_below_it(scans, own, expected):
+    image = side(make_pipeline(Around(Around(Lengths()), own), "passthrough"))
+    encoder = image.fit(image.volumes(scans, None, None), np.zeros(4), seed=7)
+    seeds = [v for k, v in encoder.get_params().items() if k.endswith("inner__random_state")]
+    assert seeds == [expected, expected]
+
+
+def test_fixed_weights_are_the_same_in_every_fold_of_a_model_without_a_seed(scans):
+    tokens = MirroredTokens(ViTAutoencoder(size="tiny", patch=4, depth=1, max_epochs=0))
+    modules = []
+    for seed in (1, 2):
+        image = side(tokens)
+        encoder = image.fit(image.volumes(scans, None, None), np.zeros(4), seed=seed)
+        modules.append(encoder.module_)
+        before = features.n_encoded
+        image.transform(encoder, image.volumes(scans, None, None), CPU)
+        assert features.n_encoded == before
+    assert module_identity(modules[0]) == module_identity(modules[1])
