@@ -25,7 +25,8 @@ from skedema.scans import VolumeReader
 from skedema.scans._content import kept_as
 from skedema.scans.cache import reading
 
-#: Bytes of features that are kept: 256 MiB, those of 700,000 scans at 96 numbers each.
+#: Bytes of features that are kept: 256 MiB. These are 700,000 scans at 96 numbers each, or 1,386
+#: at the 48,384 numbers of all the default encoder's tokens.
 DEFAULT_MAX_BYTES = 2**28
 
 # Features on disk outlive the code that made them: raise this when an encoder gives other numbers.
@@ -207,6 +208,16 @@ class FeatureCache:
                     found |= self._encoded(encoder, volumes, missing, keep)
         return [found[key] for key in keys]
 
+    def keep(
+        self, encoder: FittedEncoder, volumes: Volumes, views: Sequence[View], made: Sequence[Any]
+    ) -> None:
+        """Keep features that were made elsewhere of what the encoder makes them of."""
+        recipe = encoder.recipe()
+        if recipe is not None:
+            for view, feature in zip(views, made, strict=True):
+                key = volumes.keys[view.row], _recipe_of(view, recipe)
+                self._put(key, view, feature, volumes)
+
     def clear(self) -> None:
         """Forget all features; `n_encoded` stays."""
         self._kept.clear()
@@ -226,10 +237,13 @@ class FeatureCache:
             for (key, view), feature in zip(missing.items(), shown, strict=True):
                 self.n_encoded += counts
                 found[key] = feature
-                # A file that was written anew meanwhile is not what the key tells.
-                if volumes.scans.key(view.row) == key[0]:
-                    self._kept.put(key, feature, volumes.memory)
+                self._put(key, view, feature, volumes)
         return found
+
+    def _put(self, key: Any, view: View, feature: np.ndarray, volumes: Volumes) -> None:
+        # A file that was written anew meanwhile is not what the key tells.
+        if volumes.scans.key(view.row) == key[0]:
+            self._kept.put(key, feature, volumes.memory)
 
     def _lock_of(self, recipe: str) -> Any:
         with self._choosing:  # re-entrant: an encoder may be made of another with its recipe

@@ -378,5 +378,5 @@ class ViTAutoencoder(FittedAutoencoder):
 
 
 def vit_ae() -> ViTAutoencoder:
-    """Make the encoder that ``encoder="vit_ae"`` names, the classifier's default."""
+    """Make the encoder that ``encoder="vit_ae"`` names."""
     return ViTAutoencoder()

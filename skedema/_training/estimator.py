@@ -165,7 +165,9 @@ class FusedEstimator(FittedModel):
         columns.refuse_no_scan(cohort.scans)
         self._image = image
         if image is not None:
-            encoder = image.fit(self._volumes(cohort.scans), labels, seed=self._seed)
+            encoder = image.fit(
+                self._volumes(cohort.scans), labels, seed=self._seed, device=self.device
+            )
         self._encoder = None if image is None or image.trained else encoder
         self._usual = None
         return encoder

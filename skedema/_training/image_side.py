@@ -119,12 +119,12 @@ class ImageSide:
             n_jobs = self.given.n_jobs if n_jobs is None else n_jobs
         return Volumes(scans, self.reader, memory_folder(memory), n_jobs, int(verbose))
 
-    def fit(self, volumes: Volumes, y: np.ndarray, *, seed: int) -> Any:
+    def fit(self, volumes: Volumes, y: np.ndarray, *, seed: int, device: Any = "auto") -> Any:
         """Give the encoder: a new module, or a transformer fitted on training patients' scans."""
         if not is_transformer(self.given):
             return self._built(seed)
         with self._heard(volumes):
-            encoder = clone(self.given) if self.frozen else self._fitted(volumes, y, seed)
+            encoder = clone(self.given) if self.frozen else self._fitted(volumes, y, seed, device)
             reader = getattr(encoder, "volume_", None)
             self.reader = reader if isinstance(reader, VolumeReader) else None
         if self.trained and self.reader is None:
@@ -182,10 +182,11 @@ class ImageSide:
         self.shape = probe(module, self.reader.n_channels, self.reader.settings().shape)
         return module
 
-    def _fitted(self, volumes: Volumes, y: np.ndarray, seed: int) -> Any:
+    def _fitted(self, volumes: Volumes, y: np.ndarray, seed: int, device: Any) -> Any:
         """Fit the transformer, which is handed what it leaves open."""
         transformer = clone(self.given)
         context = {
+            "device": device,
             "memory": memory_for_others(volumes.memory),
             "n_jobs": volumes.n_jobs,
             "volume": self.volume,

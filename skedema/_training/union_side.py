@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted
 
 from skedema._training.image_side import ImageSide
 from skedema._volumes import Volumes
@@ -39,6 +40,7 @@ class UnionSide(ImageSide):
     ) -> None:
         super().__init__(encoder, fine_tune, volume, dtype)
         if self.frozen:
+            check_is_fitted(self.given.estimator)
             parts = [(name, FrozenEstimator(part)) for name, part in self.given.encoders_]
         else:
             parts = self.given._parts()
@@ -50,10 +52,10 @@ class UnionSide(ImageSide):
                 side.mirrors(mirror)  # names the part that cannot
         return super().mirrors(mirror)
 
-    def fit(self, volumes: Volumes, y: np.ndarray, *, seed: int) -> Any:
+    def fit(self, volumes: Volumes, y: np.ndarray, *, seed: int, device: Any = "auto") -> Any:
         with self._heard(volumes):
             parts = [
-                (name, side.fit(_for(side, volumes), y, seed=seed))
+                (name, side.fit(_for(side, volumes), y, seed=seed, device=device))
                 for name, side in self.sides.items()
             ]
             if self.frozen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from sklearn.base import clone
@@ -44,11 +45,20 @@ def reader_of(classifier: AttentionMixerClassifier) -> VolumeReader | None:
     if isinstance(encoder, EncoderUnion) and not frozen:  # by the first part that tells
         parts = (changed(classifier, encoder=part) for _, part in encoder.encoders)
         return next((reader for reader in map(reader_of, parts) if reader is not None), None)
-    fitted = getattr(encoder, "volume_", None) if frozen else None
-    for reader in (fitted, getattr(encoder, "volume", None), classifier.volume):
+    for reader in (*_own_readers(classifier.encoder), classifier.volume):
         if isinstance(reader, VolumeReader):
             copied: VolumeReader = clone(reader)
             return copied
     if isinstance(encoder, ViTAutoencoder):  # it has a grid of its own for each size
         return first_reader(encoder.get_params(deep=False))
     return VolumeReader(template="head") if isinstance(encoder, MirroredTokens) else None
+
+
+def _own_readers(given: Any) -> Iterator[Any]:
+    """Give what an encoder tells of how it reads, what counts most first; None where it is open."""
+    encoder = thawed(given)
+    if isinstance(make_encoder(given), FrozenEstimator):
+        yield getattr(encoder, "volume_", None)
+    elif isinstance(encoder, MirroredTokens) and encoder.encoder is not None:
+        yield from _own_readers(encoder.encoder)
+    yield getattr(encoder, "volume", None)

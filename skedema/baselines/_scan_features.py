@@ -139,7 +139,7 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self._side = make_image_side(self.encoder, False, self.volume, torch.float32)
         # As the classifier draws its own, so that the two have the same encoder.
         seed = int(check_random_state(self.random_state).randint(2**31))
-        self.encoder_ = self._side.fit(self._volumes(scans), labels, seed=seed)
+        self.encoder_ = self._side.fit(self._volumes(scans), labels, seed=seed, device=self.device)
         volumes = self._volumes(scans)
         found = self._pooled(volumes, device)
         volumes.tell_odd()

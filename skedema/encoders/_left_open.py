@@ -10,13 +10,14 @@ def fill_left_open(transformer: Any, context: Mapping[str, Any], random_state: A
     """Set the parameters of a `context` that a transformer has and that are None.
 
     So are its own ``random_state`` and those of its parts, but for parts of what has one that is
-    set: that decides for them. A ``verbose`` of 0 is open, too.
+    set: that decides for them. A ``verbose`` of 0 and a ``device`` of "auto" are open, too.
     """
     params = transformer.get_params()
     seeds = [name for name in params if _is_seed(name) and not _decided_above(name, params)]
     context = {**context, **dict.fromkeys(seeds, random_state)}
     is_open = {name: params[name] is None for name in params}
     is_open["verbose"] = params.get("verbose") in (0, False)
+    is_open["device"] = params.get("device") in (None, "auto")
     left_open = {
         name: value
         for name, value in context.items()

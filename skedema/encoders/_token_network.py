@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from inspect import signature
 from typing import Any, NamedTuple
 
 from sklearn.base import clone
@@ -80,13 +81,18 @@ def _of_transformer(
 ) -> TokenNetwork:
     frozen = isinstance(encoder, FrozenEstimator)
     fitted = clone(encoder)
-    if not callable(getattr(fitted, "network", None)):
+    if not _gives_tokens(fitted):
         raise _no_regions(encoder)
     if not frozen:
         fill_left_open(fitted, context, random_state)
         fitted.fit(X)
     learned = not frozen and getattr(fitted, "n_iter_", 1) > 0
     return TokenNetwork(fitted.network(pool="tokens"), fitted.volume_, learned)
+
+
+def _gives_tokens(transformer: Any) -> bool:
+    network = getattr(transformer, "network", None)
+    return callable(network) and "pool" in signature(network).parameters
 
 
 def _no_regions(encoder: Any) -> TypeError:

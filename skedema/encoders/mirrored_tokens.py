@@ -18,7 +18,15 @@ from skedema._all_or_nothing import all_or_nothing
 from skedema._caching.digest import digest
 from skedema._caching.memory import memory_folder, memory_for_others
 from skedema._device import device_at_hand, find_device
-from skedema._features import DerivedEncoder, FittedEncoder, ModuleEncoder, features_of, has_own_way
+from skedema._features import (
+    DerivedEncoder,
+    FittedEncoder,
+    ModuleEncoder,
+    View,
+    features,
+    features_of,
+    has_own_way,
+)
 from skedema._scan_column import take_every_scan
 from skedema._torch_state import own_torch_state
 from skedema._volumes import Volumes
@@ -93,7 +101,8 @@ class MirroredTokens(TransformerMixin, BaseEstimator):
     n_jobs : int or None, default=None
         Processes that read scans.
     device : str or torch.device, default="auto"
-        Where tokens are computed; ``"auto"`` is a CUDA device if there is one.
+        Where tokens are computed, and where an encoder whose own is ``"auto"`` is pre-trained;
+        ``"auto"`` is a CUDA device if there is one.
     random_state : int, RandomState instance or None, default=0
         Decides random weights. With an integer, as by default, all fits have the same.
     verbose : int, default=0
@@ -214,6 +223,7 @@ class MirroredTokens(TransformerMixin, BaseEstimator):
         scans = take_every_scan(X)
         reader = VolumeReader(template="head") if self.volume is None else clone(self.volume)
         context = {
+            "device": self.device,
             "memory": memory_for_others(memory_folder(self.memory)),
             "n_jobs": self.n_jobs,
             "verbose": self.verbose,
@@ -235,6 +245,7 @@ class MirroredTokens(TransformerMixin, BaseEstimator):
         parts = [array for p in self._pieces for array in (p.cells, *vars(p.components).values())]
         self._digest = f"{self.sides}: {digest(*parts)}"
         self._tell_widths()
+        self._keep(tokens, volumes)
         volumes.tell_odd()
         return self
 
@@ -333,6 +344,11 @@ class MirroredTokens(TransformerMixin, BaseEstimator):
 
     def _derive(self, tokens: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.concatenate([piece(tokens) for piece in self._pieces])
+
+    def _keep(self, tokens: NDArray[np.float32], volumes: Volumes) -> None:
+        """Keep the features of training scans, whose tokens may not be held when they are asked."""
+        views = [View(row, mirror=False) for row in volumes.rows.tolist()]
+        features.keep(self._encoder(), volumes, views, [self._derive(each) for each in tokens])
 
     def _open(self, scans: Any) -> Volumes:
         memory = memory_folder(self.memory)

@@ -163,6 +163,32 @@ def test_what_does_not_tell_the_region_of_a_token_is_refused(encoder):
         make(encoder).fit(heads(3))
 
 
+def test_a_transformer_whose_network_gives_no_tokens_is_refused():
+    class Plain(ViTAutoencoder):
+        def network(self):
+            return super().network()
+
+    with pytest.raises(TypeError, match=r"Plain does not tell"):
+        make(Plain(size="tiny", patch=4, max_epochs=0)).fit(heads(3))
+
+
+def test_a_device_that_is_named_outside_reaches_what_leaves_it_open():
+    X, y = pd.DataFrame({"scan": heads(8)}), np.arange(8) % 2
+    given = {"image": "scan", "device": "cpu", "dim": 8, "max_epochs": 1, "random_state": 0}
+    inner = clone(TINY_AUTOENCODER).set_params(max_epochs=0)
+    clf = AttentionMixerClassifier(encoder=make(inner), **given).fit(X, y)
+    assert clf.encoder_.device == "cpu"
+    own = AttentionMixerClassifier(encoder=make(inner, device=torch.device("cpu")), **given)
+    assert own.fit(X, y).encoder_.device == torch.device("cpu")
+
+
+def test_training_scans_are_described_by_what_fit_computed(monkeypatch):
+    scans, tokens = heads(6, seed=11), make()
+    tokens.fit(scans)
+    monkeypatch.setattr(type(tokens), "_derive", None)  # nothing is left to derive
+    assert tokens.transform(scans).shape[0] == 6
+
+
 def test_a_module_without_a_grid_is_refused():
     pytest.importorskip("monai")
     with pytest.raises(TypeError, match=r"MonaiEncoder does not tell"):

@@ -8,6 +8,7 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import cross_validate
 
@@ -138,6 +139,12 @@ def test_a_frozen_part_and_a_frozen_union_stay_as_they_are(patients):
     side = make_image_side(whole, "auto", READER, torch.float32)
     found = side.transform(side.fit(opened(side, scans), y, seed=0), opened(side, scans), CPU)
     assert_array_equal(found[:, 0], union.transform(scans))
+
+
+def test_a_frozen_union_has_to_be_fitted(patients):
+    X, y = patients
+    with pytest.raises(NotFittedError):
+        classifier(FrozenEstimator(EncoderUnion([("new", Centred())]))).fit(X, y)
 
 
 def test_both_views_are_learned_from_where_every_part_can_mirror(patients):
