@@ -66,7 +66,10 @@ def test_space_may_be_a_function_that_draws_conditionally_and_gives_objects():
     [
         ({"learning_rate": C["C"]}, "no parameter 'learning_rate'.*Known: .*'batch_size'"),
         ({"dropuot": C["C"]}, "no parameter 'dropuot'.*Did you mean 'dropout'"),
-        ({"encoder__depth": IntDistribution(1, 2)}, r"encoder='mirrored_tokens'.*MirroredTokens\(\)"),
+        (
+            {"encoder__depth": IntDistribution(1, 2)},
+            r"encoder='mirrored_tokens'.*MirroredTokens\(\)",
+        ),
         ({"encodr__depth": IntDistribution(1, 2)}, "Did you mean 'encoder'"),
         ({"fusion__qurey": C["C"]}, "fusion='cross_attention'"),
         ({}, "nothing to search over"),
