@@ -114,10 +114,10 @@ def _scores(label: NDArray[np.bool_], tokens: NDArray[Any]) -> Floats:
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-    from skedema.encoders._components import learn_components
+    from skedema.encoders._components import learn_components, usual_number
 
     parts = tokens.reshape(len(tokens), 2, -1).swapaxes(0, 1)
-    components = [learn_components(part, min(32, int(2 * len(part) ** 0.5))) for part in parts]
+    components = [learn_components(part, usual_number(len(part))) for part in parts]
     X = [[*components[0](one), *components[1](other)] for one, other in zip(*parts, strict=True)]
     model = LogisticRegression(C=_C, max_iter=1000)
     folds = [StratifiedKFold(_FOLDS, shuffle=True, random_state=k) for k in range(_REPEATS)]

@@ -178,7 +178,7 @@ class FusedEstimator(FittedModel):
         return count_members(asked, target.values, target.n_outputs, trained)
 
     def _new_network(
-        self, learn: Patients, scans: Scans, encoder: Any, n_outputs: int, n_members: int = 1
+        self, learn: Patients, scans: Scans, encoder: Any, n_outputs: int, n_members: int
     ) -> FusedClassifier | Committee:
         image, shape = self._image, None
         module: torch.nn.Module | None = None

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 
 _AT_ONCE = 4096  # columns
+_MOST = 32
 _RANK = 1e-10  # of the largest variance: features are float32, their products float64
 
 
@@ -31,6 +32,11 @@ class Components:
     def __call__(self, numbers: NDArray[np.float32]) -> NDArray[np.float32]:
         """Give the k components of one scan; by itself, so that no bit depends on others."""
         return np.asarray(self.weights @ (numbers - self.mean))
+
+
+def usual_number(n_scans: int) -> int:
+    """Give how many components so many scans bear: 16 of 64, 32 from 256 on."""
+    return min(_MOST, int(2 * n_scans**0.5))
 
 
 def learn_components(rows: NDArray[np.float32], n_components: int) -> Components:

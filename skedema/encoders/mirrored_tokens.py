@@ -30,7 +30,7 @@ from skedema._features import (
 from skedema._scan_column import take_every_scan
 from skedema._torch_state import own_torch_state
 from skedema._volumes import Volumes
-from skedema.encoders._components import Components, learn_components
+from skedema.encoders._components import Components, learn_components, usual_number
 from skedema.encoders._regions import MOST, regions_of
 from skedema.encoders._token_network import token_network
 from skedema.modules.mirror import SideTokens
@@ -44,7 +44,7 @@ _KINDS: dict[str, dict[str, int]] = {
     "difference": {"difference of the sides": 1},
     "apart": {"component": 0},
 }
-_MOST, _LEAST = 32, 2  # components, "auto"
+_LEAST = 2  # components of a region, "auto"
 
 
 class _Piece(NamedTuple):
@@ -372,7 +372,7 @@ class MirroredTokens(TransformerMixin, BaseEstimator):
     def _n_components(self, n_scans: int, n_regions: int) -> int:
         if self.n_components != "auto":
             return int(self.n_components)
-        return max(_LEAST, min(_MOST, int(2 * n_scans**0.5)) // n_regions)
+        return max(_LEAST, usual_number(n_scans) // n_regions)
 
     def _tell_widths(self) -> None:
         self.__dict__.pop("token_widths_", None)
