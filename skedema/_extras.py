@@ -7,6 +7,9 @@ PACKAGES = {
     "dicom": ["pydicom", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg"],
     "monai": ["monai", "einops"],
     "plot": ["matplotlib"],
+    "report": ["jinja2", "matplotlib"],
+    "cli": ["typer", "jinja2", "matplotlib"],
+    "explain": ["captum"],
 }
 
 

@@ -1,0 +1,1 @@
+"""Pages of HTML in one file: templates, styles, pictures and a viewer of scans."""
