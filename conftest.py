@@ -26,6 +26,7 @@ _EXTRAS = {
     "MonaiEncoder(": "monai",
     "monai:": "monai",
     ".show(": "matplotlib",
+    ".plot(": "matplotlib",
     "pydicom": "pydicom",
     "polars": "polars",
 }

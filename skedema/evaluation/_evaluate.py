@@ -170,7 +170,7 @@ def evaluate(
         classes=tuple(cohort.classes[order].tolist()),
         covariates=covariates,
         random_state=cohort.seed,
-        metrics=tuple(metric.name for metric in chosen),
+        metric_names=tuple(metric.name for metric in chosen),
         index=cohort.X.index if isinstance(cohort.X, pd.DataFrame) else None,
         leaks=cohort.leaks,
     )

@@ -14,13 +14,13 @@ from sklearn.utils import _safe_indexing
 
 from skedema._folds import each_fold
 from skedema._registry import nearest_name
-from skedema.evaluation._cells import Bools, labels_of, present, shuffled, without
 from skedema.evaluation._cohort import check_estimators, cohort_of
 from skedema.evaluation._folds import probabilities
 from skedema.evaluation._predictions import Predictions
 from skedema.evaluation._splits import Split
 from skedema.evaluation.metrics._metric import measured
 from skedema.evaluation.metrics._registry import find_metrics
+from skedema.frames.cells import Bools, labels_of, present, shuffled, without
 
 PATTERNS = (
     "random values",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from skedema._registry import nearest_name
 from skedema.clinical.leaks import Leak
+from skedema.evaluation._accessor import MetricsAccessor
 from skedema.evaluation._predictions import positive_class
 from skedema.evaluation._subgroups import parts_of, subgroup_table, values_of
 from skedema.evaluation._tables import (
@@ -63,7 +64,7 @@ class Evaluation:
         Columns that `subgroups` may be asked for, one row a row of X.
     random_state : int
         Of the bootstrap.
-    metrics : tuple of str, default=METRICS
+    metric_names : tuple of str, default=METRICS
         What `per_fold`, `summary`, `table` and `per_class` hold unless they are asked for others.
     specificity : float, default=0.9
         Of `sensitivity_at_specificity`; ``dataclasses.replace(result, specificity=0.95)`` gives
@@ -112,7 +113,7 @@ class Evaluation:
     classes: tuple[Any, ...]
     covariates: pd.DataFrame
     random_state: int
-    metrics: tuple[str, ...] = METRICS
+    metric_names: tuple[str, ...] = METRICS
     specificity: float = SETTINGS["specificity"]
     threshold: float = SETTINGS["threshold"]
     index: pd.Index | None = None
@@ -124,6 +125,11 @@ class Evaluation:
         return [str(name) for name in self.folds["estimator"].unique()]
 
     @property
+    def metrics(self) -> MetricsAccessor:
+        """Figures and pictures by name, as skore's reports have them."""
+        return MetricsAccessor(self)
+
+    @property
     def settings(self) -> dict[str, float]:
         """What figures are computed at, as keywords of `skedema.evaluation.metrics.figures`."""
         return {"specificity": self.specificity, "threshold": self.threshold}
@@ -131,7 +137,7 @@ class Evaluation:
     @cached_property
     def per_fold(self) -> pd.DataFrame:
         """One row a fit: the columns of `folds`, and a column a metric; NaN where not defined."""
-        return self._said(self._per_fold(find_metrics(self.metrics)))
+        return self._said(self._per_fold(find_metrics(self.metric_names)))
 
     def summary(
         self,
@@ -160,7 +166,7 @@ class Evaluation:
             figure is undefined in more than 5 % of the resamples, and where it is the same in all,
             as the accuracy is where every patient is predicted right, or every one wrong.
         """
-        chosen = find_metrics(self.metrics if metrics is None else metrics)
+        chosen = find_metrics(self.metric_names if metrics is None else metrics)
         bootstrap = self._bootstrap(n_resamples, confidence)
         table = summary_table(self._repeats, self._per_fold(chosen), chosen, bootstrap)
         return self._said(table)
@@ -219,7 +225,7 @@ class Evaluation:
             One row an estimator, class and metric: estimator, class, n_rows (of that class),
             metric, pooled, low, high. Here each class in turn is the positive one.
         """
-        chosen = find_metrics(self.metrics if metrics is None else metrics)
+        chosen = find_metrics(self.metric_names if metrics is None else metrics)
         bootstrap = self._bootstrap(n_resamples, confidence)
         return class_table(self._repeats, self.classes, chosen, bootstrap)
 

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 
 from skedema import AttentionMixerClassifier
 from skedema.evaluation import evaluate, missing_curve
-from skedema.evaluation._cells import present, shuffled, without
+from skedema.frames.cells import present, shuffled, without
 
 from ._cohort import mixed
 

@@ -62,6 +62,11 @@ def register_metric(metric: Metric) -> None:
     _OTHERS.register(metric.name, factory)
 
 
+def metric_names() -> list[str]:
+    """List the names of all metrics but scikit-learn's scorers."""
+    return [*_OWN, *_OTHERS.names()]
+
+
 def find_metrics(names: Iterable[str]) -> tuple[Metric, ...]:
     """Look metrics up, each once; a single text is one name."""
     names = (names,) if isinstance(names, str) else names

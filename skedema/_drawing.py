@@ -1,0 +1,142 @@
+"""Figures that can be read in print, in grey and by the colour-blind.
+
+Lines differ in colour, in dashes and in marker, so that each can be told from the others without
+colour. Colours are those of Okabe and Ito (2008), "Color universal design", in an order in which
+neighbours also differ in lightness.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from skedema._extras import how_to_install
+
+COLOURS = ("#0072B2", "#D55E00", "#000000", "#56B4E9", "#CC79A7", "#009E73", "#E69F00")
+DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (8, 2)), (0, (3, 1, 1, 1)), (0, (1, 3)))
+MARKERS = "osD^vPX"
+GREY = "#6E6E6E"
+
+_SETTINGS: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 4.5,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "figure.constrained_layout.use": True,
+    "savefig.dpi": 200,
+}
+
+
+class Display(ABC):
+    """A figure and the numbers in it.
+
+    Attributes
+    ----------
+    figure_ : matplotlib.figure.Figure
+        What `plot` drew on.
+    ax_ : matplotlib.axes.Axes, or ndarray of them
+        Its axes: one, or one a panel.
+    """
+
+    figure_: Any
+    ax_: Any
+
+    @abstractmethod
+    def frame(self) -> pd.DataFrame:
+        """Give the numbers that are drawn."""
+
+    @abstractmethod
+    def plot(self, ax: Any = None) -> Any:
+        """Draw; needs matplotlib."""
+
+    @property
+    @abstractmethod
+    def description(self) -> str:
+        """What the figure shows, in words and numbers, for who cannot see it."""
+
+    def help(self) -> None:
+        """Print what the figure shows, and what can be asked of it."""
+        names = sorted(name for name in dir(type(self)) if not name.startswith("_"))
+        print(f"{type(self).__name__}: {self.description}\nIt has {', '.join(names)}.")
+
+
+def line_style(number: int) -> dict[str, Any]:
+    """Give colour and dashes of a line among several."""
+    return {
+        "color": COLOURS[number % len(COLOURS)],
+        "linestyle": DASHES[number % len(DASHES)],
+    }
+
+
+def marker_style(number: int) -> dict[str, Any]:
+    """Give colour and marker of points among several."""
+    return {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
+
+
+@contextmanager
+def panels(
+    ax: Any, n_panels: int, size: tuple[float, float] = (4.4, 4.2), columns: int = 3
+) -> Iterator[tuple[Any, list[Any]]]:
+    """Give a figure and axes to draw on: those that are given, or new ones.
+
+    Parameters
+    ----------
+    ax : Axes, sequence of Axes or None
+        Where to draw. None is a figure of its own.
+    n_panels : int
+        How many axes are needed.
+    size : tuple of two floats
+        Width and height of one of them, in inches.
+    columns : int, default=3
+        How many stand side by side.
+
+    Raises
+    ------
+    ImportError
+        Without matplotlib.
+    ValueError
+        When there are not as many axes as panels.
+    """
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(f"Drawing needs matplotlib: {how_to_install('plot')}") from error
+    with plt.rc_context(_SETTINGS):
+        if ax is None:
+            wide = min(n_panels, columns)
+            high = -(-n_panels // wide)
+            figure, grid = plt.subplots(
+                high, wide, figsize=(size[0] * wide, size[1] * high), squeeze=False
+            )
+            axes = list(grid.flat)
+            for spare in axes[n_panels:]:
+                spare.remove()
+            axes = axes[:n_panels]
+        else:
+            axes = list(np.atleast_1d(np.asarray(ax, dtype=object)).flat)
+            if len(axes) != n_panels:
+                raise ValueError(
+                    f"The figure has {n_panels} panels, but ax holds {len(axes)}: give that many "
+                    "axes, or leave ax out."
+                )
+            figure = axes[0].figure
+        yield figure, axes
+
+
+def as_given(axes: Sequence[Any]) -> Any:
+    """Give the axes as scikit-learn's displays do: one by itself, several as an array."""
+    return axes[0] if len(axes) == 1 else np.array(axes, dtype=object)
