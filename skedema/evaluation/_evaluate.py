@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skedema._caching.store import ArrayStore
 from skedema._told import tell
 from skedema.evaluation._cohort import Cohort, check_estimators, cohort_of
-from skedema.evaluation._folds import Outcome, Task, make_tasks, outcomes
+from skedema.evaluation._folds import Asking, Task, make_tasks, outcomes
+from skedema.evaluation._outcome import Outcome, Outcomes
 from skedema.evaluation._predictions import positive_class, probability_columns
 from skedema.evaluation._splits import draw_splits, same_splits
 from skedema.evaluation.metrics._registry import METRICS, find_metrics, try_metrics
@@ -38,6 +38,7 @@ def evaluate(
     storage: str | os.PathLike[str] | None = None,
     subgroups: Any = None,
     trusted_columns: Any = None,
+    return_estimator: bool = True,
     random_state: Any = None,
     verbose: int = 0,
 ) -> Evaluation:
@@ -84,6 +85,10 @@ def evaluate(
         Columns of X, by name or position, that are known not to leak. Of others that look as if
         they told the answer there is one warning for all folds, and `Evaluation.leaks`: see
         `skedema.clinical.check`.
+    return_estimator : bool, default=True
+        Whether `Evaluation.estimators` holds what was fitted on each fold: for explanations and
+        for `validate`, at the price of memory (of processes, of bringing them back as well) and,
+        with `storage`, of a pickle a fold.
     random_state : int, RandomState instance or None, default=None
         For the folds of an int or None, and for the bootstrap.
     verbose : int, default=0
@@ -160,9 +165,10 @@ def evaluate(
     if storage is not None:
         _check_same_folds(cohort, cv, isinstance(random_state, Integral))
         Path(storage).mkdir(parents=True, exist_ok=True)
-        store = ArrayStore(os.path.abspath(storage))
+        store = Outcomes(os.path.abspath(storage))
+    asking = Asking(store, return_estimator, n_jobs, verbose)
     tasks = make_tasks(models, cohort.splits, cohort.X, cohort.y, kept=store is not None)
-    found = outcomes(tasks, cohort.X, cohort.y, cohort.classes, store, n_jobs, verbose)
+    found = outcomes(tasks, cohort.X, cohort.y, cohort.classes, asking)
     return Evaluation(
         predictions=_predictions(tasks, found, cohort, order),
         folds=_folds(tasks, found),
@@ -173,6 +179,9 @@ def evaluate(
         metric_names=tuple(metric.name for metric in chosen),
         index=cohort.X.index if isinstance(cohort.X, pd.DataFrame) else None,
         leaks=cohort.leaks,
+        X=X,
+        y=y,
+        estimators=_estimators(tasks, found) if return_estimator else {},
     )
 
 
@@ -271,6 +280,13 @@ def _predictions(
         for task, outcome in zip(tasks, found, strict=True)
     ]
     return pd.concat(parts, ignore_index=True).rename_axis(columns=positive_class(names))
+
+
+def _estimators(tasks: list[Task], found: list[Outcome]) -> dict[str, list[Any]]:
+    fitted: dict[str, list[Any]] = {}
+    for task, outcome in zip(tasks, found, strict=True):
+        fitted.setdefault(task.name, []).append(outcome.estimator)
+    return fitted
 
 
 def _folds(tasks: list[Task], found: list[Outcome]) -> pd.DataFrame:

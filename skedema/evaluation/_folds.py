@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,9 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from skedema._caching.meaning import digest
-from skedema._caching.store import ArrayStore
 from skedema._each import bar
 from skedema._folds import each_fold
+from skedema.evaluation._outcome import Outcome, Outcomes
 from skedema.evaluation._splits import Split
 
 # Raise this when what is kept of a fold changes: it is then computed anew.
@@ -25,23 +25,23 @@ _LAYOUT = 2
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What an estimator came to on a fold.
+class Asking:
+    """How tasks are done, and what is wanted of them.
 
     Attributes
     ----------
-    probability : ndarray of float of shape (n_test, n_classes)
-        Of the classes, in order.
-    predicted : ndarray of int of shape (n_test,)
-        Which class the estimator's own ``predict`` says.
-    fit_seconds, predict_seconds : float
-        How long it took.
+    store : Outcomes or None
+        Where outcomes are kept.
+    estimators : bool
+        Whether the fitted estimators are wanted.
+    n_jobs, verbose : int
+        As `evaluate` takes them.
     """
 
-    probability: NDArray[np.float64]
-    predicted: NDArray[np.intp]
-    fit_seconds: float
-    predict_seconds: float
+    store: Outcomes | None
+    estimators: bool
+    n_jobs: int | None
+    verbose: int
 
 
 @dataclass(frozen=True)
@@ -80,59 +80,59 @@ def outcomes(
     X: Any,
     y: Any,
     classes: NDArray[Any],
-    store: ArrayStore | None,
-    n_jobs: int | None,
-    verbose: int,
+    asking: Asking,
 ) -> list[Outcome]:
     """Do the tasks, or take what is kept of them; the process that does one keeps it at once."""
-    found: list[Outcome | None] = [_load(store, task, len(classes)) for task in tasks]
+    found = [_kept(task, len(classes), asking) for task in tasks]
     due = [number for number, outcome in enumerate(found) if outcome is None]
-    arguments = [(tasks[number], X, y, classes, store) for number in due]
-    progress = bar("evaluate", "fit", len(tasks), done=len(tasks) - len(due), shown=verbose)
-    for number, outcome in zip(due, each_fold(_do, arguments, n_jobs, progress), strict=True):
+    arguments = [(tasks[number], X, y, classes, asking) for number in due]
+    progress = bar("evaluate", "fit", len(tasks), done=len(tasks) - len(due), shown=asking.verbose)
+    each = each_fold(_do, arguments, asking.n_jobs, progress)
+    for number, outcome in zip(due, each, strict=True):
         found[number] = outcome
         progress.set_postfix_str(tasks[number].name, refresh=False)
     return [outcome for outcome in found if outcome is not None]
 
 
-def _do(task: Task, X: Any, y: Any, classes: NDArray[Any], store: ArrayStore | None) -> Outcome:
+def _do(task: Task, X: Any, y: Any, classes: NDArray[Any], asking: Asking) -> Outcome:
     try:
         outcome = _fit_and_ask(task, X, y, classes)
     except Exception as error:
         error.add_note(f"This was estimator {task.name!r} on {task.split.name}.")
         raise
-    if store is not None and task.key is not None:
-        rows = np.column_stack([outcome.predicted, outcome.probability]).astype(np.float64)
-        seconds = np.zeros_like(rows[:1])
-        seconds[0, :2] = outcome.fit_seconds, outcome.predict_seconds
-        store.save(task.key, np.vstack([seconds, rows]))
+    if not asking.estimators:
+        outcome = replace(outcome, estimator=None)
+    if asking.store is not None and task.key is not None:
+        asking.store.save(task.key, outcome)
     return outcome
 
 
-def _load(store: ArrayStore | None, task: Task, n_classes: int) -> Outcome | None:
-    if store is None or task.key is None:
+def _kept(task: Task, n_classes: int, asking: Asking) -> Outcome | None:
+    if asking.store is None or task.key is None:
         return None
-    array = store.load(task.key)
-    if array is None or array.shape != (len(task.split.test) + 1, 1 + n_classes):
-        return None
-    (fit_seconds, predict_seconds), rows = array[0, :2].tolist(), array[1:]
-    return Outcome(rows[:, 1:], rows[:, 0].astype(np.intp), fit_seconds, predict_seconds)
+    n_test = len(task.split.test)
+    return asking.store.load(task.key, n_test, n_classes, with_estimator=asking.estimators)
 
 
 def _fit_and_ask(task: Task, X: Any, y: Any, classes: NDArray[Any]) -> Outcome:
-    train, test = task.split.train, task.split.test
     started = time.perf_counter()
     fitted = clone(task.estimator)
-    fitted.fit(_safe_indexing(X, train), _safe_indexing(y, train))
+    fitted.fit(_safe_indexing(X, task.split.train), _safe_indexing(y, task.split.train))
     trained = time.perf_counter()
-    unseen = _safe_indexing(X, test)
-    probability = probabilities(fitted, unseen, classes)
-    said = np.asarray(fitted.predict(unseen))
+    outcome = ask(fitted, _safe_indexing(X, task.split.test), classes)
+    return replace(outcome, fit_seconds=trained - started)
+
+
+def ask(fitted: Any, X: Any, classes: NDArray[Any]) -> Outcome:
+    """Ask a fitted classifier for what it says of rows."""
+    started = time.perf_counter()
+    probability = probabilities(fitted, X, classes)
+    said = np.asarray(fitted.predict(X))
     asked = time.perf_counter()
     is_class = said[:, None] == classes
     if not is_class.any(axis=1).all():
         raise ValueError(f"predict gave labels other than the classes {classes.tolist()}.")
-    return Outcome(probability, is_class.argmax(axis=1), trained - started, asked - trained)
+    return Outcome(probability, is_class.argmax(axis=1), np.nan, asked - started, fitted)
 
 
 def probabilities(fitted: Any, X: Any, classes: NDArray[Any]) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -75,6 +75,13 @@ class Evaluation:
         The row labels of X, where it is a pandas table.
     leaks : tuple of Leak, default=()
         Columns of X that may tell the answer, with what speaks for it; ``str(leak)`` says both.
+    X, y : object, default=None
+        The rows and their labels, as given.
+    estimators : dict of str to list, default={}
+        By name the fitted estimators, in the order of that name's rows in `folds`; empty with
+        ``evaluate(..., return_estimator=False)``.
+    external : Evaluation or None, default=None
+        Of the patients of another hospital, where `evaluate` was given them as `test`.
 
     See Also
     --------
@@ -118,6 +125,10 @@ class Evaluation:
     threshold: float = SETTINGS["threshold"]
     index: pd.Index | None = None
     leaks: tuple[Leak, ...] = ()
+    X: Any = None
+    y: Any = None
+    estimators: dict[str, list[Any]] = field(default_factory=dict)
+    external: Evaluation | None = None
 
     @property
     def names(self) -> list[str]:
@@ -187,10 +198,8 @@ class Evaluation:
             As in `summary`.
         digits : int, default=3
             After the point.
-        n_resamples : int, default=2000
-            Of the bootstrap.
-        confidence : float, default=0.95
-            Of the interval.
+        n_resamples, confidence : int and float, default=2000 and 0.95
+            As in `summary`.
 
         Returns
         -------
@@ -214,10 +223,8 @@ class Evaluation:
         ----------
         metrics : iterable of str or None, default=None
             As in `summary`; scorers are of the two classes "this one" and "another".
-        n_resamples : int, default=2000
-            Of the bootstrap.
-        confidence : float, default=0.95
-            Of the interval.
+        n_resamples, confidence : int and float, default=2000 and 0.95
+            As in `summary`.
 
         Returns
         -------
@@ -255,10 +262,8 @@ class Evaluation:
             Its name.
         metric : str, default="roc_auc"
             Which figure.
-        n_resamples : int, default=2000
-            Of the bootstrap.
-        confidence : float, default=0.95
-            Of the interval.
+        n_resamples, confidence : int and float, default=2000 and 0.95
+            As in `summary`.
 
         Returns
         -------

@@ -1,0 +1,132 @@
+"""What an estimator came to on a fold, and how it is kept."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skedema._caching.digest import DIGEST_SIZE, raw_digest
+from skedema._caching.store import ArrayStore
+from skedema._caching.whole_files import open_file, write_whole
+from skedema._told import tell
+
+_MAGIC = b"SKEDEMA fitted estimator\n"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an estimator came to on a fold.
+
+    Attributes
+    ----------
+    probability : ndarray of float of shape (n_test, n_classes)
+        Of the classes, in order.
+    predicted : ndarray of int of shape (n_test,)
+        Which class the estimator's own ``predict`` says.
+    fit_seconds, predict_seconds : float
+        How long it took.
+    estimator : object
+        What was fitted; None where it is not asked for.
+    """
+
+    probability: NDArray[np.float64]
+    predicted: NDArray[np.intp]
+    fit_seconds: float
+    predict_seconds: float
+    estimator: Any = None
+
+
+class Outcomes:
+    """Outcomes in a folder: a file of numbers each, and one of the fitted estimator beside it.
+
+    The numbers are an entry of an `ArrayStore`, verified when read. An estimator is pickled, with a
+    digest of itself and of its numbers: what is damaged, or belongs to other numbers, is never
+    unpickled, and the fold is computed anew. It is written first, so that whoever is killed leaves
+    a whole outcome or none.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self._arrays = ArrayStore(folder)
+        self._warned = False
+
+    def save(self, key: str, outcome: Outcome) -> None:
+        """Keep an outcome; an estimator that cannot be pickled is told of and left out."""
+        rows = np.column_stack([outcome.predicted, outcome.probability]).astype(np.float64)
+        seconds = np.zeros_like(rows[:1])
+        seconds[0, :2] = outcome.fit_seconds, outcome.predict_seconds
+        array = np.vstack([seconds, rows])
+        if outcome.estimator is not None:
+            self._save_estimator(key, array, outcome.estimator)
+        self._arrays.save(key, array)
+
+    def load(
+        self, key: str, n_test: int, n_classes: int, *, with_estimator: bool
+    ) -> Outcome | None:
+        """Give what is kept; None where it is not there, or not all of it."""
+        array = self._arrays.load(key)
+        if array is None or array.shape != (n_test + 1, 1 + n_classes):
+            return None
+        (fit_seconds, predict_seconds), rows = array[0, :2].tolist(), array[1:]
+        found = Outcome(rows[:, 1:], rows[:, 0].astype(np.intp), fit_seconds, predict_seconds)
+        if not with_estimator:
+            return found
+        estimator = self._load_estimator(key, array)
+        return None if estimator is None else replace(found, estimator=estimator)
+
+    def _path(self, key: str) -> Path:
+        return self._arrays.path(key).with_suffix(".estimator")
+
+    def _save_estimator(self, key: str, array: NDArray[np.float64], estimator: Any) -> None:
+        try:
+            content = pickle.dumps(estimator, protocol=pickle.HIGHEST_PROTOCOL)
+        except Exception as error:  # whatever an estimator's own pickling comes to
+            self._warn(f"cannot be pickled ({error})", "give return_estimator=False.")
+            return
+        head = _MAGIC + _digest(array, content)
+        try:
+            write_whole(self._path(key), lambda file: file.writelines([head, content]))
+        except OSError as error:
+            self._warn(f"cannot be written ({error})", "free space, or take another folder.")
+
+    def _load_estimator(self, key: str, array: NDArray[np.float64]) -> Any:
+        path = self._path(key)
+        try:
+            file = open_file(path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self._warn(f"cannot be read ({error})", "mend the permissions there.")
+            return None
+        if file is None:
+            return None
+        with file:
+            head, content = file.read(len(_MAGIC) + DIGEST_SIZE), file.read()
+        if head != _MAGIC + _digest(array, content):
+            tell(
+                f"{path} is damaged or of another fold; what it should hold is made anew and the "
+                "file written over."
+            )
+            return None
+        try:
+            return pickle.loads(content)
+        except Exception as error:  # of a class that is gone or has changed
+            self._warn(f"cannot be unpickled here ({error!r})", "give return_estimator=False.")
+            return None
+
+    def _warn(self, what: str, remedy: str) -> None:
+        if not self._warned:
+            self._warned = True
+            tell(
+                f"Fitted estimators kept in {self._arrays.folder} {what}, so the same call fits "
+                f"these folds again each time. To go by the predictions alone, {remedy}"
+            )
+
+
+def _digest(array: NDArray[np.float64], content: bytes) -> bytes:
+    return raw_digest(np.ascontiguousarray(array), memoryview(content))
