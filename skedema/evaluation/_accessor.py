@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import pandas as pd
+
+from skedema.evaluation.displays.calibration import CalibrationDisplay
+from skedema.evaluation.displays.confusion_matrix import ConfusionMatrixDisplay
+from skedema.evaluation.displays.decision_curve import DecisionCurveDisplay
 from skedema.evaluation.displays.forest import ForestDisplay
+from skedema.evaluation.displays.precision_recall import PrecisionRecallDisplay
+from skedema.evaluation.displays.roc_curve import RocCurveDisplay
 from skedema.evaluation.metrics._registry import metric_names
 
 
@@ -69,6 +76,140 @@ class MetricsAccessor:
         """
         summary = self._result.summary(metric, n_resamples=n_resamples, confidence=confidence)
         return ForestDisplay.from_summary(summary)
+
+    def roc(self, *, pos_label: Any = None, **options: Any) -> RocCurveDisplay:
+        """Show the ROC curves.
+
+        Parameters
+        ----------
+        pos_label : object, default=None
+            The class. None: of two the positive one, of more each against the rest.
+        **options
+            Others of `RocCurveDisplay`.
+
+        Returns
+        -------
+        RocCurveDisplay
+            Of all estimators.
+        """
+        return RocCurveDisplay.from_evaluation(self._result, pos_label=pos_label, **options)
+
+    def precision_recall(self, *, pos_label: Any = None, **options: Any) -> PrecisionRecallDisplay:
+        """Show precision over recall.
+
+        Parameters
+        ----------
+        pos_label : object, default=None
+            The class. None: of two the positive one, of more each against the rest.
+        **options
+            Others of `PrecisionRecallDisplay`.
+
+        Returns
+        -------
+        PrecisionRecallDisplay
+            Of all estimators.
+        """
+        return PrecisionRecallDisplay.from_evaluation(self._result, pos_label=pos_label, **options)
+
+    def confusion_matrix(self) -> ConfusionMatrixDisplay:
+        """Show who is taken for what.
+
+        Returns
+        -------
+        ConfusionMatrixDisplay
+            A panel an estimator.
+        """
+        return ConfusionMatrixDisplay.from_evaluation(self._result)
+
+    def calibration(self, *, pos_label: Any = None, **options: Any) -> CalibrationDisplay:
+        """Show observed shares over predicted probabilities.
+
+        Parameters
+        ----------
+        pos_label : object, default=None
+            The class. None: of two the positive one, of more each against the rest.
+        **options
+            Others of `CalibrationDisplay`.
+
+        Returns
+        -------
+        CalibrationDisplay
+            A panel an estimator and class.
+        """
+        return CalibrationDisplay.from_evaluation(self._result, pos_label=pos_label, **options)
+
+    def decision_curve(self, *, pos_label: Any = None, **options: Any) -> DecisionCurveDisplay:
+        """Show the net benefit over thresholds.
+
+        Parameters
+        ----------
+        pos_label : object, default=None
+            The class that would be treated. None: of two the positive one, of more each.
+        **options
+            Others of `DecisionCurveDisplay`.
+
+        Returns
+        -------
+        DecisionCurveDisplay
+            Of all estimators, with treating all and none.
+        """
+        return DecisionCurveDisplay.from_evaluation(self._result, pos_label=pos_label, **options)
+
+    def forest(
+        self,
+        reference: str | None = None,
+        metric: str = "roc_auc",
+        *,
+        by: Any = None,
+        **options: Any,
+    ) -> ForestDisplay:
+        """Show differences against a reference, or a metric by subgroup.
+
+        Parameters
+        ----------
+        reference : str or None, default=None
+            The estimator to compare all others with, paired, as `Evaluation.compare`. None, without
+            `by`, shows the metric itself, by estimator.
+        metric : str, default="roc_auc"
+            Which.
+        by : str or array-like or None, default=None
+            Subgroups to show the metric in, as `Evaluation.subgroups` takes them.
+        **options
+            Others of `Evaluation.compare`, `Evaluation.subgroups` or `summarize`.
+
+        Returns
+        -------
+        ForestDisplay
+            A row an estimator, or an estimator and subgroup.
+
+        Raises
+        ------
+        ValueError
+            When there are both a reference and subgroups, or no such estimator or metric.
+        """
+        if by is not None:
+            if reference is not None:
+                raise ValueError("Give a reference or subgroups (by=), not both.")
+            table = self._result.subgroups(by, metrics=[metric], **options)
+            return ForestDisplay.from_subgroups(table)
+        if reference is None:
+            return self.summarize(metric=metric, **options)
+        return ForestDisplay.from_comparison(self._result.compare(reference, metric, **options))
+
+    def timings(self) -> pd.DataFrame:
+        """Tabulate how long fits and predictions took.
+
+        Returns
+        -------
+        DataFrame
+            Index estimator and "Fit time (s)" or "Predict time (s)"; mean and std over folds.
+        """
+        folds = self._result.folds.set_index("estimator")
+        seconds = folds[["fit_seconds", "predict_seconds"]].set_axis(
+            ["Fit time (s)", "Predict time (s)"], axis=1
+        )
+        groups = seconds.stack().groupby(level=[0, 1], sort=False)
+        return groups.agg(["mean", "std"]).rename_axis(["estimator", None])
 
     def __repr__(self) -> str:
         names = sorted(name for name in dir(type(self)) if not name.startswith("_"))

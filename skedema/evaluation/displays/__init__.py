@@ -7,6 +7,18 @@ gives the numbers that are drawn, and `description` says in words what is to be 
 
 from __future__ import annotations
 
+from skedema.evaluation.displays.calibration import CalibrationDisplay
+from skedema.evaluation.displays.confusion_matrix import ConfusionMatrixDisplay
+from skedema.evaluation.displays.decision_curve import DecisionCurveDisplay
 from skedema.evaluation.displays.forest import ForestDisplay
+from skedema.evaluation.displays.precision_recall import PrecisionRecallDisplay
+from skedema.evaluation.displays.roc_curve import RocCurveDisplay
 
-__all__ = ["ForestDisplay"]
+__all__ = [
+    "CalibrationDisplay",
+    "ConfusionMatrixDisplay",
+    "DecisionCurveDisplay",
+    "ForestDisplay",
+    "PrecisionRecallDisplay",
+    "RocCurveDisplay",
+]

@@ -158,7 +158,8 @@ class ForestDisplay(Display):
         """
         parts = list(self.rows.groupby("panel", sort=False))
         height = 1.1 + 0.32 * max(len(part) for _, part in parts)
-        with panels(ax, len(parts), (4.8, height)) as (self.figure_, axes):
+        width = 4.2 + 0.05 * self.rows["label"].str.len().max()
+        with panels(ax, len(parts), (width, height)) as (self.figure_, axes):
             for each, (panel, part) in zip(axes, parts, strict=True):
                 self._draw(each, panel, part)
             axes[0].set_title(self.title)
@@ -169,8 +170,7 @@ class ForestDisplay(Display):
         heights = np.arange(len(part))[::-1]
         if self.no_effect is not None:
             ax.axvline(self.no_effect, color=GREY, linestyle="--", linewidth=1)
-        spread = part[["value", "low"]].diff(axis=1)["low"], part[["value", "high"]].diff(axis=1)
-        around = np.array([-spread[0], spread[1]["high"]])
+        around = np.array([part["value"] - part["low"], part["high"] - part["value"]])
         ax.errorbar(
             part["value"],
             heights,
@@ -181,21 +181,22 @@ class ForestDisplay(Display):
             capsize=2.5,
         )
         for height, row in zip(heights, part.itertuples(), strict=True):
-            text = with_interval(row.value, row.low, row.high)
+            text = self._written(row)
             ax.text(1.02, height, text, transform=ax.get_yaxis_transform(), va="center")
         ax.set(xlabel=panel, ylim=(-0.7, len(part) - 0.3))
         ax.set_yticks(heights, part["label"])
         ax.grid(visible=False, axis="y")
+
+    def _written(self, row: Any) -> str:
+        digits = 2 if self.no_effect is None else 3  # differences are small
+        return with_interval(row.value, row.low, row.high, digits)
 
     @property
     def description(self) -> str:
         """What the figure shows, in words and numbers."""
         said = [self.title] if self.title else []
         for panel, part in self.rows.groupby("panel", sort=False):
-            figures = ", ".join(
-                f"{row.label} {with_interval(row.value, row.low, row.high)}"
-                for row in part.itertuples()
-            )
+            figures = ", ".join(f"{row.label} {self._written(row)}" for row in part.itertuples())
             said.append(f"{panel}: {figures}")
         return ". ".join(said) + "."
 
