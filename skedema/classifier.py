@@ -200,6 +200,10 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
         The trained net; its module is ``net_.module_``.
     encoder_ : transformer, Module or None
         The fitted encoder.
+    volume_ : VolumeReader or None
+        How scans are read: ``clf.volume_.read(scan)`` is what the model saw of a scan, and
+        ``clf.volume_.show(scan)`` draws it. Of several encoders, how the first one that tells reads
+        them. None without scans, and where an encoder reads them itself and does not tell how.
     metadata_ : transformer or None
         The fitted metadata transformer.
     history_ : DataFrame

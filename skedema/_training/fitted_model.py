@@ -26,6 +26,7 @@ from skedema._training.patients import Patients
 from skedema._training.unusual import warn_of_unlike
 from skedema._volumes import Volumes
 from skedema.frames import Table, check_same_rows
+from skedema.scans import VolumeReader
 from skedema.scans._remarks import told_once
 from skedema.scans._usual import Usual
 
@@ -175,6 +176,12 @@ class FittedModel(BaseEstimator):
         check_is_fitted(self)
         trained = self.net_.module_.encoder
         return self._encoder if trained is None else trained
+
+    @property
+    def volume_(self) -> VolumeReader | None:
+        """How scans are read: ``volume_.read(scan)`` is what the model saw; None without scans."""
+        check_is_fitted(self)
+        return None if self._image is None else self._image.reader
 
     @property
     def metadata_(self) -> Any:
