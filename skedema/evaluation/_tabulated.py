@@ -80,9 +80,22 @@ class Tabulated:
         -------
         DataFrame
             One row an estimator and metric: estimator, metric, pooled, low, high, fold_mean,
-            fold_sd, and n_folds, the folds in which it is defined. The interval is NaN where the
-            figure is undefined in more than 5 % of the resamples, and where it is the same in all,
-            as the accuracy is where every patient is predicted right, or every one wrong.
+            fold_sd, and n_folds, the folds in which it is defined. An interval by the bootstrap is
+            NaN where the figure is undefined in more than 5 % of the resamples.
+
+        Notes
+        -----
+        Which interval it is hangs on the metric alone, not on how it came out:
+
+        - accuracy, precision, recall, specificity and F1: Wilson's (1927), of as many rows as tell
+          something by themselves; see `skedema.evaluation.intervals.proportion_interval`;
+        - AUC: method 5 of Newcombe (2006); see `skedema.evaluation.intervals.auc_interval`;
+        - balanced accuracy: from Wilson's of each class's recall (Zou and Donner 2008);
+        - others, such as Brier score, calibration and net benefit: percentiles of the bootstrap.
+          Average precision and sensitivity at a specificity are means over positives and take
+          Wilson's at 0 and 1, where all resamples are the same;
+        - of more than two classes, means over classes: as far as the bootstrap's and that of Zou
+          and Donner reach.
         """
         chosen = find_metrics(self.metric_names if metrics is None else metrics)
         bootstrap = self._bootstrap(n_resamples, confidence)

@@ -29,9 +29,11 @@ class Evaluation(Tabulated):
     rank predictions of different models against each other, and are a little lower than the mean
     over folds where these are calibrated differently.
 
-    Intervals are percentiles of a bootstrap that draws patients with replacement, with all their
-    rows and repeats. They tell what other patients would change, with the models as they are, not
-    what other training samples would.
+    Intervals tell what other patients would change, with the models as they are, not what other
+    training samples would. Those of proportions (accuracy, recall, specificity, precision, F1) are
+    Wilson's, those of AUCs Newcombe's, whatever the figure and the number of patients: see
+    `skedema.evaluation.intervals`, also for rows of one patient. All others are percentiles of a
+    bootstrap that draws patients with replacement, with all their rows and repeats.
 
     Parameters
     ----------
@@ -96,7 +98,7 @@ class Evaluation(Tabulated):
     >>> result.table(["accuracy"], digits=2, n_resamples=200)
                          accuracy
     estimator
-    logistic  0.95 (0.91 to 0.99)
+    logistic  0.95 (0.91 to 0.98)
     """
 
     predictions: pd.DataFrame
