@@ -270,7 +270,7 @@ def comparison_table(
     base_draws = bootstrap.draws(base, [metric])[metric.name]
     base_folds = _fold_values(per_fold, reference, metric.name)
     folds = per_fold[per_fold["estimator"] == reference]
-    ratio = float(folds["n_test"].sum() / folds["n_train"].sum())
+    ratio = float(folds["n_test"].sum() / folds["n_train"].sum()) if len(folds) else np.nan
     others = [name for name in everything if name != reference]
     rows: list[dict[str, Any]] = []
     for other in others:

@@ -41,6 +41,7 @@ class Tabulated:
     metric_names: tuple[str, ...]
     specificity: float
     threshold: float
+    kind: str
 
     @property
     def names(self) -> list[str]:
@@ -99,7 +100,7 @@ class Tabulated:
         """
         chosen = find_metrics(self.metric_names if metrics is None else metrics)
         bootstrap = self._bootstrap(n_resamples, confidence)
-        table = summary_table(self._repeats, self._per_fold(chosen), chosen, bootstrap)
+        table = summary_table(self._repeats, self._over_folds(chosen), chosen, bootstrap)
         return self._said(table)
 
     def table(
@@ -211,7 +212,7 @@ class Tabulated:
             raise ValueError("There is one estimator only, and nothing to compare it with.")
         (chosen,) = find_metrics([metric])
         bootstrap = self._bootstrap(n_resamples, confidence)
-        per_fold = self._per_fold([chosen])
+        per_fold = self._over_folds([chosen])
         return self._said(comparison_table(self._repeats, per_fold, reference, chosen, bootstrap))
 
     def subgroups(
@@ -292,6 +293,11 @@ class Tabulated:
 
     def _per_fold(self, metrics: Sequence[Metric]) -> pd.DataFrame:
         return fold_table(self.folds, self.predictions, self.classes, metrics, self.settings)
+
+    def _over_folds(self, metrics: Sequence[Metric]) -> pd.DataFrame:
+        """Give `_per_fold`; nothing where there are none."""
+        table = self._per_fold(metrics)
+        return table.iloc[:0] if self.kind == "external" else table
 
     def _bootstrap(self, n_resamples: int, confidence: float) -> Bootstrap:
         return Bootstrap(self.groups, self.random_state, self.settings, n_resamples, confidence)

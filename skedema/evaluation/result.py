@@ -69,6 +69,10 @@ class Evaluation(Tabulated):
         ``evaluate(..., return_estimator=False)``.
     external : Evaluation or None, default=None
         Of the patients of another hospital, where `evaluate` was given them as `test`.
+    kind : {"cross-validation", "external"}, default="cross-validation"
+        Whether the patients are those of the folds, or others, each predicted once by a model that
+        was fitted on none of them. Then a row of `folds` is such a model (n_train is NaN where
+        that is not known, by `validate`), and what tables have over folds is NaN.
 
     See Also
     --------
@@ -116,6 +120,7 @@ class Evaluation(Tabulated):
     y: Any = None
     estimators: dict[str, list[Any]] = field(default_factory=dict)
     external: Evaluation | None = None
+    kind: str = "cross-validation"
 
     @property
     def metrics(self) -> MetricsAccessor:
@@ -123,12 +128,14 @@ class Evaluation(Tabulated):
         return MetricsAccessor(self)
 
     def __repr__(self) -> str:
+        rows = f"{len(self.groups)} rows of {len(set(self.groups.tolist()))} patients"
+        classes = positive_class(self.classes) or f"{len(self.classes)} classes"
+        found = f"{counted(len(self.names), 'estimator', 'estimators')}: "
+        if self.kind == "external":
+            return f"<Evaluation of {found}external, {rows}, {classes}>"
         folds = self.folds[self.folds["estimator"] == self.names[0]]
         n_repeats = folds["repeat"].nunique()
         of_repeat = folds.groupby("repeat").size().unique()
         shape = f"{n_repeats} x {of_repeat[0]}" if len(of_repeat) == 1 else f"{len(folds)}"
-        return (
-            f"<Evaluation of {counted(len(self.names), 'estimator', 'estimators')}: "
-            f"{len(self.groups)} rows of {len(set(self.groups.tolist()))} patients, "
-            f"{shape} folds, {positive_class(self.classes) or f'{len(self.classes)} classes'}>"
-        )
+        beside = f"; {len(self.external.groups)} external rows" if self.external else ""
+        return f"<Evaluation of {found}{rows}, {shape} folds, {classes}{beside}>"
