@@ -42,7 +42,7 @@ def public_objects() -> Iterator[tuple[str, object]]:
 
 def own_members(cls: type) -> Iterator[tuple[str, object]]:
     """Give the public methods and properties that a class, or a private base, describes."""
-    private = [base for base in cls.__mro__[1:] if base.__module__.startswith("skedema._")]
+    private = [base for base in cls.__mro__[1:] if re.match(r"skedema\b.*\._", base.__module__)]
     for key, value in (item for each in (cls, *private) for item in vars(each).items()):
         plain = value.__func__ if isinstance(value, classmethod | staticmethod) else value
         inherits = not plain.__doc__ and inspect.getdoc(plain)

@@ -3,6 +3,7 @@
 `evaluate` gives an `Evaluation`: predictions out of fold, figures with intervals over patients,
 paired comparisons, and tables of classes and subgroups. What they are computed by is in
 `skedema.evaluation.metrics` and `skedema.evaluation.statistics`; `register_metric` adds a figure.
+`validate` tests fitted classifiers on patients of another hospital.
 `missing_curve` takes values away from those who are tested.
 """
 
@@ -10,7 +11,8 @@ from __future__ import annotations
 
 from skedema.evaluation._evaluate import evaluate
 from skedema.evaluation._gaps import missing_curve
+from skedema.evaluation._validate import validate
 from skedema.evaluation.metrics import Metric, register_metric
 from skedema.evaluation.result import Evaluation
 
-__all__ = ["Evaluation", "Metric", "evaluate", "missing_curve", "register_metric"]
+__all__ = ["Evaluation", "Metric", "evaluate", "missing_curve", "register_metric", "validate"]

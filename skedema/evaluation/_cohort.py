@@ -70,7 +70,7 @@ def cohort_of(
     check_same_rows(X, y=y, groups=groups, **beside)
     classes, label = _check_labels(y)
     if groups is not None:
-        groups = _one_a_row(groups, "groups", "group", "Give each patient a value.")
+        groups = one_a_row(groups, "groups", "group", "Give each patient a value.")
     warn_of_repeated_patients(X, groups)
     leaks = look_for_leaks(X, np.asarray(y), trusted_columns)
     given = isinstance(random_state, Integral)
@@ -97,7 +97,7 @@ def check_estimators(estimators: Any) -> dict[str, Any]:
 
 
 def _check_labels(y: Any) -> tuple[NDArray[Any], NDArray[np.intp]]:
-    values = _one_a_row(y, "y", "label", "Leave out rows whose label is not known.")
+    values = one_a_row(y, "y", "label", "Leave out rows whose label is not known.")
     classes, label = np.unique(values, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(f"y has one class only, {classes.tolist()}; give rows of two or more.")
@@ -109,7 +109,8 @@ def _check_labels(y: Any) -> tuple[NDArray[Any], NDArray[np.intp]]:
     return classes, label
 
 
-def _one_a_row(values: Any, name: str, what: str, remedy: str) -> NDArray[Any]:
+def one_a_row(values: Any, name: str, what: str, remedy: str) -> NDArray[Any]:
+    """Refuse what is no column of values that are all there."""
     values = np.asarray(values)
     if values.ndim != 1:
         raise ValueError(f"{name} must have one {what} a row, got shape {values.shape}.")

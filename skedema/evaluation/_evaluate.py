@@ -8,16 +8,22 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from skedema._told import tell
 from skedema.evaluation._cohort import Cohort, check_estimators, cohort_of
-from skedema.evaluation._folds import Asking, Task, make_tasks, outcomes
-from skedema.evaluation._outcome import Outcome, Outcomes
-from skedema.evaluation._predictions import positive_class, probability_columns
+from skedema.evaluation._external import fit_on_all, other_patients
+from skedema.evaluation._folds import Asking, make_tasks, outcomes
+from skedema.evaluation._gather import (
+    class_order,
+    covariates_of,
+    estimators_of,
+    fit_table,
+    prediction_table,
+)
+from skedema.evaluation._outcome import Outcomes
 from skedema.evaluation._splits import draw_splits, same_splits
 from skedema.evaluation.metrics._registry import METRICS, find_metrics, try_metrics
 from skedema.evaluation.result import Evaluation
@@ -37,6 +43,7 @@ def evaluate(
     n_jobs: int | None = None,
     storage: str | os.PathLike[str] | None = None,
     subgroups: Any = None,
+    test: tuple[Any, ...] | None = None,
     trusted_columns: Any = None,
     return_estimator: bool = True,
     random_state: Any = None,
@@ -81,6 +88,10 @@ def evaluate(
     subgroups : list of str, table, mapping or None, default=None
         What `Evaluation.subgroups` may be asked for: names of columns of X, or other columns with
         a value a row, such as site or scanner.
+    test : tuple (X, y) or (X, y, groups), or None, default=None
+        Patients of another hospital, with the columns of X. Each estimator is fitted on all rows of
+        X as well, and `Evaluation.external` is what it comes to on these. `subgroups` that are
+        columns of X are theirs as well. See `validate` for estimators that are fitted already.
     trusted_columns : list of (str or int) or None, default=None
         Columns of X, by name or position, that are known not to leak. Of others that look as if
         they told the answer there is one warning for all folds, and `Evaluation.leaks`: see
@@ -156,9 +167,10 @@ def evaluate(
     chosen = find_metrics(metrics)
     cohort = cohort_of(X, y, groups, cv, trusted_columns, random_state, subgroups=subgroups)
     n_rows = len(cohort.label)
-    order = _order(cohort.classes, pos_label)
+    order = class_order(cohort.classes, pos_label)
     try_metrics(chosen, len(order))
-    covariates = _covariates(subgroups, cohort.X, n_rows)
+    covariates = covariates_of(subgroups, cohort.X, n_rows)
+    others = None if test is None else other_patients(test, cohort, subgroups)
     if cohort.groups is not None:
         _warn_of_few(cohort.groups)
     store = None
@@ -169,36 +181,24 @@ def evaluate(
     asking = Asking(store, return_estimator, n_jobs, verbose)
     tasks = make_tasks(models, cohort.splits, cohort.X, cohort.y, kept=store is not None)
     found = outcomes(tasks, cohort.X, cohort.y, cohort.classes, asking)
+    names = tuple(metric.name for metric in chosen)
     return Evaluation(
-        predictions=_predictions(tasks, found, cohort, order),
-        folds=_folds(tasks, found),
+        predictions=prediction_table(tasks, found, cohort.y, cohort.classes, order),
+        folds=fit_table(tasks, found),
         groups=np.arange(n_rows) if cohort.groups is None else cohort.groups,
         classes=tuple(cohort.classes[order].tolist()),
         covariates=covariates,
         random_state=cohort.seed,
-        metric_names=tuple(metric.name for metric in chosen),
+        metric_names=names,
         index=cohort.X.index if isinstance(cohort.X, pd.DataFrame) else None,
         leaks=cohort.leaks,
         X=X,
         y=y,
-        estimators=_estimators(tasks, found) if return_estimator else {},
+        estimators=estimators_of(tasks, found),
+        external=None
+        if others is None
+        else fit_on_all(models, cohort, others, order, names, asking),
     )
-
-
-def _order(classes: NDArray[Any], pos_label: Any) -> NDArray[np.intp]:
-    """Give the order in which classes are told: of two, the positive one last."""
-    order = np.arange(len(classes))
-    if pos_label is None:
-        return order
-    if len(classes) > 2:
-        raise ValueError(
-            f"pos_label={pos_label!r} names the positive class of two, but y has {len(classes)}: "
-            "leave it out, and see per_class() of the result for each class against the rest; or "
-            "evaluate y == the class."
-        )
-    if pos_label not in classes.tolist():
-        raise ValueError(f"pos_label={pos_label!r} is none of the classes {classes.tolist()}.")
-    return order if classes[1] == pos_label else order[::-1]
 
 
 def _check_same_folds(cohort: Cohort, cv: Any, seed_given: bool) -> None:
@@ -225,81 +225,3 @@ def _warn_of_few(groups: NDArray[Any]) -> None:
             "cv=list(splitter.split(X, y, sites)) and groups= the patients, or None where each "
             "row is one."
         )
-
-
-def _covariates(subgroups: Any, X: Any, n_rows: int) -> pd.DataFrame:
-    if subgroups is None:
-        return pd.DataFrame(index=pd.RangeIndex(n_rows))
-    if isinstance(subgroups, str):
-        subgroups = [subgroups]
-    names = None
-    table = subgroups
-    if isinstance(subgroups, (list, tuple)):
-        names, table = subgroups, X
-    columns: dict[str, Any] = {}
-    if isinstance(table, pd.DataFrame):  # its names need not be text
-        table = {name: table[name] for name in table.columns}
-    native = nw.from_native(table, eager_only=True, pass_through=True)
-    if not isinstance(native, (nw.DataFrame, Mapping)):
-        raise TypeError(
-            "subgroups must be names of columns of a table X, or a table or dict of columns, got "
-            f"{type(table).__name__}."
-        )
-    labels = list(native.columns if isinstance(native, nw.DataFrame) else native)
-    for name in labels if names is None else names:
-        if name not in labels:
-            raise ValueError(f"subgroups names {name!r}, which is no column of X: {labels}.")
-        column = native[name]
-        values = column.to_numpy() if isinstance(column, nw.Series) else np.asarray(column)
-        if values.shape != (n_rows,):
-            raise ValueError(
-                f"The subgroup {name!r} has shape {values.shape}, but X has {n_rows} rows."
-            )
-        columns[name] = values
-    return pd.DataFrame(columns, index=pd.RangeIndex(n_rows))
-
-
-def _predictions(
-    tasks: list[Task], found: list[Outcome], cohort: Cohort, order: NDArray[np.intp]
-) -> pd.DataFrame:
-    classes, y = cohort.classes, np.asarray(cohort.y)
-    names = classes[order].tolist()
-    columns = probability_columns(names)
-    parts = [
-        pd.DataFrame(
-            {
-                "estimator": task.name,
-                "repeat": task.split.repeat,
-                "fold": task.split.fold,
-                "row": task.split.test,
-                "label": y[task.split.test],
-                **dict(zip(columns, outcome.probability[:, order[-len(columns) :]].T, strict=True)),
-                "predicted": classes[outcome.predicted],
-            }
-        )
-        for task, outcome in zip(tasks, found, strict=True)
-    ]
-    return pd.concat(parts, ignore_index=True).rename_axis(columns=positive_class(names))
-
-
-def _estimators(tasks: list[Task], found: list[Outcome]) -> dict[str, list[Any]]:
-    fitted: dict[str, list[Any]] = {}
-    for task, outcome in zip(tasks, found, strict=True):
-        fitted.setdefault(task.name, []).append(outcome.estimator)
-    return fitted
-
-
-def _folds(tasks: list[Task], found: list[Outcome]) -> pd.DataFrame:
-    def row(task: Task, outcome: Outcome) -> dict[str, Any]:
-        split = task.split
-        return {
-            "estimator": task.name,
-            "repeat": split.repeat,
-            "fold": split.fold,
-            "n_train": len(split.train),
-            "n_test": len(split.test),
-            "fit_seconds": outcome.fit_seconds,
-            "predict_seconds": outcome.predict_seconds,
-        }
-
-    return pd.DataFrame([row(*each) for each in zip(tasks, found, strict=True)])

@@ -55,16 +55,25 @@ class Task:
 
 
 def make_tasks(
-    estimators: dict[str, Any], splits: Sequence[Split], X: Any, y: Any, *, kept: bool
+    estimators: dict[str, Any],
+    splits: Sequence[Split],
+    X: Any,
+    y: Any,
+    *,
+    unseen: Any = None,
+    kept: bool,
 ) -> list[Task]:
     """List what is to be done, estimator by estimator.
 
-    A key, where one is `kept`, holds digests of the estimator, X, y and the rows of the fold; the
-    name of the estimator is no part of it.
+    A key, where one is `kept`, holds digests of the estimator, X, y and the rows of the fold, and
+    of the table that they are tested on if it is another one; the name of the estimator is no part
+    of it.
     """
     if not kept:
         return [Task(n, e, split, None) for n, e in estimators.items() for split in splits]
     data = {"evaluation": str(_LAYOUT), "X": digest(X, "X"), "y": digest(y, "y")}
+    if unseen is not None:
+        data["unseen"] = digest(unseen, "The X of test")
     rows = [digest((split.train, split.test), "A fold") for split in splits]
     tasks = []
     for name, estimator in estimators.items():
@@ -81,11 +90,15 @@ def outcomes(
     y: Any,
     classes: NDArray[Any],
     asking: Asking,
+    unseen: Any = None,
 ) -> list[Outcome]:
-    """Do the tasks, or take what is kept of them; the process that does one keeps it at once."""
+    """Do the tasks, or take what is kept of them; the process that does one keeps it at once.
+
+    They are tested on rows of X, or of the table `unseen`.
+    """
     found = [_kept(task, len(classes), asking) for task in tasks]
     due = [number for number, outcome in enumerate(found) if outcome is None]
-    arguments = [(tasks[number], X, y, classes, asking) for number in due]
+    arguments = [(tasks[number], X, y, classes, asking, unseen) for number in due]
     progress = bar("evaluate", "fit", len(tasks), done=len(tasks) - len(due), shown=asking.verbose)
     each = each_fold(_do, arguments, asking.n_jobs, progress)
     for number, outcome in zip(due, each, strict=True):
@@ -94,9 +107,9 @@ def outcomes(
     return [outcome for outcome in found if outcome is not None]
 
 
-def _do(task: Task, X: Any, y: Any, classes: NDArray[Any], asking: Asking) -> Outcome:
+def _do(task: Task, X: Any, y: Any, classes: NDArray[Any], asking: Asking, unseen: Any) -> Outcome:
     try:
-        outcome = _fit_and_ask(task, X, y, classes)
+        outcome = _fit_and_ask(task, X, y, classes, X if unseen is None else unseen)
     except Exception as error:
         error.add_note(f"This was estimator {task.name!r} on {task.split.name}.")
         raise
@@ -114,12 +127,12 @@ def _kept(task: Task, n_classes: int, asking: Asking) -> Outcome | None:
     return asking.store.load(task.key, n_test, n_classes, with_estimator=asking.estimators)
 
 
-def _fit_and_ask(task: Task, X: Any, y: Any, classes: NDArray[Any]) -> Outcome:
+def _fit_and_ask(task: Task, X: Any, y: Any, classes: NDArray[Any], unseen: Any) -> Outcome:
     started = time.perf_counter()
     fitted = clone(task.estimator)
     fitted.fit(_safe_indexing(X, task.split.train), _safe_indexing(y, task.split.train))
     trained = time.perf_counter()
-    outcome = ask(fitted, _safe_indexing(X, task.split.test), classes)
+    outcome = ask(fitted, _safe_indexing(unseen, task.split.test), classes)
     return replace(outcome, fit_seconds=trained - started)
 
 

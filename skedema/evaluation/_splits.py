@@ -101,24 +101,33 @@ def check_classes(splits: Sequence[Split], label: NDArray[np.intp], classes: NDA
         )
     for repeat in sorted({split.repeat for split in splits}):
         tested = np.concatenate([label[split.test] for split in splits if split.repeat == repeat])
-        found, missing = np.unique(tested), np.setdiff1d(everyone, tested)
-        if not len(missing):
-            continue
-        if len(found) == 1:
-            said = (
-                f"All {len(tested)} rows that are tested in repeat {repeat} are of class "
-                f"{classes[found[0]].item()!r}. Figures that need both classes, such as AUC and "
-                "calibration, are not defined (NaN), and accuracy is that of one class. Give cv= "
-                "test parts of both."
-            )
-        else:
-            said = (
-                f"None of the {len(tested)} rows that are tested in repeat {repeat} is of class "
-                f"{classes[missing[0]].item()!r}. Its figures, and those that are means over all "
-                "classes, are not defined (NaN). Give cv= test parts of all."
-            )
-        tell(said)
-        return
+        where, remedy = f"that are tested in repeat {repeat}", "Give cv= test parts"
+        if warn_of_absent_classes(tested, classes, where, remedy):
+            return
+
+
+def warn_of_absent_classes(
+    tested: NDArray[np.intp], classes: NDArray[Any], where: str, remedy: str
+) -> bool:
+    """Warn where no row of a class is tested; says whether there was reason to."""
+    found = np.unique(tested)
+    missing = np.setdiff1d(range(len(classes)), found)
+    if not len(missing):
+        return False
+    if len(found) == 1:
+        said = (
+            f"All {len(tested)} rows {where} are of class {classes[found[0]].item()!r}. Figures "
+            "that need both classes, such as AUC and calibration, are not defined (NaN), and "
+            f"accuracy is that of one class. {remedy} of both."
+        )
+    else:
+        said = (
+            f"None of the {len(tested)} rows {where} is of class {classes[missing[0]].item()!r}. "
+            "Its figures, and those that are means over all classes, are not defined (NaN). "
+            f"{remedy} of all."
+        )
+    tell(said)
+    return True
 
 
 def _positions(part: Any) -> NDArray[np.intp]:

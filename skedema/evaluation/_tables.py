@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from skedema.evaluation._predictions import Predictions, predictions_of
+from skedema.evaluation.metrics._intervals import of_mean
 from skedema.evaluation.metrics._metric import Metric, measured
 from skedema.evaluation.metrics.utility import net_benefit
 from skedema.evaluation.statistics import (
@@ -39,11 +40,25 @@ class Bootstrap:
     def rows(
         self, repeats: Repeats, metrics: Sequence[Metric], against_rest: int | None = None
     ) -> Iterator[dict[str, Any]]:
-        """Give each figure with its interval."""
-        draws = self.draws(repeats, metrics, against_rest)
+        """Give each figure with its interval.
+
+        That of a mean over classes reaches as far as that of its classes and as the bootstrap:
+        these figures depend on each other, which only draws of patients know.
+        """
+        over_classes = against_rest is None and repeats[0].n_classes > 2
+        points = {each.name: self.pooled(repeats, each, against_rest) for each in metrics}
+        published = {
+            each.name: self._published(each, points[each.name], repeats, against_rest)
+            for each in metrics
+        }
+        due = [m for m in metrics if published[m.name] is None or (over_classes and m.macro)]
+        draws = self.draws(repeats, due, against_rest) if due else {}
         for metric in metrics:
-            point = self.pooled(repeats, metric, against_rest)
-            low, high = self._interval(metric, point, draws[metric.name])
+            point = points[metric.name]
+            low, high = published[metric.name] or (np.nan, np.nan)
+            if metric.name in draws:
+                drawn = self._percentiles(metric, point, draws[metric.name])
+                low, high = float(np.fmin(low, drawn[0])), float(np.fmax(high, drawn[1]))
             yield {"metric": metric.name, "pooled": point, "low": low, "high": high}
 
     def pooled(self, repeats: Repeats, metric: Metric, against_rest: int | None = None) -> float:
@@ -75,8 +90,36 @@ class Bootstrap:
                 found[metric.name].append(np.mean(values[metric.name], axis=0))
         return {name: np.concatenate(values) for name, values in found.items()}
 
-    def _interval(self, metric: Metric, point: float, draws: Floats) -> tuple[float, float]:
-        """Give the interval of a figure; NaN where it is not defined, or where no patient differs.
+    def _published(
+        self, metric: Metric, point: float, repeats: Repeats, against_rest: int | None
+    ) -> tuple[float, float] | None:
+        """Give the metric's own interval; None where it has none."""
+        if metric.interval is None or np.isnan(point):
+            return None
+        if against_rest is not None or not metric.macro or repeats[0].n_classes == 2:
+            return metric.interval(point, self._seen(repeats, against_rest), self.confidence)
+        parts = []
+        for k in range(repeats[0].n_classes):
+            of_class = self.pooled(repeats, metric, k)
+            found = metric.interval(of_class, self._seen(repeats, k), self.confidence)
+            if found is None:
+                return None
+            parts.append((of_class, found))
+        return of_mean(point, parts)
+
+    def _seen(self, repeats: Repeats, against_rest: int | None) -> list[tuple[NDArray[Any], ...]]:
+        patients = pd.factorize(self.groups)[0]
+        return [
+            (
+                *(each.whole() if against_rest is None else each.against_rest(against_rest)),
+                each.rows,
+                patients[each.rows],
+            )
+            for each in repeats
+        ]
+
+    def _percentiles(self, metric: Metric, point: float, draws: Floats) -> tuple[float, float]:
+        """Give the interval of the bootstrap; NaN where it is not defined, or no patient differs.
 
         Where all patients are right, or all wrong, so they are in each resample. That all others
         would be, too, is more than a few patients tell.
@@ -227,7 +270,7 @@ def comparison_table(
     base_draws = bootstrap.draws(base, [metric])[metric.name]
     base_folds = _fold_values(per_fold, reference, metric.name)
     folds = per_fold[per_fold["estimator"] == reference]
-    ratio = float(folds["n_test"].sum() / folds["n_train"].sum())
+    ratio = float(folds["n_test"].sum() / folds["n_train"].sum()) if len(folds) else np.nan
     others = [name for name in everything if name != reference]
     rows: list[dict[str, Any]] = []
     for other in others:

@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import pandas as pd
 from numpy.typing import NDArray
 
-from skedema._registry import nearest_name
 from skedema.clinical.leaks import Leak
 from skedema.evaluation._accessor import MetricsAccessor
 from skedema.evaluation._predictions import positive_class
-from skedema.evaluation._subgroups import parts_of, subgroup_table, values_of
-from skedema.evaluation._tables import (
-    Bootstrap,
-    Repeats,
-    class_table,
-    comparison_table,
-    confusion_table,
-    decision_table,
-    fold_table,
-    repeats_by_estimator,
-    summary_table,
-    written_table,
-)
-from skedema.evaluation.metrics._metric import SETTINGS, Metric
-from skedema.evaluation.metrics._registry import METRICS, find_metrics
-from skedema.frames import check_same_rows, counted
+from skedema.evaluation._tabulated import Tabulated
+from skedema.evaluation.metrics._metric import SETTINGS
+from skedema.evaluation.metrics._registry import METRICS
+from skedema.frames import counted
 
 __all__ = ["Evaluation"]
 
 
 @dataclass(frozen=True, repr=False)
-class Evaluation:
+class Evaluation(Tabulated):
     """Predictions out of fold of several estimators, and tables of them.
 
     Made by `evaluate`. Each figure comes in two ways. **Pooled**: all rows out of fold together,
@@ -44,9 +29,11 @@ class Evaluation:
     rank predictions of different models against each other, and are a little lower than the mean
     over folds where these are calibrated differently.
 
-    Intervals are percentiles of a bootstrap that draws patients with replacement, with all their
-    rows and repeats. They tell what other patients would change, with the models as they are, not
-    what other training samples would.
+    Intervals tell what other patients would change, with the models as they are, not what other
+    training samples would. Those of proportions (accuracy, recall, specificity, precision, F1) are
+    Wilson's, those of AUCs Newcombe's, whatever the figure and the number of patients: see
+    `skedema.evaluation.intervals`, also for rows of one patient. All others are percentiles of a
+    bootstrap that draws patients with replacement, with all their rows and repeats.
 
     Parameters
     ----------
@@ -82,6 +69,10 @@ class Evaluation:
         ``evaluate(..., return_estimator=False)``.
     external : Evaluation or None, default=None
         Of the patients of another hospital, where `evaluate` was given them as `test`.
+    kind : {"cross-validation", "external"}, default="cross-validation"
+        Whether the patients are those of the folds, or others, each predicted once by a model that
+        was fitted on none of them. Then a row of `folds` is such a model (n_train is NaN where
+        that is not known, by `validate`), and what tables have over folds is NaN.
 
     See Also
     --------
@@ -111,7 +102,7 @@ class Evaluation:
     >>> result.table(["accuracy"], digits=2, n_resamples=200)
                          accuracy
     estimator
-    logistic  0.95 (0.91 to 0.99)
+    logistic  0.95 (0.91 to 0.98)
     """
 
     predictions: pd.DataFrame
@@ -129,263 +120,22 @@ class Evaluation:
     y: Any = None
     estimators: dict[str, list[Any]] = field(default_factory=dict)
     external: Evaluation | None = None
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the estimators, in order."""
-        return [str(name) for name in self.folds["estimator"].unique()]
+    kind: str = "cross-validation"
 
     @property
     def metrics(self) -> MetricsAccessor:
         """Figures and pictures by name, as skore's reports have them."""
         return MetricsAccessor(self)
 
-    @property
-    def settings(self) -> dict[str, float]:
-        """What figures are computed at, as keywords of `skedema.evaluation.metrics.figures`."""
-        return {"specificity": self.specificity, "threshold": self.threshold}
-
-    @cached_property
-    def per_fold(self) -> pd.DataFrame:
-        """One row a fit: the columns of `folds`, and a column a metric; NaN where not defined."""
-        return self._said(self._per_fold(find_metrics(self.metric_names)))
-
-    def summary(
-        self,
-        metrics: Iterable[str] | None = None,
-        *,
-        n_resamples: int = 2000,
-        confidence: float = 0.95,
-    ) -> pd.DataFrame:
-        """Tabulate figures with intervals.
-
-        Parameters
-        ----------
-        metrics : iterable of str or None, default=None
-            Names of `skedema.evaluation.metrics.METRICS`, of `register_metric` or of scikit-learn's
-            scorers. None: those that `evaluate` was given.
-        n_resamples : int, default=2000
-            Of the bootstrap.
-        confidence : float, default=0.95
-            Of the interval.
-
-        Returns
-        -------
-        DataFrame
-            One row an estimator and metric: estimator, metric, pooled, low, high, fold_mean,
-            fold_sd, and n_folds, the folds in which it is defined. The interval is NaN where the
-            figure is undefined in more than 5 % of the resamples, and where it is the same in all,
-            as the accuracy is where every patient is predicted right, or every one wrong.
-        """
-        chosen = find_metrics(self.metric_names if metrics is None else metrics)
-        bootstrap = self._bootstrap(n_resamples, confidence)
-        table = summary_table(self._repeats, self._per_fold(chosen), chosen, bootstrap)
-        return self._said(table)
-
-    def table(
-        self,
-        metrics: Iterable[str] | None = None,
-        *,
-        digits: int = 3,
-        n_resamples: int = 2000,
-        confidence: float = 0.95,
-    ) -> pd.DataFrame:
-        """Write the summary as papers do: estimators by metrics.
-
-        Parameters
-        ----------
-        metrics : iterable of str or None, default=None
-            As in `summary`.
-        digits : int, default=3
-            After the point.
-        n_resamples, confidence : int and float, default=2000 and 0.95
-            As in `summary`.
-
-        Returns
-        -------
-        DataFrame
-            A row an estimator, a column a metric; a cell is text, such as "0.812 (0.741 to
-            0.874)": pooled and interval, without one where it is not defined.
-        """
-        found = self.summary(metrics, n_resamples=n_resamples, confidence=confidence)
-        return self._said(written_table(found, digits))
-
-    def per_class(
-        self,
-        metrics: Iterable[str] | None = None,
-        *,
-        n_resamples: int = 2000,
-        confidence: float = 0.95,
-    ) -> pd.DataFrame:
-        """Tabulate figures of each class against the rest.
-
-        Parameters
-        ----------
-        metrics : iterable of str or None, default=None
-            As in `summary`; scorers are of the two classes "this one" and "another".
-        n_resamples, confidence : int and float, default=2000 and 0.95
-            As in `summary`.
-
-        Returns
-        -------
-        DataFrame
-            One row an estimator, class and metric: estimator, class, n_rows (of that class),
-            metric, pooled, low, high. Here each class in turn is the positive one.
-        """
-        chosen = find_metrics(self.metric_names if metrics is None else metrics)
-        bootstrap = self._bootstrap(n_resamples, confidence)
-        return class_table(self._repeats, self.classes, chosen, bootstrap)
-
-    def confusion_matrix(self) -> pd.DataFrame:
-        """Count rows by what they are and what they are predicted to be.
-
-        Returns
-        -------
-        DataFrame
-            Index estimator and label; a column a predicted class. Of several repeats the mean.
-        """
-        return self._said(confusion_table(self._repeats, self.classes))
-
-    def compare(
-        self,
-        reference: str,
-        metric: str = "roc_auc",
-        *,
-        n_resamples: int = 2000,
-        confidence: float = 0.95,
-    ) -> pd.DataFrame:
-        """Compare all other estimators with one, on the same patients and folds.
-
-        Parameters
-        ----------
-        reference : str
-            Its name.
-        metric : str, default="roc_auc"
-            Which figure.
-        n_resamples, confidence : int and float, default=2000 and 0.95
-            As in `summary`.
-
-        Returns
-        -------
-        DataFrame
-            One row an estimator. ``difference`` is its pooled figure less that of the reference,
-            with ``low`` and ``high`` from a bootstrap in which both have the same patients;
-            ``delong_p`` of DeLong's test of pooled AUCs (else NaN, and where repeats do not test
-            the same rows, or where there are more than two classes); ``fold_difference`` and
-            ``fold_p`` of the corrected resampled t test over folds. ``delong_p_holm`` and
-            ``fold_p_holm`` are adjusted by Holm's method for the ``n_comparisons`` of this table;
-            intervals are not adjusted, and neither is anything for the further tables that you
-            look at. ``greater_is_better`` says which sign is that of the better one; None is a
-            figure that is best somewhere between.
-
-        Raises
-        ------
-        ValueError
-            When there is no such estimator or metric, or nothing to compare with.
-        """
-        if reference not in self.names:
-            raise ValueError(
-                f"There is no estimator {reference!r}. {nearest_name(reference, self.names)}"
-            )
-        if len(self.names) < 2:
-            raise ValueError("There is one estimator only, and nothing to compare it with.")
-        (chosen,) = find_metrics([metric])
-        bootstrap = self._bootstrap(n_resamples, confidence)
-        per_fold = self._per_fold([chosen])
-        return self._said(comparison_table(self._repeats, per_fold, reference, chosen, bootstrap))
-
-    def subgroups(
-        self,
-        by: Any,
-        *,
-        bins: Sequence[float] | None = None,
-        metrics: Iterable[str] = ("roc_auc", "recall", "specificity", "brier"),
-        min_patients: int = 10,
-        n_resamples: int = 2000,
-        confidence: float = 0.95,
-    ) -> pd.DataFrame:
-        """Tabulate figures in parts of the cohort.
-
-        Parameters
-        ----------
-        by : str or array-like of shape (n,)
-            A name given to `evaluate` as one of `subgroups`, or a value for each row of X.
-        bins : sequence of float or None, default=None
-            Edges for numbers, such as ages: ``[0, 40, 60, np.inf]`` makes [0, 40), [40, 60) and
-            [60, inf).
-        metrics : iterable of str, default=("roc_auc", "recall", "specificity", "brier")
-            Which figures.
-        min_patients : int, default=10
-            A subgroup of fewer is listed with its size and without figures.
-        n_resamples : int, default=2000
-            Of the bootstrap, which draws patients of the subgroup.
-        confidence : float, default=0.95
-            Of the interval.
-
-        Returns
-        -------
-        DataFrame
-            One row an estimator, subgroup and metric: estimator, subgroup, n_rows, n_patients,
-            n_positive (rows; of two classes), metric, pooled, low, high, and note, which says why
-            there is no figure. Rows without a value are the subgroup "missing".
-
-        Raises
-        ------
-        ValueError
-            When there is no such name, values belong to other rows of a pandas table or stand in
-            another order, or lie outside of the bins.
-        """
-        check_same_rows(self, by=by)
-        parts = parts_of(values_of(by, self.covariates), bins)
-        bootstrap = self._bootstrap(n_resamples, confidence)
-        return self._said(
-            subgroup_table(self._repeats, parts, find_metrics(metrics), min_patients, bootstrap)
-        )
-
-    def decision_curve(self, thresholds: Iterable[float], *, pos_label: Any = None) -> pd.DataFrame:
-        """Tabulate the net benefit over thresholds, beside treating all and treating none.
-
-        Parameters
-        ----------
-        thresholds : iterable of float
-            Probabilities from which on one would treat, below 1.
-        pos_label : object, default=None
-            The class that would be treated. None is the positive one; of more than two classes it
-            has to be named.
-
-        Returns
-        -------
-        DataFrame
-            Index threshold; a column an estimator (pooled, the mean over repeats), and the columns
-            "treat all" and "treat none". See `skedema.evaluation.metrics.net_benefit`.
-
-        Raises
-        ------
-        ValueError
-            When there is no such class, or it has to be named.
-        """
-        return decision_table(self._repeats, self.classes, pos_label, thresholds)
-
-    @cached_property
-    def _repeats(self) -> dict[str, Repeats]:
-        return repeats_by_estimator(self.predictions, self.names, self.classes)
-
-    def _per_fold(self, metrics: Sequence[Metric]) -> pd.DataFrame:
-        return fold_table(self.folds, self.predictions, self.classes, metrics, self.settings)
-
-    def _bootstrap(self, n_resamples: int, confidence: float) -> Bootstrap:
-        return Bootstrap(self.groups, self.random_state, self.settings, n_resamples, confidence)
-
-    def _said(self, table: pd.DataFrame) -> pd.DataFrame:
-        return table.rename_axis(columns=positive_class(self.classes))
-
     def __repr__(self) -> str:
+        rows = f"{len(self.groups)} rows of {len(set(self.groups.tolist()))} patients"
+        classes = positive_class(self.classes) or f"{len(self.classes)} classes"
+        found = f"{counted(len(self.names), 'estimator', 'estimators')}: "
+        if self.kind == "external":
+            return f"<Evaluation of {found}external, {rows}, {classes}>"
         folds = self.folds[self.folds["estimator"] == self.names[0]]
         n_repeats = folds["repeat"].nunique()
         of_repeat = folds.groupby("repeat").size().unique()
         shape = f"{n_repeats} x {of_repeat[0]}" if len(of_repeat) == 1 else f"{len(folds)}"
-        return (
-            f"<Evaluation of {counted(len(self.names), 'estimator', 'estimators')}: "
-            f"{len(self.groups)} rows of {len(set(self.groups.tolist()))} patients, "
-            f"{shape} folds, {positive_class(self.classes) or f'{len(self.classes)} classes'}>"
-        )
+        beside = f"; {len(self.external.groups)} external rows" if self.external else ""
+        return f"<Evaluation of {found}{rows}, {shape} folds, {classes}{beside}>"

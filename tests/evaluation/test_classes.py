@@ -227,4 +227,8 @@ def test_the_table_of_a_paper_is_the_summary_as_text(result):
     assert table.loc["prevalence", "precision"] == ""
     assert table.index.tolist() == list(MODELS)
     sure = evaluate({"always": DummyClassifier()}, X, Y == "none", cv=2)
-    assert sure.table(["specificity"], n_resamples=20).loc["always", "specificity"] == "1.000"
+    assert (
+        sure.table(["specificity"], n_resamples=20)
+        .loc["always", "specificity"]
+        .startswith("1.000 (0.9")
+    )

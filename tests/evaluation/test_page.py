@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import skedema.evaluation
@@ -29,6 +30,16 @@ def test_examples_of_the_page_run_one_after_the_other(tmp_path, monkeypatch):
     assert len(list((tmp_path / "evaluation").glob("*.array"))) == 30
     assert names["held_out"].per_fold.shape[0] == 3
     assert names["grouped"].groups.tolist() == names["patient"].tolist()
+
+
+def test_examples_of_the_page_on_external_validation_run(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "external-validation.md").read_text(encoding="utf-8")
+    names = {"__name__": "external_page"}
+    for example in re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
+        exec(compile(example, "docs/external-validation.md", "exec"), names)
+    pd.testing.assert_frame_equal(names["there"].predictions, names["result"].external.predictions)
+    assert "external, 60 rows of 60 patients, positive class 'edema'" in repr(names["there"])
 
 
 def test_page_names_everything_public():

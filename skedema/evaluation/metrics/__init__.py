@@ -7,6 +7,7 @@ taken as well. There is one file a family.
 from __future__ import annotations
 
 from skedema.evaluation.metrics._figures import figures
+from skedema.evaluation.metrics._intervals import proportion_of
 from skedema.evaluation.metrics._metric import Metric
 from skedema.evaluation.metrics._registry import METRICS, register_metric
 from skedema.evaluation.metrics.calibration import calibration_intercept, calibration_slope
@@ -19,6 +20,7 @@ __all__ = [
     "calibration_slope",
     "figures",
     "net_benefit",
+    "proportion_of",
     "register_metric",
     "sensitivity_at_specificity",
 ]

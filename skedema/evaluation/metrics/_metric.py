@@ -62,12 +62,16 @@ class Metric:
         classes from 0 to K - 1, `probability` of shape (n, K); of two classes, as above.
     share : bool, default=False
         Whether it is a share of patients, or of pairs of them, from 0 to 1. One that is 0 or 1 in
-        all resamples has no interval.
+        all resamples of the bootstrap has no interval by it.
     batched : bool, default=False
         Whether `compute` and `defined` also take weights of shape (b, n), one a resample, and
         give b values. Otherwise they are called for each resample.
     settings : tuple of str, default=()
         Which of "specificity" and "threshold" `compute` takes as keywords.
+    interval : callable or None, default=None
+        ``interval(value, repeats, confidence)`` gives low and high of the figure of all rows, such
+        as `proportion_of` makes it. A repeat is the arrays label, probability, predicted, row and
+        patient. None, and where it gives None: percentiles of the bootstrap.
 
     Raises
     ------
@@ -96,6 +100,7 @@ class Metric:
     share: bool = False
     batched: bool = False
     settings: tuple[str, ...] = ()
+    interval: Callable[..., tuple[float, float] | None] | None = None
 
     def __post_init__(self) -> None:
         if not set(self.settings) <= set(SETTINGS):

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from skedema.evaluation.metrics._intervals import (
+    f1_interval,
+    found_of_positive,
+    proportion_of,
+    recalls_interval,
+)
 from skedema.evaluation.metrics._metric import Metric, always, any_positive, every_class, n_classes
 
 
@@ -49,13 +56,30 @@ def _any_of_both(label: Any, probability: Any, predicted: Any, weight: Any) -> A
     return weight @ (label | predicted) > 0
 
 
+def _right(label: Any, probability: Any, predicted: Any) -> tuple[Any, Any]:
+    return label == predicted, np.ones(len(label), dtype=bool)
+
+
+def _positive_of_found(label: Any, probability: Any, predicted: Any) -> tuple[Any, Any]:
+    return label, predicted
+
+
+def _spared_of_negative(label: Any, probability: Any, predicted: Any) -> tuple[Any, Any]:
+    return ~predicted, ~label
+
+
+_SHARE = partial(Metric, share=True, batched=True)
 METRICS = (
-    Metric("accuracy", _accuracy, always, macro=False, share=True, batched=True),
-    Metric(
-        "balanced_accuracy", _balanced_accuracy, every_class, macro=False, share=True, batched=True
+    _SHARE("accuracy", _accuracy, always, macro=False, interval=proportion_of(_right)),
+    _SHARE(
+        "balanced_accuracy",
+        _balanced_accuracy,
+        every_class,
+        macro=False,
+        interval=recalls_interval,
     ),
-    Metric("precision", _precision, _any_predicted, share=True, batched=True),
-    Metric("recall", _recall, any_positive, share=True, batched=True),
-    Metric("specificity", _specificity, _any_negative, share=True, batched=True),
-    Metric("f1", _f1, _any_of_both, share=True, batched=True),
+    _SHARE("precision", _precision, _any_predicted, interval=proportion_of(_positive_of_found)),
+    _SHARE("recall", _recall, any_positive, interval=proportion_of(found_of_positive)),
+    _SHARE("specificity", _specificity, _any_negative, interval=proportion_of(_spared_of_negative)),
+    _SHARE("f1", _f1, _any_of_both, interval=f1_interval),
 )

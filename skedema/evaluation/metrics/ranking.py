@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from skedema.evaluation.metrics._intervals import auc_interval, sure_of_positives
 from skedema.evaluation.metrics._metric import Metric, any_positive, every_class
 
 
@@ -41,7 +43,8 @@ def by_probability(label: Any, probability: Any, weight: Any) -> tuple[Any, Any]
     )
 
 
+_SHARE = partial(Metric, share=True, batched=True)
 METRICS = (
-    Metric("roc_auc", _roc_auc, every_class, share=True, batched=True),
-    Metric("average_precision", _average_precision, any_positive, share=True, batched=True),
+    _SHARE("roc_auc", _roc_auc, every_class, interval=auc_interval),
+    _SHARE("average_precision", _average_precision, any_positive, interval=sure_of_positives),
 )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from skedema.evaluation.metrics._arrays import of_two_classes
+from skedema.evaluation.metrics._intervals import sure_of_positives
 from skedema.evaluation.metrics._metric import Metric, always, every_class
 from skedema.evaluation.metrics.ranking import by_probability
 
@@ -136,6 +137,7 @@ _SENSITIVITY = Metric(
     share=True,
     batched=True,
     settings=("specificity",),
+    interval=sure_of_positives,
 )
 _NET_BENEFIT = Metric("net_benefit", _net_benefit, always, batched=True, settings=("threshold",))
 METRICS = (_SENSITIVITY, _NET_BENEFIT)
