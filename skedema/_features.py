@@ -208,6 +208,14 @@ class FeatureCache:
                     found |= self._encoded(encoder, volumes, missing, keep)
         return [found[key] for key in keys]
 
+    def known(self, encoder: FittedEncoder, volumes: Volumes) -> set[int]:
+        """Tell of which rows features are at hand, in memory or on disk."""
+        recipe = encoder.recipe()
+        if recipe is None:
+            return set()
+        found = self._kept.known([(key, recipe) for key in volumes.keys.values()], volumes.memory)
+        return {row for row, key in volumes.keys.items() if (key, recipe) in found}
+
     def keep(
         self, encoder: FittedEncoder, volumes: Volumes, views: Sequence[View], made: Sequence[Any]
     ) -> None:
@@ -221,6 +229,11 @@ class FeatureCache:
     def clear(self) -> None:
         """Forget all features; `n_encoded` stays."""
         self._kept.clear()
+
+    @property
+    def max_bytes(self) -> int:
+        """Bytes of features to keep."""
+        return self._kept.max_bytes
 
     @property
     def nbytes(self) -> int:

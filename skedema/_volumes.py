@@ -71,6 +71,12 @@ class Volumes:
         """(C, X, Y, Z)."""
         return self.reader.n_channels, *self.reader.settings().shape
 
+    def known(self) -> set[int]:
+        """Tell which rows have a volume at hand, in memory or on disk."""
+        how = reading(self.reader)
+        found = volumes.known([(key, how) for key in self.keys.values()], self.memory)
+        return {row for row, key in self.keys.items() if (key, how) in found}
+
     def names(self, rows: np.ndarray) -> str:
         """Name rows and files in a message."""
         return self.scans.names(rows)

@@ -350,10 +350,13 @@ class ViTAutoencoder(FittedAutoencoder):
             ``n_parameters``, ``memory`` (bytes), ``seconds_per_step``, ``seconds_per_scan``,
             ``n_steps`` and ``seconds``; also printed.
         """
-        self._validate_params()
-        cost = measure(clone(self)._training(X, goes_on=False, n_epochs=self.max_epochs))
+        cost = self._cost(X)
         print(cost)
         return cost
+
+    def _cost(self, X: Any) -> Cost:
+        self._validate_params()
+        return measure(clone(self)._training(X, goes_on=False, n_epochs=self.max_epochs))
 
     @all_or_nothing
     def _train(

@@ -120,6 +120,15 @@ class Cache(Generic[T]):
                 found[key] = value
         return found
 
+    def known(self, keys: Collection[K], memory: Any = None) -> set[K]:
+        """Tell of which keys the values are held, or on disk, without loading any."""
+        with self._lock:
+            held = {key for key in keys if key in self._values}
+        store = store_beneath(memory, self.name)
+        if store is None:
+            return held
+        return held | {key for key in keys if key not in held and self.stored_key(key) in store}
+
     def put(self, key: Hashable, value: T, memory: Any = None) -> None:
         """Keep a value in memory, where a first one of that key stays, and on disk.
 

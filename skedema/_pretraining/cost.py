@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import statistics
-import sys
 import time
-import weakref
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
-from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
+from skedema._measured import Tensors, duration, process_peak
 from skedema._pretraining.loop import Training
 from skedema._pretraining.source import Rows
 
@@ -51,7 +47,7 @@ class Cost(NamedTuple):
         return (
             f"{self.n_parameters / 1e6:.2f} million parameters, {self.memory / 1e9:.2f} GB; "
             f"{self.n_steps} steps of {self.seconds_per_step:.3g} s and "
-            f"{self.seconds_per_scan:.2g} s to read a scan: about {_duration(self.seconds)}"
+            f"{self.seconds_per_scan:.2g} s to read a scan: about {duration(self.seconds)}"
         )
 
 
@@ -67,7 +63,7 @@ def measure(training: Training) -> Cost:
     for row in first.tolist():
         _ = source[row]
     per_scan = (time.perf_counter() - begin) / len(first)
-    before = _process_peak()
+    before = process_peak()
     tensors = _tensor_peak(training, first)  # this step also warms up
     seconds = []
     for _ in range(_STEPS):
@@ -77,7 +73,7 @@ def measure(training: Training) -> Cost:
     per_step = statistics.median(seconds)
     # Operations hold memory that no tensor shows, but a process that was larger before hides it.
     on_gpu = training.device.type == "cuda"
-    held = tensors if on_gpu else max(tensors, _process_peak() - before)
+    held = tensors if on_gpu else max(tensors, process_peak() - before)
     n_full = training.n_epochs * len(source) / len(first)  # the last batch may be smaller
     return Cost(
         n_parameters,
@@ -98,50 +94,7 @@ def _tensor_peak(training: Training, rows: Rows) -> int:
         training.step(rows)
         after: int = torch.cuda.max_memory_allocated(device)
         return after - before
-    with _Tensors() as tensors:
+    with Tensors() as tensors:
         training.step(rows)
     peak: int = tensors.peak
     return peak
-
-
-def _process_peak() -> int:
-    """Give the bytes that this process held at most so far; 0 where the system does not tell."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
-
-
-class _Tensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Add up the memory of all tensors that operations make, each piece once, while it lives."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.peak = 0
-        self._alive: dict[int, int] = {}
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        made = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(made):
-            if isinstance(tensor, Tensor):
-                self._watch(tensor.untyped_storage())
-        self.peak = max(self.peak, sum(self._alive.values()))
-        return made
-
-    def _watch(self, storage: torch.UntypedStorage) -> None:
-        place = storage.data_ptr()
-        if place not in self._alive:
-            self._alive[place] = storage.nbytes()
-            weakref.finalize(storage, self._alive.pop, place, None)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} minutes"
-    return f"{seconds / 3600:.1f} hours"

@@ -46,13 +46,11 @@ def read_cohort(
     *,
     read_y: Callable[[Any, Table], np.ndarray],
     columns: Columns | None,
-    image: Any,
-    owner: str,
+    new_columns: Callable[[Table], Columns],
 ) -> Cohort:
     """Read the arguments of `fit`; patients of weight 0 are left out.
 
-    Where an earlier fit goes on, its `columns` are those of the table; else the parameter `image`
-    of an estimator of class `owner` tells where the scans are.
+    Where an earlier fit goes on, its `columns` are those of the table.
     """
     if _width(y) > 1 and _width(X) == 1:
         raise ValueError(
@@ -68,7 +66,7 @@ def read_cohort(
     if not kept.all():
         table, labels, weight = table.take(kept), labels[kept], weight[kept]
     if columns is None:
-        columns = Columns(table, image, owner)
+        columns = new_columns(table)
     return Cohort(columns, table, columns.scans(table), labels, weight)
 
 

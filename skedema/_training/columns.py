@@ -24,6 +24,8 @@ class Columns:
         The column that holds the scan.
     owner : str
         The class that asks, for messages.
+    reads_scans : bool, default=True
+        Whether scans are asked for. If not, their column is left out as if it were not there.
 
     Attributes
     ----------
@@ -33,7 +35,7 @@ class Columns:
         Where everything else stands.
     """
 
-    def __init__(self, table: Table, image: Any, owner: str) -> None:
+    def __init__(self, table: Table, image: Any, owner: str, *, reads_scans: bool = True) -> None:
         self.names = table.keys
         self.n_columns = len(table.columns)
         self.owner = owner
@@ -44,6 +46,12 @@ class Columns:
             )
         self.image = None if image is None else find_column(table, image, "image")
         self.clinical = [p for p in range(self.n_columns) if p != self.image]
+        self._scan = self.image if reads_scans else None
+        if self.image is not None and not (reads_scans or self.clinical):
+            raise ValueError(
+                f"Without the scans of column {table.columns[self.image].label} there is nothing "
+                "to learn from: encoder=None needs clinical columns beside it."
+            )
 
     def read(self, X: Any) -> Table:
         """Read what a method after `fit` is given: a table, an array, or one patient."""
@@ -60,15 +68,15 @@ class Columns:
 
     def scans(self, table: Table) -> Scans:
         """Take the scans out of a table; all their files are looked for."""
-        return take_scans(table, self.image)
+        return take_scans(table, self._scan)
 
     def refuse_no_scan(self, scans: Scans) -> None:
         """Refuse patients to learn from of whom none has a scan."""
-        if self.image is not None and not scans.present.any():
+        if self._scan is not None and not scans.present.any():
             raise ValueError(
-                f"Column {scans.table.columns[self.image].label} holds no scan at all among the "
-                "patients to learn from. Leave the column out, and do without a model of scans "
-                "(AttentionMixerClassifier has image=None for that)."
+                f"Column {scans.table.columns[self._scan].label} holds no scan at all among the "
+                "patients to learn from. Do without a model of scans: give an "
+                "AttentionMixerClassifier encoder=None, which leaves the column out."
             )
 
     def warn_of_leaks(self, table: Table, labels: np.ndarray, trusted: Any = None) -> None:

@@ -18,13 +18,17 @@ from sklearn.utils import check_random_state
 from skedema._device import find_device
 from skedema._rng import isolated_rng
 from skedema._scan_column import Scans
+from skedema._torch_state import own_torch_state
 from skedema._training.build import build_net, build_network
 from skedema._training.clinical_side import ClinicalSide
 from skedema._training.cohort import Cohort, read_cohort, split_patients
+from skedema._training.columns import Columns
+from skedema._training.cost import Estimate
 from skedema._training.fitted_model import FittedModel
-from skedema._training.image_side import is_trained
+from skedema._training.image_side import ImageSide, is_trained
 from skedema._training.members import count_members, epochs_at_most, learning_rate, shared_out
 from skedema._training.patients import Patients
+from skedema._training.rehearsal import rehearse
 from skedema._training.target import Target
 from skedema._training.union_side import make_image_side
 from skedema._training.unusual import learn_usual
@@ -81,7 +85,9 @@ class FusedEstimator(FittedModel):
         """Do all that `fit` does, or go on from the last; the `whole` or one epoch."""
         self._validate_params()
         # Names first: a misspelt one must not come out after an hour of reading scans.
-        make_encoder(self.encoder), make_fusion(self.fusion), make_refiner(self.refiner)
+        if self.encoder is not None:
+            make_encoder(self.encoder)
+        make_fusion(self.fusion), make_refiner(self.refiner)
         device = find_device(self.device)
         cohort = read_cohort(
             X,
@@ -89,8 +95,7 @@ class FusedEstimator(FittedModel):
             sample_weight,
             read_y=self._read_y,
             columns=self._columns if resume else None,
-            image=self.image,
-            owner=type(self).__name__,
+            new_columns=self._new_columns,
         )
         if not resume:
             self._begin(cohort, announced)
@@ -138,6 +143,9 @@ class FusedEstimator(FittedModel):
             volumes.tell_odd(about)
         return self
 
+    def _new_columns(self, table: Table) -> Columns:
+        return Columns(table, self.image, type(self).__name__, reads_scans=self._reads_scans)
+
     def _begin(self, cohort: Cohort, announced: Any) -> None:
         """Take what a first fit decides: columns, target, precision, seed."""
         table, self._columns = cohort.table, cohort.columns
@@ -152,28 +160,42 @@ class FusedEstimator(FittedModel):
 
     def _fit_sides(self, cohort: Cohort) -> Any:
         """Fit both sides on the patients to learn from, and give the encoder."""
+        self._image = self._new_image_side()  # refused before anything is read
+        self._fit_table(cohort)
+        return self._fit_image(cohort)
+
+    def _new_image_side(self) -> ImageSide | None:
+        if not self._reads_scans:
+            return None
+        image = make_image_side(self.encoder, self.fine_tune, self.volume, self._dtype)
+        image.mirrors(self.mirror)
+        return image
+
+    def _fit_table(self, cohort: Cohort) -> None:
         columns, labels = cohort.columns, cohort.labels
-        image, encoder = None, None
-        if self.image is not None:
-            image = make_image_side(self.encoder, self.fine_tune, self.volume, self._dtype)
-            image.mirrors(self.mirror)  # refused before anything is read
         find_columns(cohort.table, self.trusted_columns, "trusted_columns")
         self._clinical = ClinicalSide(self.metadata, warn_unusual=self.warn_unusual)
         part = columns.clinical_part(cohort.table)
         self._clinical.fit(part, labels, cohort.weight, columns.clinical)
         columns.warn_of_leaks(cohort.table, labels, self.trusted_columns)
-        columns.refuse_no_scan(cohort.scans)
-        self._image = image
+
+    def _fit_image(self, cohort: Cohort) -> Any:
+        """Fit the encoder of the image side, and give it."""
+        cohort.columns.refuse_no_scan(cohort.scans)
+        image, encoder = self._image, None
         if image is not None:
-            encoder = image.fit(
-                self._volumes(cohort.scans), labels, seed=self._seed, device=self.device
-            )
+            volumes = self._volumes(cohort.scans)
+            encoder = image.fit(volumes, cohort.labels, seed=self._seed, device=self.device)
         self._encoder = None if image is None or image.trained else encoder
         self._usual = None
         return encoder
 
+    @property
+    def _reads_scans(self) -> bool:
+        return self.image is not None and self.encoder is not None
+
     def _n_members(self, target: Target, whole: bool) -> int:
-        trained = self.image is not None and is_trained(make_encoder(self.encoder), self.fine_tune)
+        trained = self._reads_scans and is_trained(self.encoder, self.fine_tune)
         asked = 1 if self.n_members == "auto" and not whole else self.n_members
         return count_members(asked, target.values, target.n_outputs, trained)
 
@@ -211,6 +233,56 @@ class FusedEstimator(FittedModel):
             dtype=self._dtype,
             **scan,
         )
+
+    @own_torch_state()
+    def estimate(self, X: Any, y: Any = None, *, cv: Any = 5) -> Estimate:
+        """Tell what a cross-validation or a fit will cost before it starts.
+
+        It takes a few seconds: some scans are read and encoded, and some epochs trained, on this
+        machine. Nothing of the estimator changes; the scans that were read are at hand from then
+        on.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            As in `fit`.
+        y : array-like of shape (n_samples,), default=None
+            As in `fit`; None is as if there were two classes, equally frequent.
+        cv : int, splitter, iterable or None, default=5
+            As in `sklearn.model_selection.cross_validate`; None is a single fit on all patients.
+
+        Returns
+        -------
+        Estimate
+            ``seconds``, ``bytes`` (the most that the process will have held), ``cache_bytes``, and
+            ``table()`` with a row a step; printed, it says so in words.
+
+        Raises
+        ------
+        ValueError
+            When `fit` would refuse the table, the labels or the parameters.
+        ScanError
+            When scans are not there, or one of the few is unreadable.
+
+        Notes
+        -----
+        Seconds are those of one fold after the other. Scans whose features, or volumes, are at hand
+        (in memory, or in the folder `memory`) are not counted again. Not counted are: what early
+        stopping spares; pre-trainings that are at hand; the time in which a process imports and
+        other processes start.
+
+        Examples
+        --------
+        >>> import numpy as np, pandas as pd
+        >>> from skedema import AttentionMixerClassifier
+        >>> X = pd.DataFrame({"age": np.arange(60.0), "sodium": np.arange(60.0) % 17})
+        >>> estimate = AttentionMixerClassifier().estimate(X, cv=5)
+        >>> bool(0 < estimate.seconds < 600)
+        True
+        >>> estimate.table()["step"].tolist()
+        ['preparing a fit', 'an epoch, at most']
+        """
+        return rehearse(self, X, y, cv)
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters, nested ones by ``__``.
@@ -253,7 +325,7 @@ class FusedEstimator(FittedModel):
 
     def _torch_dtype(self) -> torch.dtype:
         if self.dtype == "auto":
-            return torch.float64 if self.image is None else torch.float32
+            return torch.float32 if self._reads_scans else torch.float64
         return torch.float64 if self.dtype == "float64" else torch.float32
 
     def __sklearn_tags__(self) -> Any:

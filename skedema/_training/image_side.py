@@ -183,7 +183,11 @@ class ImageSide:
         return module
 
     def _fitted(self, volumes: Volumes, y: np.ndarray, seed: int, device: Any) -> Any:
-        """Fit the transformer, which is handed what it leaves open."""
+        transformer = self.filled(volumes, seed, device)
+        return fit_once(transformer, volumes.scans, volumes.rows, y[volumes.rows])
+
+    def filled(self, volumes: Volumes, seed: int, device: Any) -> Any:
+        """Give the transformer that is fitted, which is handed what it leaves open."""
         transformer = clone(self.given)
         context = {
             "device": device,
@@ -193,7 +197,7 @@ class ImageSide:
             "verbose": volumes.verbose or None,
         }
         fill_left_open(transformer, context, seed)
-        return fit_once(transformer, volumes.scans, volumes.rows, y[volumes.rows])
+        return transformer
 
     def _features(
         self, encoder: Any, volumes: Volumes, device: torch.device, mirrored: Sequence[bool]

@@ -55,7 +55,7 @@ class UnionSide(ImageSide):
     def fit(self, volumes: Volumes, y: np.ndarray, *, seed: int, device: Any = "auto") -> Any:
         with self._heard(volumes):
             parts = [
-                (name, side.fit(_for(side, volumes), y, seed=seed, device=device))
+                (name, side.fit(for_part(side, volumes), y, seed=seed, device=device))
                 for name, side in self.sides.items()
             ]
             if self.frozen:
@@ -74,7 +74,7 @@ class UnionSide(ImageSide):
         with self._heard(volumes):
             of_parts = []
             for name, side in self.sides.items():
-                own = _for(side, volumes)
+                own = for_part(side, volumes)
                 of_parts.append(side._features(fitted[name], own, device, mirrored))
                 if side.reader is not None and side.reader is not self.reader:
                     own.tell_odd()
@@ -85,16 +85,16 @@ class UnionSide(ImageSide):
         """Tell what parts told, but for what is told of volumes by `reader` anyway."""
         with gathered() as told:
             yield
-        left = [each for each in told if not _looks_for(self.reader, each.remark.kind)]
+        left = [each for each in told if not _looksfor_part(self.reader, each.remark.kind)]
         tell([each._replace(row="") for each in left], len(volumes.rows))
 
 
-def _for(side: ImageSide, volumes: Volumes) -> Volumes:
+def for_part(side: ImageSide, volumes: Volumes) -> Volumes:
     """Open scans as a part reads them."""
     return side.volumes(volumes.scans, volumes.memory, volumes.n_jobs, volumes.verbose)
 
 
-def _looks_for(reader: VolumeReader | None, kind: Kind) -> bool:
+def _looksfor_part(reader: VolumeReader | None, kind: Kind) -> bool:
     """Say whether reading tells of a kind of oddity."""
     if reader is None:
         return False

@@ -222,6 +222,10 @@ class VolumeCache:
             for key, cell in zip(keys, cells, strict=True)
         ]
 
+    def known(self, keys: Collection[Key], memory: Path | None = None) -> set[Key]:
+        """Tell which volumes are at hand, in memory or on disk: (`scan_key`, `reading`) of each."""
+        return self._volumes.known(keys, memory)
+
     def clear(self) -> None:
         """Forget all that is in memory; `n_reads` stays."""
         self._volumes.clear()

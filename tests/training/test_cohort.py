@@ -15,9 +15,10 @@ Y = np.array([0, 1, 0, 1])
 
 
 def read(X, y=Y, weight=None, columns=None, image=None):
-    return read_cohort(
-        X, y, weight, read_y=read_labels, columns=columns, image=image, owner="Anything"
-    )
+    def new_columns(table):
+        return Columns(table, image, "Anything")
+
+    return read_cohort(X, y, weight, read_y=read_labels, columns=columns, new_columns=new_columns)
 
 
 def test_patients_of_weight_0_are_left_out_before_files_are_looked_for():

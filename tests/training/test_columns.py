@@ -36,5 +36,15 @@ def test_one_patient_and_columns_of_others_are_told_apart():
 def test_patients_to_learn_from_have_a_scan_between_them():
     columns = Columns(read_table(X), "scan", "Anything")
     columns.refuse_no_scan(columns.scans(read_table(X)))
-    with pytest.raises(ValueError, match=r"Column 'scan' holds no scan at all.*image=None"):
+    with pytest.raises(ValueError, match=r"Column 'scan' holds no scan at all.*encoder=None"):
         columns.refuse_no_scan(columns.scans(read_table(X[1:])))
+
+
+def test_scans_that_are_not_read_are_left_out_with_their_column():
+    columns = Columns(read_table(X), "scan", "Anything", reads_scans=False)
+    assert columns.clinical == [0, 2]
+    gone = X.assign(scan=["gone.nii", 3.5, object()])  # not looked at
+    assert not columns.scans(columns.read(gone)).present.any()
+    columns.refuse_no_scan(columns.scans(read_table(X[1:])))
+    with pytest.raises(ValueError, match=r"'scan' there is nothing to learn from.*encoder=None"):
+        Columns(read_table(X[["scan"]]), "scan", "Anything", reads_scans=False)
