@@ -20,7 +20,7 @@ from skedema.evaluation._predictions import Predictions
 from skedema.evaluation._splits import Split
 from skedema.evaluation.metrics._metric import measured
 from skedema.evaluation.metrics._registry import find_metrics
-from skedema.frames.cells import Bools, labels_of, present, shuffled, without
+from skedema.frames.cells import Bools, labels_of, present, rearranged, without
 
 PATTERNS = (
     "random values",
@@ -243,8 +243,10 @@ class _Importance:
         return self.found
 
     def _of(self, position: int, rng: np.random.Generator) -> float:
+        n_rows = len(self.label)
+        every = np.arange(n_rows)
         losses = [
-            self._loss(shuffled(self.X, position, rng.permutation(len(self.label))))
+            self._loss(rearranged(self.X, every, {position: rng.permutation(n_rows)}))
             for _ in range(_SHUFFLES)
         ]
         return float(np.mean(losses))  # that of the whole is the same for all
