@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+from skedema.inspection.attention import AttentionDisplay
+from skedema.inspection.history import HistoryDisplay
 from skedema.inspection.importance import ImportanceDisplay
+from skedema.inspection.missingness import MissingnessDisplay
+from skedema.inspection.reconstruction import ReconstructionDisplay
 
-__all__ = ["ImportanceDisplay"]
+__all__ = [
+    "AttentionDisplay",
+    "HistoryDisplay",
+    "ImportanceDisplay",
+    "MissingnessDisplay",
+    "ReconstructionDisplay",
+]

@@ -53,7 +53,7 @@ def _named(labels: list[Any], together: Mapping[str, Sequence[Any]]) -> list[tup
 
 
 def _correlated(X: Any, n_columns: int, least: float) -> Any:
-    """Number clusters of columns; those that hold no numbers are each one of their own."""
+    """Give each column the number of its cluster; one that holds no numbers has its own."""
     table, _ = read_leniently(X)
     numeric = [p for p, column in enumerate(table.columns) if column.is_numeric]
     codes = -np.arange(1, n_columns + 1)
