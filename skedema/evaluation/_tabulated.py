@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from skedema._registry import nearest_name
+from skedema.evaluation._forms import Form, check_form, in_form
 from skedema.evaluation._predictions import positive_class
 from skedema.evaluation._subgroups import parts_of, subgroup_table, values_of
 from skedema.evaluation._tables import (
@@ -110,7 +111,8 @@ class Tabulated:
         digits: int = 3,
         n_resamples: int = 2000,
         confidence: float = 0.95,
-    ) -> pd.DataFrame:
+        form: Form = "frame",
+    ) -> Any:
         """Write the summary as papers do: estimators by metrics.
 
         Parameters
@@ -121,15 +123,24 @@ class Tabulated:
             After the point.
         n_resamples, confidence : int and float, default=2000 and 0.95
             As in `summary`.
+        form : {"frame", "markdown", "latex", "html"}, default="frame"
+            A DataFrame of texts, or a text to be put into a paper or page, with names escaped. The
+            LaTeX is for the package booktabs.
 
         Returns
         -------
-        DataFrame
+        DataFrame or str
             A row an estimator, a column a metric; a cell is text, such as "0.812 (0.741 to
             0.874)": pooled and interval, without one where it is not defined.
+
+        Raises
+        ------
+        ValueError
+            When there is no such metric or form.
         """
+        check_form(form)
         found = self.summary(metrics, n_resamples=n_resamples, confidence=confidence)
-        return self._said(written_table(found, digits))
+        return in_form(self._said(written_table(found, digits)), form)
 
     def per_class(
         self,
@@ -190,7 +201,8 @@ class Tabulated:
         -------
         DataFrame
             One row an estimator. ``difference`` is its pooled figure less that of the reference,
-            with ``low`` and ``high`` from a bootstrap in which both have the same patients;
+            with ``low`` and ``high`` from a bootstrap in which both have the same patients (where
+            no resample changes it, from the intervals of both: Zou and Donner 2008);
             ``delong_p`` of DeLong's test of pooled AUCs (else NaN, and where repeats do not test
             the same rows, or where there are more than two classes); ``fold_difference`` and
             ``fold_p`` of the corrected resampled t test over folds. ``delong_p_holm`` and

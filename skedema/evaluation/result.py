@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import pandas as pd
@@ -17,6 +18,9 @@ from skedema.evaluation.metrics._registry import METRICS
 from skedema.frames import counted
 
 __all__ = ["Evaluation"]
+
+# In a notebook, where few are quick to compute and to read; `table` has all.
+_SHOWN = ("roc_auc", "recall", "specificity", "brier")
 
 
 @dataclass(frozen=True, repr=False)
@@ -139,3 +143,10 @@ class Evaluation(Tabulated):
         shape = f"{n_repeats} x {of_repeat[0]}" if len(of_repeat) == 1 else f"{len(folds)}"
         beside = f"; {len(self.external.groups)} external rows" if self.external else ""
         return f"<Evaluation of {found}{rows}, {shape} folds, {classes}{beside}>"
+
+    def _repr_html_(self) -> str:
+        shown = [name for name in _SHOWN if name in self.metric_names] or self.metric_names[:4]
+        parts = [self] if self.external is None else [self, self.external]
+        return "".join(
+            f"<p>{escape(repr(part))}</p>{part.table(shown, form='html')}" for part in parts
+        )

@@ -21,7 +21,7 @@ PAGE = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
 def test_examples_of_the_page_run_one_after_the_other(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     examples = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    assert len(examples) == 8
+    assert len(examples) == 9
     names = {"__name__": "evaluation_page"}
     for number, example in enumerate(examples):
         quick = example.replace("Classifier(random_state=0)", "Classifier(max_epochs=3)", 1)
