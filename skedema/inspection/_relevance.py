@@ -91,17 +91,17 @@ class ScanRelevance:
         where = ", ".join(f"{first[axis]:.0f}" for axis in "xyz")
         unit = "mm" if self.affine is not None else "voxels"
         return (
-            f"{text}; most relevant {side}, at {where} {unit}, "
-            f"{first['relevance']:+.3g} ({self.unit}), over {first['size']:.0f} "
+            f"{text}; most relevant {side}, at {where} {unit}, where the scan speaks "
+            f"{'for' if first['relevance'] > 0 else 'against'} it: {first['relevance']:+.3g} "
+            f"({self.unit}), over {first['size']:.0f} "
             f"{'ml' if self.affine is not None else 'voxels'}"
         )
 
     def most_relevant(self, n: int = 5) -> pd.DataFrame:
         """Tell the places that count most.
 
-        Each is the highest voxel at least 25 mm (or voxels, without a geometry) from the ones
-        before; where nothing speaks for the target, the one that speaks most against it comes
-        first.
+        Each is the voxel whose relevance, for or against the target, is furthest from 0, at least
+        25 mm (or voxels, without a geometry) from the ones before.
 
         Parameters
         ----------
@@ -124,18 +124,18 @@ class ScanRelevance:
         if n < 1:
             raise ValueError(f"n={n}: ask for one place or more")
         places, ml = self._places(), self._voxel_ml()
-        sign = 1.0 if (self.relevance > 0).any() else -1.0
-        left = sign * self.relevance.astype(np.float64)
+        left = np.abs(self.relevance)
         rows: list[tuple[Any, ...]] = []
         while len(rows) < n and left.max() > 0:
             i, j, k = (int(each) for each in np.unravel_index(left.argmax(), left.shape))
-            here, high = places[:, i, j, k], left[i, j, k]
+            here, there = places[:, i, j, k], float(self.relevance[i, j, k])
             near = np.sqrt(((places - here[:, None, None, None]) ** 2).sum(axis=0)) < _APART
-            size = float((np.broadcast_to(ml, left.shape) * (near & (left >= high / 2))).sum())
+            around = near & (self.relevance / there >= 0.5)
+            size = float((np.broadcast_to(ml, left.shape)[around]).sum())
             x, y, z = here.tolist()
             aside = float(self.to_right @ [x, y, z, 1])
             side = "middle" if abs(aside) < _MIDDLE else "right" if aside > 0 else "left"
-            rows.append((float(sign * high), x, y, z, i, j, k, side, size))
+            rows.append((there, x, y, z, i, j, k, side, size))
             left[near] = 0
         names = ["relevance", "x", "y", "z", "i", "j", "k", "side", "size"]
         return pd.DataFrame(rows, columns=names)

@@ -54,8 +54,8 @@ class SaliencyDisplay(Display):
     >>> found = ScanRelevance(relevance, np.zeros((40, 40, 20)), affine, "edema", baseline=0.8)
     >>> display = SaliencyDisplay.from_relevance(found)
     >>> print(display.description)
-    occlusion for 'edema', probability 0.80; most relevant on the right, at 32, 12, 0 mm, +0.2
-    (change of the probability), over 6 ml
+    occlusion for 'edema', probability 0.80; most relevant on the right, at 32, 12, 0 mm, where the
+    scan speaks for it: +0.2 (change of the probability), over 6 ml
     """
 
     def __init__(self, relevance: ScanRelevance) -> None:
