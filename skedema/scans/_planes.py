@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 # Radiological convention: the patient's right is on the left, and the face looks to the left. So
 # x and y, which grow towards right (R) and anterior (A), grow to the left where they lie across.
-_ACROSS = {"x": ("R", "L"), "y": ("A", "P")}
-_UPWARD = {"y": ("P", "A"), "z": ("I", "S")}
-_PLANES = {"axial": ("x", "y"), "coronal": ("x", "z"), "sagittal": ("y", "z")}
+ACROSS = {"x": ("R", "L"), "y": ("A", "P")}
+UPWARD = {"y": ("P", "A"), "z": ("I", "S")}
+PLANES = {"axial": ("x", "y"), "coronal": ("x", "z"), "sagittal": ("y", "z")}
 
 
 def voxel_size(
@@ -62,13 +62,13 @@ def draw_planes(
     half = np.array(volume.shape[1:]) * np.asarray(size) / 2
     figure, rows = plt.subplots(
         len(volume),
-        len(_PLANES),
+        len(PLANES),
         squeeze=False,
         figsize=(10.5, 3.5 * len(volume) + 1),
         layout="constrained",
     )
     for axes_of_channel, channel, name in zip(rows, volume, names, strict=True):
-        for axes, (plane, (across, upward)) in zip(axes_of_channel, _PLANES.items(), strict=True):
+        for axes, (plane, (across, upward)) in zip(axes_of_channel, PLANES.items(), strict=True):
             i, j = "xyz".index(across), "xyz".index(upward)
             through = 3 - i - j
             axes.imshow(
@@ -81,8 +81,8 @@ def draw_planes(
                 interpolation="nearest",
             )
             axes.invert_xaxis()
-            axes.set_xlabel("{1} ← {0} ({unit}) → {2}".format(across, *_ACROSS[across], unit=unit))
-            axes.set_ylabel("{1} ← {0} ({unit}) → {2}".format(upward, *_UPWARD[upward], unit=unit))
+            axes.set_xlabel("{1} ← {0} ({unit}) → {2}".format(across, *ACROSS[across], unit=unit))
+            axes.set_ylabel("{1} ← {0} ({unit}) → {2}".format(upward, *UPWARD[upward], unit=unit))
             axes.set_title(f"{plane}, {name}", fontsize="medium")
     figure.suptitle(title, fontsize="medium")
     return figure
