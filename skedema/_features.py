@@ -104,6 +104,12 @@ class ModuleEncoder:
         versions = self.device.type, f"torch {torch.__version__}", reading(self.reader)
         return ", ".join(map(str, (weights, *self.settings, *versions)))
 
+    def apply(self, batch: Tensor) -> Tensor:
+        """Encode volumes (B, C, X, Y, Z) at once; gradients go through."""
+        with full_float32(self.device):
+            module = on_device(self.module, self.device)
+            return self.function(module, batch.to(self.device, self.dtype))
+
     def encode(self, volumes: Any, views: Sequence[View], keep: bool) -> Iterator[np.ndarray]:
         """Encode one by one: in a batch, the last bits would depend on the others."""
         module = on_device(self.module, self.device)
@@ -132,14 +138,21 @@ class DerivedEncoder:
         Whether a mirrored scan has the same features, so that it need not be looked at.
     keep : bool
         Whether the source is another one in each fold, so that volumes are asked for again.
+    derive_all : callable
+        As `derive`, for a batch as a tensor; gradients go through.
     """
 
-    source: FittedEncoder
+    source: ModuleEncoder
     derive: Callable[[np.ndarray], np.ndarray]
     digest: str
     symmetric: bool
     keep: bool
+    derive_all: Callable[[Tensor], Tensor]
     computes: ClassVar[bool] = False
+
+    def apply(self, batch: Tensor) -> Tensor:
+        """Encode volumes (B, C, X, Y, Z) at once; gradients go through."""
+        return self.derive_all(self.source.apply(batch))
 
     def recipe(self) -> str | None:
         recipe = self.source.recipe()

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
-from torch import nn
+from torch import Tensor, nn
 
 from skedema._caching.memory import memory_folder, memory_for_others
-from skedema._features import FittedEncoder, ModuleEncoder, features_of
+from skedema._features import DerivedEncoder, ModuleEncoder, features_of
 from skedema._rng import isolated_rng
 from skedema._scan_column import Scans
 from skedema._training.encoding import TransformerEncoder
@@ -23,7 +23,7 @@ from skedema._training.fitted import fit_once
 from skedema._volumes import Volumes
 from skedema.encoders import is_transformer, make_encoder
 from skedema.encoders._left_open import fill_left_open
-from skedema.modules.fused import probe
+from skedema.modules.fused import as_tokens, probe
 from skedema.scans import VolumeReader
 from skedema.scans._remarks import gathered, tell
 
@@ -149,6 +149,14 @@ class ImageSide:
         """Encode each scan once; gives (n, T, E), zeros where there is no scan."""
         return self._features(encoder, volumes, device, (False,))[0]
 
+    def encode(self, encoder: Any, batch: Tensor, device: torch.device) -> Tensor | None:
+        """Encode volumes (B, C, X, Y, Z) as `reader` gives them, all at once, gradients included.
+
+        Gives (B, T, E); None where it does not take volumes, but scans.
+        """
+        how = self._encoder(encoder, device)
+        return None if isinstance(how, TransformerEncoder) else as_tokens(how.apply(batch))
+
     def learn(
         self, encoder: Any, volumes: Volumes, device: torch.device, mirror: bool | str
     ) -> dict[str, Any]:
@@ -212,7 +220,9 @@ class ImageSide:
             views = features_of(how, volumes, rows, mirrored, keep=self.trained or of_the_fold)
         return [self._of_everyone(view, volumes, encoder) for view in views]
 
-    def _encoder(self, encoder: Any, device: torch.device) -> FittedEncoder:
+    def _encoder(
+        self, encoder: Any, device: torch.device
+    ) -> ModuleEncoder | DerivedEncoder | TransformerEncoder:
         if isinstance(encoder, nn.Module):
             return ModuleEncoder(encoder, self.reader, device, (self.dtype,), self.dtype)
         made = encoder._as_encoder() if _hands_over(encoder) else None

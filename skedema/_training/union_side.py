@@ -11,12 +11,14 @@ import torch
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
 
 from skedema._training.image_side import ImageSide
 from skedema._volumes import Volumes
 from skedema.encoders import EncoderUnion, make_encoder
 from skedema.scans import VolumeReader
 from skedema.scans._remarks import Kind, gathered, tell
+from skedema.scans.cache import reading
 
 
 def make_image_side(
@@ -79,6 +81,15 @@ class UnionSide(ImageSide):
                 if side.reader is not None and side.reader is not self.reader:
                     own.tell_odd()
         return [np.concatenate(views, axis=-1) for views in zip(*of_parts, strict=True)]
+
+    def encode(self, encoder: Any, batch: Tensor, device: torch.device) -> Tensor | None:
+        fitted, parts = dict(encoder.encoders_), []
+        for name, side in self.sides.items():
+            if side.reader is None or reading(side.reader) != reading(self.reader):
+                return None
+            parts.append(side.encode(fitted[name], batch, device))
+        known = [part for part in parts if part is not None]
+        return torch.cat(known, dim=-1) if len(known) == len(parts) else None
 
     @contextmanager
     def _heard(self, volumes: Volumes) -> Iterator[None]:

@@ -59,6 +59,12 @@ class _Piece(NamedTuple):
     def __call__(self, tokens: NDArray[np.float32]) -> NDArray[np.float32]:
         return self.components(tokens[self.part, self.cells].reshape(-1))
 
+    def of_all(self, tokens: Tensor) -> Tensor:
+        """Give them for a batch; gradients go through."""
+        rows = tokens[:, self.part, torch.from_numpy(self.cells)].flatten(1)
+        mean, weights = (torch.from_numpy(part).to(rows) for part in vars(self.components).values())
+        return (rows - mean) @ weights.T
+
 
 class MirroredTokens(TransformerMixin, BaseEstimator):
     """Compare the tokens of a head with those of its mirror image, region by region.
@@ -334,8 +340,8 @@ class MirroredTokens(TransformerMixin, BaseEstimator):
 
     def _encoder(self) -> DerivedEncoder:
         check_is_fitted(self)
-        symmetric = self.sides != "apart"
-        return DerivedEncoder(self._source(), self._derive, self._digest, symmetric, self._learned)
+        how = (self._derive, self._digest, self.sides != "apart", self._learned, self._derive_all)
+        return DerivedEncoder(self._source(), *how)
 
     def _source(self) -> ModuleEncoder:
         device = device_at_hand(self.device)
@@ -344,6 +350,9 @@ class MirroredTokens(TransformerMixin, BaseEstimator):
 
     def _derive(self, tokens: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.concatenate([piece(tokens) for piece in self._pieces])
+
+    def _derive_all(self, tokens: Tensor) -> Tensor:
+        return torch.cat([piece.of_all(tokens) for piece in self._pieces], dim=1)
 
     def _keep(self, tokens: NDArray[np.float32], volumes: Volumes) -> None:
         """Keep the features of training scans, whose tokens may not be held when they are asked."""

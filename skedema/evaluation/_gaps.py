@@ -106,9 +106,9 @@ def missing_curve(
         A row for each estimator, share in training, pattern, share, draw and fold: ``estimator``,
         ``train_share``, ``pattern``, ``share``, ``repeat`` (the draw, from 0; the other patterns
         have one only), ``fold`` (counted on over the repeats of a splitter), ``removed`` (values
-        that were there and are gone), ``roc_auc`` and ``log_loss`` of the fold's test part, NaN where one is not
-        defined. Of two classes both are the same whichever is the positive one; of more the AUC is
-        the mean of each class's against the rest.
+        that were there and are gone), ``roc_auc`` and ``log_loss`` of the fold's test part, NaN
+        where one is not defined. Of two classes both are the same whichever is the positive one; of
+        more the AUC is the mean of each class's against the rest.
 
     Raises
     ------

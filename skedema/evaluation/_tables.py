@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from skedema.evaluation._predictions import Predictions, predictions_of
-from skedema.evaluation.metrics._intervals import of_mean
+from skedema.evaluation.metrics._intervals import of_difference, of_mean
 from skedema.evaluation.metrics._metric import Metric, measured
 from skedema.evaluation.metrics.utility import net_benefit
 from skedema.evaluation.statistics import (
@@ -89,6 +89,22 @@ class Bootstrap:
             for metric in metrics:
                 found[metric.name].append(np.mean(values[metric.name], axis=0))
         return {name: np.concatenate(values) for name, values in found.items()}
+
+    def of_difference(
+        self, metric: Metric, first: tuple[Repeats, Floats], second: tuple[Repeats, Floats]
+    ) -> tuple[float, float]:
+        """Give the interval of a paired difference, from figures with their draws.
+
+        Where no draw changes it, as between two that are right of all, it comes from the interval
+        of each: that there is none is more than a few patients tell.
+        """
+        draws = first[1] - second[1]
+        defined = draws[~np.isnan(draws)]
+        if metric.interval is not None and len(defined) and np.ptp(defined) == 0:
+            one, other = (next(self.rows(repeats, [metric])) for repeats, _ in (first, second))
+            together = np.ptp(first[1][~np.isnan(draws)]) > 0  # both vary, and alike
+            return of_difference(one, other, float(together))
+        return percentile_interval(draws, self.confidence)
 
     def _published(
         self, metric: Metric, point: float, repeats: Repeats, against_rest: int | None
@@ -275,8 +291,8 @@ def comparison_table(
     rows: list[dict[str, Any]] = []
     for other in others:
         repeats = everything[other]
-        draws = bootstrap.draws(repeats, [metric])[metric.name] - base_draws
-        low, high = percentile_interval(draws, bootstrap.confidence)
+        drawn = bootstrap.draws(repeats, [metric])[metric.name]
+        low, high = bootstrap.of_difference(metric, (repeats, drawn), (base, base_draws))
         differences = _fold_values(per_fold, other, metric.name) - base_folds
         over_folds = corrected_resampled_t(differences, ratio)
         tested = _delong(repeats, base, bootstrap.groups) if metric.name == "roc_auc" else None

@@ -201,7 +201,8 @@ class Tabulated:
         -------
         DataFrame
             One row an estimator. ``difference`` is its pooled figure less that of the reference,
-            with ``low`` and ``high`` from a bootstrap in which both have the same patients;
+            with ``low`` and ``high`` from a bootstrap in which both have the same patients (where
+            no resample changes it, from the intervals of both: Zou and Donner 2008);
             ``delong_p`` of DeLong's test of pooled AUCs (else NaN, and where repeats do not test
             the same rows, or where there are more than two classes); ``fold_difference`` and
             ``fold_p`` of the corrected resampled t test over folds. ``delong_p_holm`` and

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from skedema.inspection._explain_scan import explain_scan
+from skedema.inspection._relevance import ScanRelevance
+from skedema.inspection._saliency import SaliencyDisplay
 from skedema.inspection.attention import AttentionDisplay
 from skedema.inspection.history import HistoryDisplay
 from skedema.inspection.importance import ImportanceDisplay
@@ -14,4 +17,7 @@ __all__ = [
     "ImportanceDisplay",
     "MissingnessDisplay",
     "ReconstructionDisplay",
+    "SaliencyDisplay",
+    "ScanRelevance",
+    "explain_scan",
 ]

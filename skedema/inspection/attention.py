@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import _safe_indexing
 
-from skedema._drawing import Display, marker_style, panels
+from skedema._drawing import GREY, Display, marker_style, panels
 
 _TITLE = "What the scan attended to; not why the model decided"
 _SHOWN = 20
@@ -18,7 +18,8 @@ _SHOWN = 20
 class AttentionDisplay(Display):
     """Attention of the scan to each clinical variable, over patients.
 
-    A point is the mean over patients, the line around it the middle half of them. Attention is how
+    A point is the mean over patients, the line around it the middle half of them; the dotted line is
+    attention that is the same to all. Attention is how
     a network gathers what it goes by, and is no explanation: weights that are quite different may
     give the same prediction [1]_. Read it beside `ImportanceDisplay`, never instead.
 
@@ -197,7 +198,12 @@ class AttentionDisplay(Display):
                     label=f"{each} (n = {rows['n'].iloc[0]})",
                     **style,
                 )
+            n_variables = self.table["variable"].nunique()
+            axes.axvline(1 / n_variables, color=GREY, linestyle=":", label="the same to all")
+            # From 0 on: otherwise hardly any difference fills the figure.
+            most = max(self.table["high"].max(), 1.5 / n_variables)
             axes.set(xlabel="Attention (sums to 1 over variables)", title=_TITLE)
+            axes.set_xlim(0, 1.05 * most)
             axes.set_yticks(heights, labels)
             axes.grid(visible=False, axis="y")
             axes.legend(loc="lower right")

@@ -302,7 +302,7 @@ def _permuted(
     every = np.tile(rows, n_clusters)
     found = []
     for _ in range(n_repeats):
-        others = {}
+        others: dict[int, NDArray[np.intp]] = {}
         for number, (_, positions) in enumerate(clusters):
             order = every.copy()
             order[number * n_rows : (number + 1) * n_rows] = rng.permutation(rows)

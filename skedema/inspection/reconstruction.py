@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from skedema._drawing import Display, panels
 from skedema.scans._planes import ACROSS, PLANES, UPWARD
 
+_HIDDEN = "#C8B48C"  # what is hidden, in no grey of a scan
 _COLUMNS = ("scan", "shown", "rebuilt", "difference")
 
 Volume = NDArray[np.float32]
@@ -161,8 +162,7 @@ class ReconstructionDisplay(Display):
                     if name == "difference":
                         image.set(cmap="RdBu_r", clim=(-most, most))
                     else:
-                        image.set(cmap="gray", clim=limits)
-                        image.cmap.set_bad("#C8B48C")  # hidden, in no grey of a scan
+                        image.set(cmap=image.cmap.with_extremes(bad=_HIDDEN), clim=limits)
                     one.set_title(f"{plane}, {name}", fontsize="small")
             self.ax_ = np.array(axes, dtype=object)
         return self
@@ -173,7 +173,11 @@ class ReconstructionDisplay(Display):
         plane = volume.take(volume.shape[through] // 2, axis=through).T
         sizes = np.array(volume.shape) * self.spacing
         image = ax.imshow(
-            plane, origin="lower", extent=(0, sizes[i], 0, sizes[j]), interpolation="nearest"
+            plane,
+            cmap="gray",
+            origin="lower",
+            extent=(0, sizes[i], 0, sizes[j]),
+            interpolation="nearest",
         )
         ax.invert_xaxis()
         ax.grid(visible=False)

@@ -13,6 +13,7 @@ from skedema._each import bar
 from skedema.scans._budget import DEFAULT_MAX_BYTES
 from skedema.scans._column import ScanTransformer, of_each_scan, scan_cells
 from skedema.scans._intensity import look
+from skedema.scans._placed import Placed, place
 from skedema.scans._planes import draw_planes, voxel_size
 from skedema.scans._remarks import Told, tell
 from skedema.scans._settings import ReaderSettings, reader_settings
@@ -20,7 +21,7 @@ from skedema.scans.errors import ScanError
 from skedema.scans.files import load_scan, scan_name
 from skedema.scans.grid import resample
 from skedema.scans.head.prepare import Prepared, prepare
-from skedema.scans.scan import AIR
+from skedema.scans.scan import AIR, Scan
 from skedema.scans.windows import Window, range_name, resolve_windows, to_channels
 
 if TYPE_CHECKING:
@@ -226,7 +227,58 @@ class VolumeReader(ScanTransformer):
             As in `transform`.
         """
         settings = self.settings()
-        return _volume(_prepared(scan, settings, self.max_bytes), settings)
+        return _volume(_prepared(scan, settings, self.max_bytes)[1], settings)
+
+    def to_scan(self, values: Any, scan: object) -> NDArray[np.float32]:
+        """Bring values on the grid back to the voxels of a scan, such as where a model looked.
+
+        What reading does to the place of a voxel is undone: turning, cropping, scaling and
+        resampling, whatever the axes of the scan are, tilted or with uneven slices as well. Values
+        are interpolated linearly.
+
+        Parameters
+        ----------
+        values : array-like of shape (X, Y, Z)
+            One number a voxel of the grid.
+        scan : str, path, nibabel image or ndarray of shape (A, B, C)
+            The scan, as `read` takes it.
+
+        Returns
+        -------
+        ndarray of shape (A, B, C), float32
+            In the order of the scan's own voxels; 0 where the grid does not reach.
+
+        Raises
+        ------
+        ValueError
+            If `values` does not have the shape of the grid.
+        ScanError
+            If the scan is missing or cannot be read.
+
+        Warns
+        -----
+        UserWarning
+            As in `transform`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skedema import VolumeReader
+        >>> scan = np.zeros((8, 8, 4))
+        >>> scan[2:5, 4:6, 2] = 80.0
+        >>> reader = VolumeReader(shape=(16, 16, 8))
+        >>> back = reader.to_scan(reader.read(scan)[0], scan)
+        >>> np.argwhere(back > 0.5)[[0, -1]].tolist()
+        [[2, 4, 2], [4, 5, 2]]
+        """
+        settings = self.settings()
+        if np.shape(values) != settings.shape:
+            raise ValueError(
+                f"values of shape {np.shape(values)} are not on the grid, which has the shape "
+                f"{settings.shape}; give one channel of what read() gives, or as many numbers."
+            )
+        loaded, prepared = _prepared(scan, settings, self.max_bytes)
+        return place(loaded, prepared, settings).back(np.asarray(values))
 
     def summary(self) -> str:
         """Say in one line what reading does.
@@ -284,7 +336,7 @@ class VolumeReader(ScanTransformer):
             If matplotlib is not installed.
         """
         settings = self.settings()
-        prepared = _prepared(scan, settings, self.max_bytes)
+        _, prepared = _prepared(scan, settings, self.max_bytes)
         volume = _volume(prepared, settings)
         limits, names = (0.0, 1.0), [range_name(*each) for each in settings.ranges]
         if not names:
@@ -298,8 +350,15 @@ class VolumeReader(ScanTransformer):
         return draw_planes(volume, size, unit, names, limits, title)
 
 
-def _prepared(cell: object, settings: ReaderSettings, max_bytes: float) -> Prepared:
-    """Read a scan, take away what is not wanted of it and turn it upright."""
+def read_placed(reader: VolumeReader, cell: object) -> tuple[NDArray[np.float32], Placed]:
+    """Read one scan; gives where it lies on the grid, too."""
+    settings = reader.settings()
+    scan, prepared = _prepared(cell, settings, reader.max_bytes)
+    return _volume(prepared, settings), place(scan, prepared, settings)
+
+
+def _prepared(cell: object, settings: ReaderSettings, max_bytes: float) -> tuple[Scan, Prepared]:
+    """Load a scan; gives it, and what is left of it, upright."""
     scan = load_scan(cell, max_bytes=max_bytes, acquisition=settings.acquisition)
     try:
         prepared = prepare(scan, *settings.preparation)
@@ -307,12 +366,12 @@ def _prepared(cell: object, settings: ReaderSettings, max_bytes: float) -> Prepa
         raise ScanError(f"{scan_name(cell)}: {error}") from error
     remarks = *look(scan), *prepared.remarks
     tell([Told("", repr(scan_name(cell)), remark) for remark in remarks], 1)
-    return prepared
+    return scan, prepared
 
 
 def _volume(prepared: Prepared, settings: ReaderSettings) -> NDArray[np.float32]:
     """Bring a scan onto the grid, windows as channels."""
-    scan, centre, _, fill = prepared
+    scan, centre, _, fill, _ = prepared
     spacing, shape, ranges = settings[:3]
     limits = None
     if ranges:

@@ -162,7 +162,17 @@ def test_random_patterns_are_drawn_again_and_others_are_not():
     values = table[table["pattern"] == "random values"]
     assert values.groupby("fold")["log_loss"].nunique().eq(3).all()
     assert table.columns.tolist() == [
-        *("estimator", "pattern", "share", "repeat", "fold", "removed", "roc_auc", "log_loss")
+        *(
+            "estimator",
+            "train_share",
+            "pattern",
+            "share",
+            "repeat",
+            "fold",
+            "removed",
+            "roc_auc",
+            "log_loss",
+        )
     ]
 
 

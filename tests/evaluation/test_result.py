@@ -154,6 +154,20 @@ def test_differences_are_paired(result):
     assert back["low"] == pytest.approx(-row["high"])
 
 
+def test_two_that_are_right_of_all_may_still_differ():
+    models = {"sure": OfSodium(), "as sure": OfSodium(), "good": OnColumn(0)}
+    known = {"cv": 3, "random_state": 0, "trusted_columns": ["sodium"]}
+    result = evaluate(models, X, X["sodium"] > 0.2, **known)
+    row = result.compare("sure", "recall").set_index("estimator").loc["as sure"]
+    recall = result.summary(["recall"]).set_index("estimator").loc["sure"]
+    assert row["difference"] == 0
+    assert row["high"] == -row["low"] == pytest.approx(1 - recall["low"])
+    same = evaluate({"a": OnColumn(0), "b": OnColumn(0)}, X, Y, cv=3, random_state=0)
+    row = same.compare("a", "accuracy").iloc[0]  # the same errors, not only as many
+    assert row["low"] == -row["high"]
+    assert row["high"] < 0.03
+
+
 def test_p_values_are_those_of_delong_and_of_the_corrected_t(result):
     table = result.compare("bad", n_resamples=20).set_index("estimator")
     row = table.loc["good"]

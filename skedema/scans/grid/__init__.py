@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from skedema.scans.grid.places import from_grid, grid_affine
 from skedema.scans.grid.resampling import resample
 
-__all__ = ["resample"]
+__all__ = ["from_grid", "grid_affine", "resample"]

@@ -110,6 +110,18 @@ def _extent(hu: NDArray[np.float32], slices: _Slices | None) -> NDArray[np.float
     return extent
 
 
+def extent_and_middle(
+    shape: Sequence[int], depths: NDArray[np.float64] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Length of each axis of a scan, in voxels, and the index of its middle."""
+    extent = np.array(shape, dtype=np.float64)
+    middle = (extent - 1) / 2
+    if depths is not None:
+        _, _, low, high = _slices(2, np.asarray(depths, dtype=np.float64))
+        extent[2], middle[2] = high - low, (low + high) / 2
+    return extent, middle
+
+
 def _canonical(
     hu: NDArray[np.float32], affine: NDArray[np.float64], slices: _Slices | None
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], _Slices | None]:

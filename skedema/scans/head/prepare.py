@@ -20,12 +20,15 @@ class Prepared(NamedTuple):
     """A scan, where in its RAS coordinates the grid's centre is to lie, and what is odd about it.
 
     ``centre`` None is the middle of the field of view. ``outside`` is what lies beyond that, in HU.
+    ``moved`` leads from the RAS coordinates of the scan as it was given to these; None where they
+    are the same.
     """
 
     scan: Scan
     centre: NDArray[np.float64] | None = None
     remarks: tuple[Remark, ...] = ()
     outside: float = AIR
+    moved: NDArray[np.float64] | None = None
 
 
 def prepare(
@@ -46,21 +49,27 @@ def prepare(
     try:
         if template is not None:
             head = template_head(scan, brain_hu)
-            return Prepared(head.scan, np.zeros(3), head.remarks, head.outside)
+            return Prepared(head.scan, np.zeros(3), head.remarks, head.outside, head.to_template)
         if not (skull_strip or align):
             return Prepared(scan)
         mask = _brain(scan, "skull_strip" if skull_strip else "align")
     except NotBelieved as error:
         return Prepared(scan, remarks=(Remark("mask", str(error)),))
-    turned, centre, remarks, _ = Prepared(scan)
+    prepared = Prepared(scan)
     if align:
         try:
             turned, centre = upright(scan, head_pose(mask, scan))
+            assert turned.affine is not None
+            assert scan.affine is not None
+            moved = turned.affine @ np.linalg.inv(scan.affine)
+            prepared = Prepared(turned, centre, moved=moved)
         except NotBelieved as error:
-            remarks = (Remark("pose", f"{error}; check its orientation and its brain mask"),)
+            remark = Remark("pose", f"{error}; check its orientation and its brain mask")
+            prepared = Prepared(scan, remarks=(remark,))
     if skull_strip:
-        turned = turned._replace(voxels=keep_brain(scan.voxels, mask))
-    return Prepared(turned, centre, remarks)
+        kept = prepared.scan._replace(voxels=keep_brain(scan.voxels, mask))
+        prepared = prepared._replace(scan=kept)
+    return prepared
 
 
 def _brain(scan: Scan, parameter: str) -> NDArray[np.bool_]:
