@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skedema._all_or_nothing import all_or_nothing
 from skedema._device import find_device
+from skedema._pace import paced
 from skedema._pretraining.cost import Cost, measure
 from skedema._pretraining.fitted import FittedAutoencoder
 from skedema._pretraining.loop import Training
@@ -363,8 +364,9 @@ class ViTAutoencoder(FittedAutoencoder):
         self, X: Any, *, goes_on: bool, n_epochs: int | None
     ) -> tuple[Training, KeyboardInterrupt | None]:
         self._validate_params()
-        training = self._training(X, goes_on=goes_on, n_epochs=n_epochs)
-        interrupt = train(training)
+        with paced():
+            training = self._training(X, goes_on=goes_on, n_epochs=n_epochs)
+            interrupt = train(training)
         warm = (self.warm_start or n_epochs is None) and interrupt is None
         self._take(training.end(keep_optimizer=warm))
         if not goes_on:

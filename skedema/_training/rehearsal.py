@@ -6,7 +6,8 @@ import math
 import time
 import tracemalloc
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from numbers import Integral
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from sklearn.model_selection import check_cv
 from skedema._device import find_device
 from skedema._features import DerivedEncoder, features
 from skedema._measured import Tensors, process_peak
+from skedema._pace import paced
 from skedema._rng import isolated_rng
 from skedema._told import listening, table_told
 from skedema._training.build import build_net
@@ -47,8 +49,7 @@ def rehearse(model: Any, X: Any, y: Any, cv: Any) -> Estimate:
     the fit itself will.
     """
     begin = time.perf_counter()
-    with isolated_rng(0), listening(), gathered(), table_told(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with isolated_rng(0), _nothing_said():
         rehearsal = _Rehearsal(model, X, y, cv)
         steps = rehearsal.steps()
     return Estimate(
@@ -60,6 +61,13 @@ def rehearse(model: Any, X: Any, y: Any, cv: Any) -> Estimate:
         n_scans=rehearsal.n_scans,
         took=time.perf_counter() - begin,
     )
+
+
+@contextmanager
+def _nothing_said() -> Iterator[None]:
+    with listening(), gathered(), table_told(), paced(quiet=True), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 class _Few(NamedTuple):

@@ -32,6 +32,11 @@ def changed(classifier: AttentionMixerClassifier, **parameters: Any) -> Attentio
     return copied.set_params(**parameters)
 
 
+def reads_scans(classifier: AttentionMixerClassifier) -> bool:
+    """Tell whether a classifier is one of scans."""
+    return classifier.image is not None and classifier.encoder is not None
+
+
 def thawed(encoder: Any) -> Any:
     """Resolve the value of ``encoder=``, and take off what keeps a fitted one as it is."""
     made = make_encoder(encoder)
