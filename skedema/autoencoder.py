@@ -356,17 +356,15 @@ class ViTAutoencoder(FittedAutoencoder):
         return cost
 
     def _cost(self, X: Any) -> Cost:
-        self._validate_params()
         return measure(clone(self)._training(X, goes_on=False, n_epochs=self.max_epochs))
 
+    @paced()
     @all_or_nothing
     def _train(
         self, X: Any, *, goes_on: bool, n_epochs: int | None
     ) -> tuple[Training, KeyboardInterrupt | None]:
-        self._validate_params()
-        with paced():
-            training = self._training(X, goes_on=goes_on, n_epochs=n_epochs)
-            interrupt = train(training)
+        training = self._training(X, goes_on=goes_on, n_epochs=n_epochs)
+        interrupt = train(training)
         warm = (self.warm_start or n_epochs is None) and interrupt is None
         self._take(training.end(keep_optimizer=warm))
         if not goes_on:
@@ -374,6 +372,7 @@ class ViTAutoencoder(FittedAutoencoder):
         return training, interrupt
 
     def _training(self, X: Any, *, goes_on: bool, n_epochs: int | None) -> Training:
+        self._validate_params()
         find_device(self.device)  # or refuse it before anything is looked at
         params = self.get_params(deep=False)
         reader = self.volume_ if goes_on else first_reader(params)
