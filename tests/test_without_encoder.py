@@ -10,6 +10,7 @@ from sklearn.model_selection import GridSearchCV
 from skedema import AttentionMixerClassifier, VolumeReader
 from skedema.baselines import ablations, baselines, missing_arms
 from skedema.encoders import CNN
+from skedema.inspection import explain_scan
 
 N, READER = 44, VolumeReader(spacing=None, shape=8)
 RNG = np.random.default_rng(0)
@@ -36,6 +37,8 @@ def test_it_is_the_model_of_the_other_columns_to_the_bit():
     assert len(clf.net_.module_.members) == 4  # prompted as for a table
     with pytest.raises(ValueError, match="fitted without scans"):
         clf.scan_importance(X, Y)
+    with pytest.raises(ValueError, match="fitted without scans"):
+        explain_scan(clf, X.iloc[0])
 
 
 def test_scans_are_neither_looked_for_nor_checked():

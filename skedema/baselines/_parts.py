@@ -45,6 +45,8 @@ def thawed(encoder: Any) -> Any:
 
 def reader_of(classifier: AttentionMixerClassifier) -> VolumeReader | None:
     """Tell how a classifier's scans are read; None is as it stands when `volume` is None."""
+    if classifier.encoder is None:
+        return None
     encoder = thawed(classifier.encoder)
     frozen = isinstance(make_encoder(classifier.encoder), FrozenEstimator)
     if isinstance(encoder, EncoderUnion) and not frozen:  # by the first part that tells
