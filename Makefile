@@ -1,4 +1,4 @@
-# make demo    cross-validate the model on a simulated cohort
+# make demo    cross-validate the model on a simulated cohort, and write a report
 # make test    run every check and test
 #
 # Both install into $(VENV) first, once: a stamp file there remembers it.
@@ -26,7 +26,7 @@ OLDER := from torch.backends.cpu import get_cpu_capability as own; \
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
 
-demo: $(INSTALLED)  ## install into .venv and cross-validate on the embedded simulated cohort
+demo: $(INSTALLED)  ## install into .venv, cross-validate on the simulated cohort, write a report
 	$(BIN)/python examples/demo.py
 
 test: $(DEV_INSTALLED)  ## install into .venv and run linters, type checker and tests
@@ -82,7 +82,7 @@ $(INSTALLED): $(RECIPE) $(SOURCES) | $(BIN)/pip
 		$(MAKE) --silent --no-print-directory $(DEV_INSTALLED); \
 	else \
 		echo "Installing skedema into $(VENV); PyTorch is large, so the first time takes minutes"; \
-		$(PIP) --constraint constraints.txt .; \
+		$(PIP) --constraint constraints.txt '.[report]'; \
 	fi
 	@touch $@
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from threading import Lock, RLock, local
 from typing import Any, ClassVar, NamedTuple, Protocol
@@ -17,7 +18,8 @@ from torch import Tensor, nn
 from skedema._caching.cache import Cache
 from skedema._caching.identity import module_identity
 from skedema._device import full_float32, on_device
-from skedema._each import bar
+from skedema._each import bar, n_processes
+from skedema._pace import Pace
 from skedema._volumes import Volumes
 from skedema.modules.fused import as_tokens
 from skedema.modules.mirror import mirrored
@@ -210,7 +212,7 @@ class FeatureCache:
             with _outermost(encoder) as counts:
                 self.n_encoded += len(views) * counts
                 encoded = encoder.encode(volumes, views, keep)
-                return list(_shown(encoded, len(views), volumes.verbose * encoder.computes))
+                return list(_shown(encoded, len(views), volumes, encoder))
         keys = [(volumes.keys[view.row], _recipe_of(view, recipe)) for view in views]
         found = self._kept.find(keys)
         if len(found) < len(set(keys)):
@@ -259,7 +261,7 @@ class FeatureCache:
         found = {}
         with _outermost(encoder) as counts:
             encoded = encoder.encode(volumes, list(missing.values()), keep)
-            shown = _shown(encoded, len(missing), volumes.verbose * encoder.computes)
+            shown = _shown(encoded, len(missing), volumes, encoder)
             for (key, view), feature in zip(missing.items(), shown, strict=True):
                 self.n_encoded += counts
                 found[key] = feature
@@ -330,15 +332,29 @@ def _outermost(encoder: FittedEncoder) -> Iterator[bool]:
         _this_thread.encodes = not outermost
 
 
-def _shown(encoded: Iterable[np.ndarray], n: int, verbose: int) -> Iterator[np.ndarray]:
-    """Show progress; a single one needs none."""
-    if not verbose or n < 2:
+def _shown(
+    encoded: Iterable[np.ndarray], n: int, volumes: Volumes, encoder: FittedEncoder
+) -> Iterator[np.ndarray]:
+    """Show progress, and say so if it takes long; a single one needs neither."""
+    if n < 2 or not encoder.computes:
         yield from encoded
         return
-    with bar("encoding scans", "scan", n) as progress:
+    pace = Pace(f"encoding {n} scans", n, partial(_remedies, volumes))
+    with bar("encoding scans", "scan", n, shown=volumes.verbose) as progress:
         for feature in encoded:
             progress.update()
+            pace.step()
             yield feature
+
+
+def _remedies(volumes: Volumes) -> list[str]:
+    """Say how scans are encoded in less time, or once for all."""
+    found, n_most = [], n_processes(-1, len(volumes))
+    if n_most > n_processes(volumes.n_jobs, len(volumes)):
+        found.append(f"n_jobs={n_most} reads scans in {n_most} processes.")
+    if volumes.memory is None:
+        found.append('memory="a folder" keeps what was read and encoded for later runs.')
+    return found
 
 
 #: The cache of this process.

@@ -7,11 +7,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import FrameType
 
 # Packages whose lines say nothing to a caller: ours, and what ours are called through.
-_INSIDE = {"contextlib", "joblib", "skedema", "sklearn", "torch"}
+_INSIDE = {"contextlib", "joblib", "skedema", "sklearn", "skorch", "torch"}
 
 _heard: ContextVar[list[str] | None] = ContextVar("heard", default=None)
+_asked: set[tuple[str, str, int, int]] = set()
 _table_is_told: ContextVar[bool] = ContextVar("table_is_told", default=False)
 
 
@@ -21,10 +23,26 @@ def tell(text: str) -> None:
     if heard is not None:
         heard.append(text)
         return
-    frame, level = sys._getframe(1), 2
+    _, level = _caller()
+    warnings.warn(text, UserWarning, stacklevel=level)
+
+
+def first_time_here(what: str) -> bool:
+    """Tell whether the line that called has not asked yet, all folds of one call being a line."""
+    frame, _ = _caller()
+    place = what, frame.f_code.co_filename, frame.f_lineno, id(frame)
+    if place in _asked:
+        return False
+    _asked.add(place)
+    return True
+
+
+def _caller() -> tuple[FrameType, int]:
+    """Find who called from outside, and how many frames there are between."""
+    frame, level = sys._getframe(2), 2
     while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in _INSIDE:
         frame, level = frame.f_back, level + 1
-    warnings.warn(text, UserWarning, stacklevel=level)
+    return frame, level
 
 
 @contextmanager

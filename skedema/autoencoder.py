@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skedema._all_or_nothing import all_or_nothing
 from skedema._device import find_device
+from skedema._pace import paced
 from skedema._pretraining.cost import Cost, measure
 from skedema._pretraining.fitted import FittedAutoencoder
 from skedema._pretraining.loop import Training
@@ -355,14 +356,13 @@ class ViTAutoencoder(FittedAutoencoder):
         return cost
 
     def _cost(self, X: Any) -> Cost:
-        self._validate_params()
         return measure(clone(self)._training(X, goes_on=False, n_epochs=self.max_epochs))
 
+    @paced()
     @all_or_nothing
     def _train(
         self, X: Any, *, goes_on: bool, n_epochs: int | None
     ) -> tuple[Training, KeyboardInterrupt | None]:
-        self._validate_params()
         training = self._training(X, goes_on=goes_on, n_epochs=n_epochs)
         interrupt = train(training)
         warm = (self.warm_start or n_epochs is None) and interrupt is None
@@ -372,6 +372,7 @@ class ViTAutoencoder(FittedAutoencoder):
         return training, interrupt
 
     def _training(self, X: Any, *, goes_on: bool, n_epochs: int | None) -> Training:
+        self._validate_params()
         find_device(self.device)  # or refuse it before anything is looked at
         params = self.get_params(deep=False)
         reader = self.volume_ if goes_on else first_reader(params)

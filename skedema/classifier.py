@@ -52,12 +52,13 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
     Parameters
     ----------
     image : str, int or None, default=None
-        The column that holds the scan, by name or position. A cell is a path (NIfTI,
+        The column that holds the scan, by name or position; it is no clinical variable, also where
+        ``encoder=None`` leaves the scan out. A cell is a path (NIfTI,
         ``.npy``, ``.mha``, ``.nrrd``, a folder or ``.zip`` of one DICOM series), a nibabel image,
         a 3-D array in HU, or missing. None: there are no scans, and the model is one of clinical
         variables alone. All other columns are clinical; without any, the model is one of scans
         alone.
-    encoder : str, Encoder, transformer or list, default="mirrored_tokens"
+    encoder : str, Encoder, transformer, list or None, default="mirrored_tokens"
         The image backbone: a name out of `skedema.encoders.list_encoders`, ``"monai:<name>"``, an
         encoder object, or any scikit-learn transformer from a list of scans to features, which is
         fitted on the training patients only (`sklearn.frozen.FrozenEstimator` keeps a fitted one
@@ -68,7 +69,8 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
         `ViTAutoencoder`: every fit pre-trains it on the scans it gets, which takes minutes a
         hundred scans on a CPU; pre-train once where that is too long.
         A list of names and transformers puts them side by side, each a token of the scan: see
-        `skedema.encoders.EncoderUnion`.
+        `skedema.encoders.EncoderUnion`. None: the model is one of the clinical variables alone, of
+        a table that keeps its column of scans, which is not looked at.
     fine_tune : bool or "auto", default="auto"
         True: gradients reach the encoder, also after its pre-training. False: the model trains on
         features that the encoder computes once for all fits, predictions and processes that can

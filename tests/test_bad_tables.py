@@ -230,7 +230,7 @@ BAD = [
     ("scan_absent_at_predict", lambda d: predict(absent_from(d, 2), "scans"), ScanError, "2 of 24", "rows 0, 1", "gone_1"),
     ("scan_absent_relative", lambda d: fit(with_scan(3, "nowhere/a.nii"), image="scan"), ScanError, "row 3", "nowhere/a.nii", "working directory"),
     ("scan_absent_index", lambda d: fit(absent_from(d, 1).set_axis([f"P{i}" for i in range(N)]), Y, image="scan"), ScanError, "row 0", "'P0'"),
-    ("scan_all_missing", lambda d: fit(scans(scan=None), image="scan"), ValueError, "'scan'", "no scan at all", "image=None"),
+    ("scan_all_missing", lambda d: fit(scans(scan=None), image="scan"), ValueError, "'scan'", "no scan at all", "encoder=None"),
     ("scan_all_missing_nan", lambda d: fit(scans(scan=NAN), image="scan"), ValueError, "'scan'", "no scan at all"),
     ("scan_empty_file", lambda d: fit(with_scan(2, touch(d, "empty.nii.gz")), image="scan"), ScanError, "empty.nii.gz", "cannot be read"),
     ("scan_garbage", lambda d: fit(with_scan(2, touch(d, "junk.nii", b"junk" * 99)), image="scan"), ScanError, "junk.nii", "cannot be read", "convert"),

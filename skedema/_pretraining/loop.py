@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from skedema._device import find_device
 from skedema._each import bar
+from skedema._pace import Pace
 from skedema._pretraining.checkpoints import Checkpoints
 from skedema._pretraining.precision import precision, training_dtype
 from skedema._pretraining.scale import even_scale, voxel_scale
@@ -129,6 +130,7 @@ class Training:
         """
         self.set_scale()
         done, verbose = self.n_steps_done, self.params["verbose"]
+        pace = Pace("pre-training", self.n_steps - done, self._remedies)
         with bar("pre-training", "step", self.n_steps, done=done, shown=verbose) as progress:
             while self.epoch < self.n_epochs:
                 for rows in self.source.batches(self.batches()[self.batch :]):
@@ -139,6 +141,16 @@ class Training:
                         checkpoints.save_if_due(self.state, last=self.epoch == self.n_epochs)
                     progress.set_postfix(loss=f"{loss:.4g}", refresh=False)
                     progress.update()
+                    pace.step()
+
+    def _remedies(self) -> list[str]:
+        """Say how a pre-training takes less time."""
+        found = [f"Fewer max_epochs than {self.n_epochs} are in proportion."]
+        if self.params["size"] != "tiny":
+            found.append('size="tiny" is a smaller network.')
+        if self.params["memory"] is None and self.params["checkpoint_dir"] is None:
+            found.append('checkpoint_dir="a folder" lets a fit that is interrupted go on.')
+        return found
 
     def set_scale(self) -> None:
         """Let a new network standardise by the scans at hand, if these are read."""

@@ -31,6 +31,8 @@ class Columns:
     ----------
     image : int or None
         Where the scan stands.
+    scan : int or None
+        There, if scans are asked for.
     clinical : list of int
         Where everything else stands.
     """
@@ -46,7 +48,7 @@ class Columns:
             )
         self.image = None if image is None else find_column(table, image, "image")
         self.clinical = [p for p in range(self.n_columns) if p != self.image]
-        self._scan = self.image if reads_scans else None
+        self.scan = self.image if reads_scans else None
         if self.image is not None and not (reads_scans or self.clinical):
             raise ValueError(
                 f"Without the scans of column {table.columns[self.image].label} there is nothing "
@@ -68,13 +70,13 @@ class Columns:
 
     def scans(self, table: Table) -> Scans:
         """Take the scans out of a table; all their files are looked for."""
-        return take_scans(table, self._scan)
+        return take_scans(table, self.scan)
 
     def refuse_no_scan(self, scans: Scans) -> None:
         """Refuse patients to learn from of whom none has a scan."""
-        if self._scan is not None and not scans.present.any():
+        if self.scan is not None and not scans.present.any():
             raise ValueError(
-                f"Column {scans.table.columns[self._scan].label} holds no scan at all among the "
+                f"Column {scans.table.columns[self.scan].label} holds no scan at all among the "
                 "patients to learn from. Do without a model of scans: give an "
                 "AttentionMixerClassifier encoder=None, which leaves the column out."
             )

@@ -16,6 +16,7 @@ import torch
 from sklearn.utils import check_random_state
 
 from skedema._device import find_device
+from skedema._pace import paced
 from skedema._rng import isolated_rng
 from skedema._scan_column import Scans
 from skedema._torch_state import own_torch_state
@@ -72,6 +73,7 @@ class FusedEstimator(FittedModel):
         raise NotImplementedError
 
     @told_once()
+    @paced()
     def _train(
         self,
         X: Any,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from skedema._device import device_at_hand
+from skedema._pace import Pace
 from skedema._threads import one_thread
 from skedema._torch_state import own_torch_state
 from skedema._training.patients import Loader, Patients
@@ -29,6 +31,16 @@ def _probabilities(logits: Tensor) -> Tensor:
     """Of members, the mean of those that were asked."""
     each = logits.softmax(dim=-1)
     return each.nanmean(dim=1) if each.ndim == 3 else each
+
+
+def _remedies(patients: Patients, n_epochs: int) -> list[str]:
+    """Say how training takes less time."""
+    found = []
+    if patients.volume is not None:
+        found.append("fine_tune=False encodes each scan once, and not in every epoch.")
+    if n_epochs > 1:
+        found.append(f"A max_epochs below {n_epochs} is in proportion.")
+    return found
 
 
 class _StoppedByCallback(Exception):
@@ -90,6 +102,7 @@ class FusionNet(ClassifierMixin, NeuralNet):
 
     batch_size: int
     device: Any
+    _pace: Pace | None = None
 
     def __init__(
         self, module: torch.nn.Module, *, seed: int, layer_decay: float = 1.0, **kwargs: Any
@@ -184,13 +197,16 @@ class FusionNet(ClassifierMixin, NeuralNet):
         if not self.initialized_:
             self.initialize()
         self.train_split = None if valid is None else predefined_split(valid)
+        n_steps = n_epochs * len(self.get_iterator(patients, training=True))
+        what = f"training for {n_epochs} epochs at most"
+        self._pace = Pace(what, n_steps, partial(_remedies, patients, n_epochs))
         try:
             with suppress(_StoppedByCallback), self._threads(patients):
                 self.notify("on_train_begin", X=patients, y=None)
                 self.fit_loop(patients, epochs=n_epochs)
             self.notify("on_train_end", X=patients, y=None)
         finally:
-            self.train_split = None
+            self.train_split = self._pace = None
             self.module_.eval()  # as predictions want it, which change nothing
 
     def set_further(self, *, lr: float, weight_decay: float, batch_size: int) -> None:
@@ -228,6 +244,8 @@ class FusionNet(ClassifierMixin, NeuralNet):
 
         skorch's stop training by a KeyboardInterrupt.
         """
+        if method_name == "on_batch_end" and cb_kwargs["training"] and self._pace is not None:
+            self._pace.step()
         if method_name == "on_epoch_end" and self.callbacks:
             self._set_training(False)  # one of them may ask the estimator for predictions
         try:
@@ -264,6 +282,7 @@ class FusionNet(ClassifierMixin, NeuralNet):
         # skorch writes what depends on a device apart from the rest: `module`, the same object as
         # `module_`, would go into a pickle a second time.
         state: dict[str, Any] = super().__getstate__()
+        state.pop("_pace", None)  # of the training under way
         if self.initialized_:
             state["module"] = None
         return state

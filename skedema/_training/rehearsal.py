@@ -6,7 +6,8 @@ import math
 import time
 import tracemalloc
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from numbers import Integral
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from sklearn.model_selection import check_cv
 from skedema._device import find_device
 from skedema._features import DerivedEncoder, features
 from skedema._measured import Tensors, process_peak
+from skedema._pace import paced
 from skedema._rng import isolated_rng
 from skedema._told import listening, table_told
 from skedema._training.build import build_net
@@ -47,8 +49,7 @@ def rehearse(model: Any, X: Any, y: Any, cv: Any) -> Estimate:
     the fit itself will.
     """
     begin = time.perf_counter()
-    with isolated_rng(0), listening(), gathered(), table_told(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with isolated_rng(0), _nothing_said():
         rehearsal = _Rehearsal(model, X, y, cv)
         steps = rehearsal.steps()
     return Estimate(
@@ -60,6 +61,13 @@ def rehearse(model: Any, X: Any, y: Any, cv: Any) -> Estimate:
         n_scans=rehearsal.n_scans,
         took=time.perf_counter() - begin,
     )
+
+
+@contextmanager
+def _nothing_said() -> Iterator[None]:
+    with listening(), gathered(), table_told(), paced(quiet=True), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 class _Few(NamedTuple):
@@ -95,6 +103,7 @@ class _Rehearsal:
         )
         twin._begin(self.cohort, None)
         self.rng = np.random.default_rng()
+        self.counts = _counts()
         self.one_seed = isinstance(model.random_state, Integral)
         self.target = twin._target(self.cohort)
         everyone = np.arange(len(self.cohort.labels))
@@ -161,7 +170,6 @@ class _Rehearsal:
     def _scans(self) -> tuple[_PerScan, _Few]:
         """Measure reading and encoding, with scans that are new as far as there are any."""
         present = np.flatnonzero(self.cohort.scans.present)
-        before = volume_cache.n_reads, features.n_encoded
         first = self._first(self.rng.permutation(present))
         new = self._new(first.encoder)
         pool = self.rng.permutation(np.setdiff1d(new if len(new) else present, first.rows))
@@ -177,11 +185,11 @@ class _Rehearsal:
         each = max(0.0, big.seconds - small.seconds) / max(1, len(every) - len(again))
         a_fit = max(0.0, small.seconds - each * len(again))
         once = max(0.0, cold.seconds - a_fit - each * len(timed)) / max(1, n_cold)
-        looked_at = volume_cache.n_reads - before[0], features.n_encoded - before[1]
+        looked_at = np.subtract(_counts(), self.counts)
         n_left = len(new) - n_cold
         self._count_bytes(np.subtract(_kept(), kept) / max(1, n_cold) * n_left, again, every)
         self.n_scans = len(every)
-        return _PerScan(min(len(present), n_left + max(looked_at)), once, each, a_fit), big
+        return _PerScan(min(len(present), n_left + int(max(looked_at))), once, each, a_fit), big
 
     def _first(self, rows: np.ndarray) -> _Few:
         """Take as few as the encoder can be fitted on."""
@@ -323,6 +331,10 @@ def _autoencoders(encoder: Any) -> list[str]:
 
 def _parts(encoder: Any) -> dict[str, Any]:
     return {"": encoder, **(encoder.get_params() if hasattr(encoder, "get_params") else {})}
+
+
+def _counts() -> tuple[int, int]:
+    return volume_cache.n_reads, features.n_encoded
 
 
 def _kept() -> tuple[int, int]:

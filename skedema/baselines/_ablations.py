@@ -10,7 +10,7 @@ from sklearn.frozen import FrozenEstimator
 from skedema._training.image_side import can_be_trained, is_trained
 from skedema.autoencoder import ViTAutoencoder
 from skedema.baselines._mean_imputed import MeanImputed
-from skedema.baselines._parts import changed, check_classifier, reader_of, thawed
+from skedema.baselines._parts import changed, check_classifier, reader_of, reads_scans, thawed
 from skedema.baselines._untrained import Untrained
 from skedema.classifier import AttentionMixerClassifier
 from skedema.encoders import EncoderUnion, MirroredTokens, is_transformer, make_encoder
@@ -95,7 +95,7 @@ def ablations(classifier: AttentionMixerClassifier) -> dict[str, AttentionMixerC
         made["no cross-attention"] = changed(classifier, fusion="concat")
     if options.get("keys") == "variables":
         made["one key for the table"] = _fused_otherwise(classifier, keys="table")
-    if classifier.image is not None and "query" in options and _has_regions(classifier):
+    if reads_scans(classifier) and "query" in options and _has_regions(classifier):
         other = "tokens" if options["query"] == "pooled" else "pooled"
         name = "a query a region" if other == "tokens" else "one pooled query"
         made[name] = _fused_otherwise(classifier, query=other)
@@ -107,7 +107,7 @@ def ablations(classifier: AttentionMixerClassifier) -> dict[str, AttentionMixerC
         made["attention mask"] = _fused_otherwise(classifier, missing="mask")
     if classifier.input_dropout:
         made["no input dropout"] = changed(classifier, input_dropout=0.0)
-    if classifier.image is not None:
+    if reads_scans(classifier):
         if classifier.modality_dropout:
             made["no modality dropout"] = changed(classifier, modality_dropout=0.0)
         else:
@@ -161,7 +161,7 @@ def missing_arms(classifier: AttentionMixerClassifier) -> dict[str, AttentionMix
     if maskable:
         arms["attention mask"] = _fused_otherwise(base, missing="mask")
     arms["mean plus indicator"] = _imputed(base, indicator=True)
-    if base.image is not None:
+    if reads_scans(base):
         arms["modality dropout"] = changed(base, modality_dropout=_DROPPED)
     return arms
 

@@ -21,7 +21,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skedema.baselines._clinical_values import ClinicalValues
-from skedema.baselines._columns import OnlyScan, WithoutScan
+from skedema.baselines._columns import OnlyScan
 from skedema.baselines._parts import changed, check_classifier, reader_of
 from skedema.baselines._scan_features import ScanFeatures
 from skedema.classifier import AttentionMixerClassifier
@@ -130,6 +130,10 @@ def baselines(
     table = read_table(X)
     image = classifier.image
     scan, measurable = {}, False
+    if image is not None and classifier.encoder is None:
+        metadata = _of_metadata(classifier, image)
+        del metadata["metadata alone"]  # that is the classifier
+        return metadata
     if image is not None:
         position = find_column(table, image, "image")
         image = position if table.names is None else table.names[position]
@@ -177,11 +181,7 @@ def _of_the_scan(
 def _of_metadata(classifier: AttentionMixerClassifier, image: str | int | None) -> dict[str, Any]:
     made: dict[str, Any] = {}
     if image is not None:
-        # Without the scan's, columns stand in other places, and have the same names.
-        given = () if classifier.trusted_columns is None else classifier.trusted_columns
-        named = [column for column in given if isinstance(column, str)]
-        alone = changed(classifier, image=None, trusted_columns=named or None)
-        made["metadata alone"] = make_pipeline(WithoutScan(image=image), alone)
+        made["metadata alone"] = changed(classifier, encoder=None)
     values = ClinicalValues(image=image, metadata=_copy(classifier.metadata))
     regression = LogisticRegression(max_iter=1000, class_weight=classifier.class_weight)
     network = MLPClassifier(

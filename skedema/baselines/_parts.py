@@ -32,6 +32,11 @@ def changed(classifier: AttentionMixerClassifier, **parameters: Any) -> Attentio
     return copied.set_params(**parameters)
 
 
+def reads_scans(classifier: AttentionMixerClassifier) -> bool:
+    """Tell whether a classifier is one of scans."""
+    return classifier.image is not None and classifier.encoder is not None
+
+
 def thawed(encoder: Any) -> Any:
     """Resolve the value of ``encoder=``, and take off what keeps a fitted one as it is."""
     made = make_encoder(encoder)
@@ -40,6 +45,8 @@ def thawed(encoder: Any) -> Any:
 
 def reader_of(classifier: AttentionMixerClassifier) -> VolumeReader | None:
     """Tell how a classifier's scans are read; None is as it stands when `volume` is None."""
+    if classifier.encoder is None:
+        return None
     encoder = thawed(classifier.encoder)
     frozen = isinstance(make_encoder(classifier.encoder), FrozenEstimator)
     if isinstance(encoder, EncoderUnion) and not frozen:  # by the first part that tells

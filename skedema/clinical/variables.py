@@ -96,7 +96,8 @@ def check_cells(column: Column, table: Table) -> None:
         raise ValueError(
             f"Column {label} looks like scans in {table.rows(is_scan)}, such as "
             f"{listed(cells[is_scan], 3)}: it is no clinical variable. Set image={label} on the "
-            "classifier, or drop the column where another one holds the scan. " + SEVERAL_SCANS
+            "classifier, with encoder=None for a model without scans, or drop the column from the "
+            "table. " + SEVERAL_SCANS
         )
     if odd:
         is_odd = _where(cells, lambda v: type(v) in odd)

@@ -134,10 +134,10 @@ class Seen:
 
 
 def _scan_of(clf: Any, row: pd.DataFrame) -> Any:
-    if clf._columns.image is None:
+    if clf._columns.scan is None:
         raise ValueError(
-            "The model was fitted without scans (image=None), so that there is no place it looked "
-            "at. Fit it with image= the column of scans; clf.attention(row) tells of the table."
+            "The model was fitted without scans (image=None or encoder=None), so that there is no "
+            "place it looked at. Fit it with both; clf.attention(row) tells of the table."
         )
     scans = take_scans(clf._columns.read(row), clf._columns.image)
     if not scans.present[0]:

@@ -119,7 +119,8 @@ def test_trusted_columns_are_asked_for_only_where_they_are(make):
     X, y = make.patients()
     clf = make.classifier(encoder=make.autoencoder(), fine_tune=False, trusted_columns=["age", 0])
     models = baselines(clf, X)
-    assert models["metadata alone"][-1].trusted_columns == ["age"]
+    assert models["metadata alone"].trusted_columns == ["age", 0]  # positions in the whole table
+    assert models["metadata alone"].encoder is None
     for name in ("scan alone", "metadata alone"):
         assert probability(models[name], X, y).shape == (len(X), 2)
 
@@ -172,7 +173,7 @@ def test_parts_are_told_from_the_classifier(make):
     assert boosting[0].metadata.categorical_features == ["age"]
     assert boosting[-1].class_weight == "balanced"
     assert found["metadata alone, MLP"][-1].hidden_layer_sizes == (12,)
-    assert found["metadata alone"][-1].image is None
+    assert found["metadata alone"].encoder is None
 
 
 def test_grid_of_the_cnn_is_the_one_that_the_encoder_reads_on(make):

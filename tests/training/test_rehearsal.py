@@ -159,7 +159,10 @@ def test_pre_training_in_each_fit_is_a_step(cohort):
         autoencoder(),
         [("pre", autoencoder()), ("voxels", make_pipeline(READER, flat()))],
     ):
+        volumes.clear()
+        features.clear()
         estimate = classifier(encoder=encoder, max_epochs=1, fine_tune=False).estimate(X, y, cv=3)
+        assert n_new(estimate) == N
         (step,) = (step for step in estimate.steps if step.step == "pre-training")
         assert step.times == 3
         assert step.seconds > 0
