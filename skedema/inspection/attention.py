@@ -18,10 +18,9 @@ _SHOWN = 20
 class AttentionDisplay(Display):
     """Attention of the scan to each clinical variable, over patients.
 
-    A point is the mean over patients, the line around it the middle half of them; the dotted line is
-    attention that is the same to all. Attention is how
-    a network gathers what it goes by, and is no explanation: weights that are quite different may
-    give the same prediction [1]_. Read it beside `ImportanceDisplay`, never instead.
+    A point is the mean over patients, the line around it the middle half of them; the dotted line
+    is attention that is the same to all. Attention is how a network gathers what it goes by, and is
+    no explanation: weights that are quite different may give the same prediction [1]_. Read it beside `ImportanceDisplay`, never instead.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ class MissingnessDisplay(Display):
     patterns : DataFrame
         What `frame` gives.
     costs : DataFrame or None, default=None
-        variable, n_missing, cost, low, high; None draws patterns alone.
+        With the columns variable, n_missing, cost, low and high; None draws patterns alone.
     words : str, default="AUC"
         What the score is called.
 
