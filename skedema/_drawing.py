@@ -139,3 +139,37 @@ def panels(
 def as_given(axes: Sequence[Any]) -> Any:
     """Give the axes as scikit-learn's displays do: one by itself, several as an array."""
     return axes[0] if len(axes) == 1 else np.array(axes, dtype=object)
+
+
+def with_interval(value: float, low: float, high: float, digits: int = 2) -> str:
+    """Write a figure with its interval, where it has one: "0.80 (0.69 to 0.89)"."""
+    if np.isnan(value):
+        return "not defined"
+    text = f"{value:.{digits}f}"
+    return text if np.isnan(low) else f"{text} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def intervals(ax: Any, rows: pd.DataFrame, no_effect: float | None, digits: int = 2) -> None:
+    """Draw points with intervals, one under the other, and write them beside it.
+
+    `rows` has the columns label, value, low and high; a dashed line marks where nothing differs.
+    """
+    heights = np.arange(len(rows))[::-1]
+    if no_effect is not None:
+        ax.axvline(no_effect, color=GREY, linestyle="--", linewidth=1)
+    around = np.array([rows["value"] - rows["low"], rows["high"] - rows["value"]])
+    ax.errorbar(
+        rows["value"],
+        heights,
+        xerr=np.nan_to_num(around),
+        fmt="s",
+        color=COLOURS[0],
+        ecolor=COLOURS[2],
+        capsize=2.5,
+    )
+    for height, row in zip(heights, rows.itertuples(), strict=True):
+        text = with_interval(row.value, row.low, row.high, digits)
+        ax.text(1.02, height, text, transform=ax.get_yaxis_transform(), va="center")
+    ax.set(ylim=(-0.7, len(rows) - 0.3))
+    ax.set_yticks(heights, rows["label"])
+    ax.grid(visible=False, axis="y")

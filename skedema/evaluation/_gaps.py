@@ -20,7 +20,7 @@ from skedema.evaluation._predictions import Predictions
 from skedema.evaluation._splits import Split
 from skedema.evaluation.metrics._metric import measured
 from skedema.evaluation.metrics._registry import find_metrics
-from skedema.frames.cells import Bools, labels_of, present, shuffled, without
+from skedema.frames.cells import Bools, labels_of, present, rearranged, without
 
 PATTERNS = (
     "random values",
@@ -38,6 +38,7 @@ class _Plan:
 
     columns: list[int]
     shares: list[float]
+    train_shares: list[float]
     patterns: list[str]
     n_repeats: int
     seed: int
@@ -51,6 +52,7 @@ def missing_curve(
     columns: Iterable[Any] | None = None,
     keep: Iterable[Any] = (),
     shares: Sequence[float] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
+    train_shares: Sequence[float] = (0.0,),
     patterns: Sequence[str] = PATTERNS,
     cv: Any = 5,
     groups: Any = None,
@@ -61,8 +63,8 @@ def missing_curve(
 ) -> pd.DataFrame:
     """Take values away from the patients that are tested, and see what classifiers make of it.
 
-    Each classifier is fitted once a fold, on the training part as it is. Then values of the test
-    part are set missing, more and more of them.
+    Each classifier is fitted on the training part of a fold, as it is or with some of its values
+    set missing (`train_shares`). Then values of the test part are set missing, more and more.
 
     Parameters
     ----------
@@ -78,6 +80,8 @@ def missing_curve(
         Columns of these that stay whole, such as the scan's.
     shares : sequence of float, default=(0, 0.1, ..., 0.7)
         How much is missing, from 0 to 1, rounded to whole values or variables.
+    train_shares : sequence of float, default=(0,)
+        How much of the training part's values is missing, at random: one fit a fold for each.
     patterns : sequence of str, default=all
         ``"random values"``: that share of the values that are there, wherever they stand.
         ``"random variables"``: whole variables, the same for all patients. ``"most important
@@ -99,12 +103,12 @@ def missing_curve(
     Returns
     -------
     DataFrame
-        A row for each estimator, pattern, share, draw and fold: ``estimator``, ``pattern``,
-        ``share``, ``repeat`` (the draw, from 0; the other patterns have one only), ``fold``
-        (counted on over the repeats of a splitter), ``removed`` (values that were there and
-        are gone), ``roc_auc`` and ``log_loss`` of the fold's test part, NaN where one is not
-        defined. Of two classes both are the same whichever is the positive one; of more the AUC is
-        the mean of each class's against the rest.
+        A row for each estimator, share in training, pattern, share, draw and fold: ``estimator``,
+        ``train_share``, ``pattern``, ``share``, ``repeat`` (the draw, from 0; the other patterns
+        have one only), ``fold`` (counted on over the repeats of a splitter), ``removed`` (values
+        that were there and are gone), ``roc_auc`` and ``log_loss`` of the fold's test part, NaN
+        where one is not defined. Of two classes both are the same whichever is the positive one; of
+        more the AUC is the mean of each class's against the rest.
 
     Raises
     ------
@@ -123,6 +127,7 @@ def missing_curve(
     See Also
     --------
     evaluate : The figures of complete data, with intervals and tests.
+    skedema.evaluation.displays.MissingCurveDisplay : Draws the table.
     skedema.baselines.missing_arms : Ways to treat missing values, to compare.
 
     Notes
@@ -156,7 +161,12 @@ def missing_curve(
     positions = _positions(labels_of(X), columns, keep)
     cohort = cohort_of(X, y, groups, cv, trusted_columns, random_state)
     plan = _Plan(
-        positions, _check_shares(shares), _check_patterns(patterns), n_repeats, cohort.seed
+        positions,
+        _check_shares("shares", shares),
+        _check_shares("train_shares", train_shares),
+        _check_patterns(patterns),
+        n_repeats,
+        cohort.seed,
     )
     if n_repeats < 1:
         raise ValueError(f"n_repeats must be at least 1, got {n_repeats!r}.")
@@ -181,24 +191,38 @@ def _curve(
     plan: _Plan,
 ) -> pd.DataFrame:
     """Fit a classifier on a fold, and follow it."""
+    seen, unseen = _safe_indexing(X, split.train), _safe_indexing(X, split.test)
+    rows = []
     try:
-        seen, unseen = _safe_indexing(X, split.train), _safe_indexing(X, split.test)
-        fitted = clone(model).fit(seen, _safe_indexing(y, split.train))
-        there = present(unseen, plan.columns)
-        computed: dict[bytes, dict[str, float]] = {}
-        rows = []
-        importance = _Importance(fitted, seen, label[split.train], classes, fold, plan)
-        for pattern, share, repeat, gone in _gaps(plan, fold, there, importance):
-            key = gone.tobytes()
-            if key not in computed:
-                probability = probabilities(fitted, without(unseen, plan.columns, gone), classes)
-                computed[key] = _figures(label[split.test], probability, _FIGURES)
-            place = {"estimator": name, "pattern": pattern, "share": share, "repeat": repeat}
-            rows.append(place | {"fold": fold, "removed": int(gone.sum())} | computed[key])
+        for train_share in plan.train_shares:
+            thinned = _thinned(seen, train_share, fold, plan)
+            fitted = clone(model).fit(thinned, _safe_indexing(y, split.train))
+            importance = _Importance(fitted, thinned, label[split.train], classes, fold, plan)
+            there = present(unseen, plan.columns)
+            computed: dict[bytes, dict[str, float]] = {}
+            for pattern, share, repeat, gone in _gaps(plan, fold, there, importance):
+                key = gone.tobytes()
+                if key not in computed:
+                    gapped = without(unseen, plan.columns, gone)
+                    probability = probabilities(fitted, gapped, classes)
+                    computed[key] = _figures(label[split.test], probability, _FIGURES)
+                place = {"estimator": name, "train_share": train_share, "pattern": pattern}
+                place |= {"share": share, "repeat": repeat, "fold": fold}
+                rows.append(place | {"removed": int(gone.sum())} | computed[key])
     except Exception as error:
         error.add_note(f"This was estimator {name!r} on {split.name}.")
         raise
     return pd.DataFrame(rows)
+
+
+def _thinned(X: Any, share: float, fold: int, plan: _Plan) -> Any:
+    """Set a share of the values of a training part missing, at random."""
+    there = present(X, plan.columns)
+    rng = np.random.default_rng([plan.seed, fold, len(PATTERNS) + 1])
+    order = rng.permutation(np.flatnonzero(there))
+    gone = np.zeros_like(there)
+    gone.flat[order[: int(np.floor(share * len(order) + 0.5))]] = True
+    return without(X, plan.columns, gone) if gone.any() else X
 
 
 def _gaps(
@@ -243,8 +267,10 @@ class _Importance:
         return self.found
 
     def _of(self, position: int, rng: np.random.Generator) -> float:
+        n_rows = len(self.label)
+        every = np.arange(n_rows)
         losses = [
-            self._loss(shuffled(self.X, position, rng.permutation(len(self.label))))
+            self._loss(rearranged(self.X, every, {position: rng.permutation(n_rows)}))
             for _ in range(_SHUFFLES)
         ]
         return float(np.mean(losses))  # that of the whole is the same for all
@@ -276,11 +302,11 @@ def _positions(labels: list[Any], columns: Iterable[Any] | None, keep: Iterable[
     return positions
 
 
-def _check_shares(shares: Sequence[float]) -> list[float]:
+def _check_shares(name: str, shares: Sequence[float]) -> list[float]:
     found = [float(share) for share in shares]
     wrong = [share for share in found if not 0 <= share <= 1]
     if wrong or not found:
-        raise ValueError(f"shares must be numbers from 0 to 1, got {list(shares)!r}.")
+        raise ValueError(f"{name} must be numbers from 0 to 1, got {list(shares)!r}.")
     return found
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from skedema.clinical.leaks import Leak
 from skedema.evaluation._accessor import MetricsAccessor
+from skedema.evaluation._inspection import InspectionAccessor
 from skedema.evaluation._predictions import positive_class
 from skedema.evaluation._tabulated import Tabulated
 from skedema.evaluation.metrics._metric import SETTINGS
@@ -130,6 +131,11 @@ class Evaluation(Tabulated):
     def metrics(self) -> MetricsAccessor:
         """Figures and pictures by name, as skore's reports have them."""
         return MetricsAccessor(self)
+
+    @property
+    def inspection(self) -> InspectionAccessor:
+        """What the models go by, each on patients it has not seen."""
+        return InspectionAccessor(self)
 
     def __repr__(self) -> str:
         rows = f"{len(self.groups)} rows of {len(set(self.groups.tolist()))} patients"

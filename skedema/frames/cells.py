@@ -1,8 +1,8 @@
-"""Cells of any table: which hold a value, without some of them, in another order."""
+"""Cells of any table: which hold a value, without some of them, from other rows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -56,19 +56,29 @@ def without(X: Any, positions: Sequence[int], cells: Bools) -> Any:
     return columns.to_native()
 
 
-def shuffled(X: Any, position: int, order: NDArray[np.intp]) -> Any:
-    """Copy a table with one column in another order."""
+def rearranged(
+    X: Any, rows: NDArray[np.intp], others: Mapping[int, NDArray[np.intp]] | None = None
+) -> Any:
+    """Take rows of a table, and the cells of some columns, by position, from other rows.
+
+    Row labels of a pandas table are dropped.
+    """
+    others = others or {}
     if isinstance(X, pd.DataFrame):
-        frame, column = X.copy(deep=False), X.iloc[:, position]
-        frame.isetitem(position, column.iloc[order].set_axis(column.index))
+        frame = X.iloc[rows].reset_index(drop=True)
+        for position, order in others.items():
+            frame.isetitem(position, X.iloc[order, position].reset_index(drop=True))
         return frame
     if isinstance(X, np.ndarray):
-        array = X.copy()
-        array[:, position] = X[order, position]
+        array = X[rows]
+        for position, order in others.items():
+            array[:, position] = X[order, position]
         return array
     table = nw.from_native(X, eager_only=True)
-    column = table[table.columns[position]]
-    return table.with_columns(column[order.tolist()]).to_native()
+    taken = table[rows.tolist()]
+    for position, order in others.items():
+        taken = taken.with_columns(table[table.columns[position]][order.tolist()])
+    return taken.to_native()
 
 
 def _missing(X: Any, position: int) -> Bools:

@@ -5,5 +5,19 @@ from __future__ import annotations
 from skedema.inspection._explain_scan import explain_scan
 from skedema.inspection._relevance import ScanRelevance
 from skedema.inspection._saliency import SaliencyDisplay
+from skedema.inspection.attention import AttentionDisplay
+from skedema.inspection.history import HistoryDisplay
+from skedema.inspection.importance import ImportanceDisplay
+from skedema.inspection.missingness import MissingnessDisplay
+from skedema.inspection.reconstruction import ReconstructionDisplay
 
-__all__ = ["SaliencyDisplay", "ScanRelevance", "explain_scan"]
+__all__ = [
+    "AttentionDisplay",
+    "HistoryDisplay",
+    "ImportanceDisplay",
+    "MissingnessDisplay",
+    "ReconstructionDisplay",
+    "SaliencyDisplay",
+    "ScanRelevance",
+    "explain_scan",
+]

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 
 from skedema import AttentionMixerClassifier
 from skedema.evaluation import evaluate, missing_curve
-from skedema.frames.cells import present, shuffled, without
+from skedema.frames.cells import present, rearranged, without
 
 from ._cohort import mixed
 
@@ -162,7 +162,17 @@ def test_random_patterns_are_drawn_again_and_others_are_not():
     values = table[table["pattern"] == "random values"]
     assert values.groupby("fold")["log_loss"].nunique().eq(3).all()
     assert table.columns.tolist() == [
-        *("estimator", "pattern", "share", "repeat", "fold", "removed", "roc_auc", "log_loss")
+        *(
+            "estimator",
+            "train_share",
+            "pattern",
+            "share",
+            "repeat",
+            "fold",
+            "removed",
+            "roc_auc",
+            "log_loss",
+        )
     ]
 
 
@@ -211,7 +221,7 @@ def test_tables_of_any_kind_lose_the_same_cells(kind):
         missing_curve(model, table, Y, **arguments), missing_curve(model, plain, Y, **arguments)
     )
     order = np.arange(90)[::-1]
-    turned = pd.DataFrame(np.asarray(shuffled(table, 4, order)))
+    turned = pd.DataFrame(np.asarray(rearranged(table, np.arange(90), {4: order})))
     assert turned[4].tolist() == list(order)
     assert turned[1].tolist() == plain["sodium"].tolist()
 

@@ -11,6 +11,7 @@ from skedema.evaluation.displays.calibration import CalibrationDisplay
 from skedema.evaluation.displays.confusion_matrix import ConfusionMatrixDisplay
 from skedema.evaluation.displays.decision_curve import DecisionCurveDisplay
 from skedema.evaluation.displays.forest import ForestDisplay
+from skedema.evaluation.displays.missing_curve import MissingCurveDisplay
 from skedema.evaluation.displays.precision_recall import PrecisionRecallDisplay
 from skedema.evaluation.displays.roc_curve import RocCurveDisplay
 
@@ -19,6 +20,7 @@ __all__ = [
     "ConfusionMatrixDisplay",
     "DecisionCurveDisplay",
     "ForestDisplay",
+    "MissingCurveDisplay",
     "PrecisionRecallDisplay",
     "RocCurveDisplay",
 ]

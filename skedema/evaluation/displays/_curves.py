@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skedema._drawing import GREY, as_given, line_style, panels
+from skedema._drawing import GREY, as_given, line_style, panels, with_interval
 from skedema.evaluation._tables import Repeats
 from skedema.evaluation.displays._predicted import Predicted, PredictionDisplay
-from skedema.evaluation.displays._words import with_interval
 from skedema.evaluation.metrics.ranking import by_probability
 from skedema.evaluation.statistics import patient_weights, percentile_interval
 

@@ -7,8 +7,8 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from skedema._drawing import COLOURS, GREY, Display, as_given, panels
-from skedema.evaluation.displays._words import metric_words, with_interval
+from skedema._drawing import Display, as_given, intervals, panels, with_interval
+from skedema.evaluation.displays._words import metric_words
 
 _COLUMNS = ["panel", "label", "value", "low", "high"]
 
@@ -161,42 +161,25 @@ class ForestDisplay(Display):
         width = 4.2 + 0.05 * self.rows["label"].str.len().max()
         with panels(ax, len(parts), (width, height)) as (self.figure_, axes):
             for each, (panel, part) in zip(axes, parts, strict=True):
-                self._draw(each, panel, part)
+                intervals(each, part, self.no_effect, self._digits)
+                each.set_xlabel(panel)
             axes[0].set_title(self.title)
             self.ax_ = as_given(axes)
         return self
 
-    def _draw(self, ax: Any, panel: str, part: pd.DataFrame) -> None:
-        heights = np.arange(len(part))[::-1]
-        if self.no_effect is not None:
-            ax.axvline(self.no_effect, color=GREY, linestyle="--", linewidth=1)
-        around = np.array([part["value"] - part["low"], part["high"] - part["value"]])
-        ax.errorbar(
-            part["value"],
-            heights,
-            xerr=np.nan_to_num(around),
-            fmt="s",
-            color=COLOURS[0],
-            ecolor=COLOURS[2],
-            capsize=2.5,
-        )
-        for height, row in zip(heights, part.itertuples(), strict=True):
-            text = self._written(row)
-            ax.text(1.02, height, text, transform=ax.get_yaxis_transform(), va="center")
-        ax.set(xlabel=panel, ylim=(-0.7, len(part) - 0.3))
-        ax.set_yticks(heights, part["label"])
-        ax.grid(visible=False, axis="y")
-
-    def _written(self, row: Any) -> str:
-        digits = 2 if self.no_effect is None else 3  # differences are small
-        return with_interval(row.value, row.low, row.high, digits)
+    @property
+    def _digits(self) -> int:
+        return 2 if self.no_effect is None else 3  # differences are small
 
     @property
     def description(self) -> str:
         """What the figure shows, in words and numbers."""
         said = [self.title] if self.title else []
         for panel, part in self.rows.groupby("panel", sort=False):
-            figures = ", ".join(f"{row.label} {self._written(row)}" for row in part.itertuples())
+            figures = ", ".join(
+                f"{row.label} {with_interval(row.value, row.low, row.high, self._digits)}"
+                for row in part.itertuples()
+            )
             said.append(f"{panel}: {figures}")
         return ". ".join(said) + "."
 

@@ -1,0 +1,122 @@
+"""Fitted models, and the patients whom each of them has not seen."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skedema.frames import check_same_rows
+from skedema.inspection._scores import Floats, Score
+
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Fitted classifiers, and the patients to ask each of them about.
+
+    Attributes
+    ----------
+    estimators : sequence of classifiers
+        Fitted.
+    X : table
+        All patients.
+    label : ndarray of int of shape (n,)
+        Their classes, as positions in `classes`.
+    classes : ndarray
+        All of them.
+    test_rows : sequence of ndarray of int
+        The rows of X that each estimator has not seen.
+    repeats : ndarray of int
+        Of each estimator. A score is of all rows of a repeat together, and the mean over repeats.
+    patient : ndarray of int of shape (n,)
+        Whose each row is.
+    """
+
+    estimators: Sequence[Any]
+    X: Any
+    label: NDArray[np.intp]
+    classes: NDArray[Any]
+    test_rows: Sequence[Rows]
+    repeats: NDArray[np.intp]
+    patient: NDArray[np.intp]
+
+    @classmethod
+    def of(
+        cls,
+        estimators: Sequence[Any],
+        X: Any,
+        y: Any,
+        test_rows: Sequence[Any] | None = None,
+        groups: Any = None,
+        repeats: Any = None,
+    ) -> Self:
+        """Check and gather; without `test_rows` every estimator is asked about all rows."""
+        check_same_rows(X, y=y, groups=groups)
+        estimators = list(estimators)
+        y = np.asarray(y)
+        every = np.arange(len(y))
+        rows = [every] * len(estimators) if test_rows is None else list(map(np.asarray, test_rows))
+        if len(rows) != len(estimators) or not estimators:
+            raise ValueError(
+                f"There are {len(estimators)} estimators and test rows of {len(rows)}: give one "
+                "array of rows for each."
+            )
+        classes, label = np.unique(y, return_inverse=True)
+        unknown = set(classes.tolist()) - set(np.asarray(estimators[0].classes_).tolist())
+        if unknown:
+            raise ValueError(f"y holds {sorted(unknown, key=repr)}, which no training patient had.")
+        classes = np.asarray(estimators[0].classes_)
+        label = np.array([classes.tolist().index(each) for each in y.tolist()])
+        patient = every if groups is None else np.unique(groups, return_inverse=True)[1]
+        of_repeat = np.zeros(len(rows), int) if repeats is None else np.asarray(repeats)
+        return cls(estimators, X, label, classes, rows, of_repeat, patient)
+
+    def ask(self, fold: int, X: Any, *, quietly: bool = True) -> Floats:
+        """Give the probabilities that one estimator gives; (n, n_classes).
+
+        What a table is warned of was said when it was asked about as it is.
+        """
+        estimator = self.estimators[fold]
+        with warnings.catch_warnings():
+            if quietly:
+                warnings.simplefilter("ignore", UserWarning)
+            found = np.asarray(estimator.predict_proba(X), dtype=np.float64)
+        order = [np.asarray(estimator.classes_).tolist().index(each) for each in self.classes]
+        return found[:, order]
+
+    def score(self, score: Score, probabilities: Sequence[Floats]) -> tuple[float, Floats]:
+        """Score what the estimators say of their patients, and each patient's share in it.
+
+        Parameters
+        ----------
+        score : Score
+            How.
+        probabilities : sequence of ndarray of shape (n_test, n_classes)
+            Of each estimator.
+        """
+        values, shares = [], []
+        for folds in self._by_repeat():
+            rows = np.concatenate([self.test_rows[fold] for fold in folds])
+            told = np.concatenate([probabilities[fold] for fold in folds])
+            value, share = score.shares(self.label[rows], told)
+            values.append(value)
+            shares.append(np.bincount(self.patient[rows], share, minlength=self.n_patients))
+        return float(np.mean(values)), np.mean(shares, axis=0)[self._asked_about()]
+
+    @property
+    def n_patients(self) -> int:
+        """How many patients there are, asked about or not."""
+        return int(self.patient.max()) + 1
+
+    def _asked_about(self) -> Rows:
+        return np.unique(self.patient[np.concatenate(self.test_rows)])
+
+    def _by_repeat(self) -> Iterator[Rows]:
+        for repeat in np.unique(self.repeats):
+            yield np.flatnonzero(self.repeats == repeat)

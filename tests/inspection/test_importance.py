@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.inspection import permutation_importance
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss, roc_auc_score
+
+from skedema.evaluation import evaluate
+from skedema.inspection import ImportanceDisplay
+
+
+def test_one_by_one_it_is_that_of_scikit_learn(logistic, patients):
+    table, labels = patients[0][1::2], patients[1][1::2]
+    ours = ImportanceDisplay.from_estimator(logistic, table, labels, together=None, n_repeats=60)
+    theirs = permutation_importance(
+        logistic, table, labels, scoring="roc_auc", n_repeats=60, random_state=1
+    )
+    frame = ours.frame().set_index("variables").loc[table.columns]
+    far = 4 * np.hypot(frame["std"], theirs.importances_std) / np.sqrt(60)
+    assert (np.abs(frame["importance"] - theirs.importances_mean) <= far + 1e-12).all()
+    proba = logistic.predict_proba(table)[:, 0]
+    assert ours.score == pytest.approx(roc_auc_score(labels == "edema", proba))
+
+
+def test_variables_that_tell_the_same_are_permuted_together(logistic, patients):
+    table, labels = patients[0][1::2], patients[1][1::2]
+    display = ImportanceDisplay.from_estimator(logistic, table, labels)
+    frame = display.frame()
+    assert frame["variables"][0] == "sodium + osmolality"
+    assert frame["n_columns"].tolist() == [2, 1, 1]
+    apart = ImportanceDisplay.from_estimator(logistic, table, labels, together=None).frame()
+    assert frame["importance"][0] > 1.2 * apart["importance"].max()
+    named = {"chemistry": ["sodium", "noise"]}
+    by_name = ImportanceDisplay.from_estimator(logistic, table, labels, together=named).frame()
+    assert set(by_name["variables"]) == {"chemistry", "osmolality", "age"}
+    with pytest.raises(ValueError, match=r"sodum.*sodium"):
+        ImportanceDisplay.from_estimator(logistic, table, labels, together={"a": ["sodum"]})
+
+
+def test_log_loss_grows(logistic, patients):
+    table, labels = patients[0][1::2], patients[1][1::2]
+    display = ImportanceDisplay.from_estimator(logistic, table, labels, scoring="log_loss")
+    assert display.score == pytest.approx(log_loss(labels, logistic.predict_proba(table)))
+    assert display.frame()["importance"][0] > 0
+    assert "Growth of log loss" in display.description
+
+
+def test_interval_holds_the_drop_of_other_patients(patients):
+    # The drop of a fixed model on a large sample is in the intervals of most small ones.
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(20_000, 2))
+    y = (x[:, 0] + rng.normal(size=len(x)) > 0).astype(int)
+    clf = LogisticRegression().fit(x[:500], y[:500])
+    options = {"together": None, "n_repeats": 5}
+    truth = ImportanceDisplay.from_estimator(clf, x[500:8000], y[500:8000], **options)
+    expected = truth.frame().set_index("variables")["importance"]["0"]
+    held = 0
+    for start in range(8000, 20_000, 120):
+        part = slice(start, start + 120)
+        frame = ImportanceDisplay.from_estimator(clf, x[part], y[part], **options).frame()
+        row = frame.set_index("variables").loc["0"]
+        held += row["low"] <= expected <= row["high"]
+    assert 0.88 <= held / 100 <= 1
+
+
+def test_out_of_fold_is_asked_of_the_models_that_did_not_see(patients):
+    table, labels = patients
+    result = evaluate({"lr": LogisticRegression(max_iter=1000)}, table, labels, random_state=0)
+    display = result.inspection.permutation_importance("lr", n_repeats=3)
+    (pooled,) = result.summary(["roc_auc"], n_resamples=5)["pooled"]
+    assert display.score == pytest.approx(pooled)
+    assert display.frame()["variables"][0] == "sodium + osmolality"
+    tested = np.concatenate([model.rows for model in result.inspection.fold_models()])
+    assert sorted(tested) == list(range(120))
+    with pytest.raises(ValueError, match="no estimator 'rl'"):
+        result.inspection.permutation_importance("rl")
+    bare = evaluate({"lr": LogisticRegression()}, table, labels, return_estimator=False)
+    with pytest.raises(ValueError, match="return_estimator=True"):
+        bare.inspection.permutation_importance()
+
+
+def test_figure_shows_the_frame(logistic, patients):
+    table, labels = patients[0][1::2], patients[1][1::2]
+    display = ImportanceDisplay.from_estimator(logistic, table, labels).plot(n_shown=2)
+    (container,) = display.ax_.containers
+    frame = display.frame().head(2)
+    np.testing.assert_array_equal(container.lines[0].get_xdata(), frame["importance"])
+    shown = [tick.get_text() for tick in display.ax_.get_yticklabels()]
+    assert shown == frame["variables"].tolist()
+    assert f"from {display.score:.3f}" in display.ax_.get_xlabel()
+
+
+@pytest.mark.parametrize("kind", ["polars", "array"])
+def test_tables_of_any_kind_give_the_same(logistic, patients, kind):
+    table, labels = patients[0][1::2], patients[1][1::2]
+    model = LogisticRegression(max_iter=1000).fit(table.to_numpy(), labels)
+    other = table.to_numpy()
+    if kind == "polars":
+        pytest.importorskip("polars")
+        model = LogisticRegression(max_iter=1000).fit(table, labels)
+        import polars as pl
+
+        other = pl.DataFrame({name: table[name].to_numpy() for name in table})
+    found = ImportanceDisplay.from_estimator(model, other, labels).frame()
+    if kind == "array":
+        table = pd.DataFrame(table.to_numpy())
+        model = LogisticRegression(max_iter=1000).fit(table.to_numpy(), labels)
+        expected = ImportanceDisplay.from_estimator(model, table.to_numpy(), labels).frame()
+    else:
+        expected = ImportanceDisplay.from_estimator(model, table, labels).frame()
+    np.testing.assert_allclose(found["importance"], expected["importance"])
+
+
+def test_what_cannot_be_asked_is_refused(logistic, patients):
+    table, labels = patients
+    with pytest.raises(ValueError, match="no scoring 'auc'"):
+        ImportanceDisplay.from_estimator(logistic, table, labels, scoring="auc")
+    with pytest.raises(ValueError, match="no training patient had"):
+        ImportanceDisplay.from_estimator(logistic, table, ["x"] * 120)
+    with pytest.raises(ValueError, match="needs held-out patients of every class"):
+        ImportanceDisplay.from_estimator(logistic, table, ["none"] * 120)
+    with pytest.raises(ValueError, match="one array of rows for each"):
+        ImportanceDisplay.from_estimators([logistic], table, labels, [])
+    with pytest.raises(ValueError, match="twice at least"):
+        ImportanceDisplay.from_estimator(logistic, table, labels, n_repeats=1)
