@@ -20,7 +20,8 @@ class AttentionDisplay(Display):
 
     A point is the mean over patients, the line around it the middle half of them; the dotted line
     is attention that is the same to all. Attention is how a network gathers what it goes by, and is
-    no explanation: weights that are quite different may give the same prediction [1]_. Read it beside `ImportanceDisplay`, never instead.
+    no explanation: weights that are quite different may give the same prediction [1]_. Read it
+    beside `ImportanceDisplay`, never instead.
 
     Parameters
     ----------
