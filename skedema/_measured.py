@@ -1,4 +1,4 @@
-"""Bytes that a computation held at its peak."""
+"""Bytes that a computation held at its peak, and seconds in words."""
 
 from __future__ import annotations
 
@@ -45,3 +45,12 @@ class Tensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if place not in self._alive:
             self._alive[place] = storage.nbytes()
             weakref.finalize(storage, self._alive.pop, place, None)
+
+
+def duration(seconds: float) -> str:
+    """Write a time as people say it."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours"

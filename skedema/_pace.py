@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from skedema._measured import duration
 from skedema._told import first_time_here
 
 #: Where it is said.
@@ -89,12 +90,3 @@ class Pace:
             self._what,
             "".join(f" {remedy}" for remedy in self._remedies()),
         )
-
-
-def duration(seconds: float) -> str:
-    """Write a time as people say it."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} minutes"
-    return f"{seconds / 3600:.1f} hours"

@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 import torch
 
-from skedema._measured import Tensors, process_peak
-from skedema._pace import duration
+from skedema._measured import Tensors, duration, process_peak
 from skedema._pretraining.loop import Training
 from skedema._pretraining.source import Rows
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from skedema._pace import duration
+from skedema._measured import duration
 
 
 class Step(NamedTuple):
