@@ -11,5 +11,19 @@ from skedema._pages.page import Page
 from skedema._pages.pictures import picture_of
 from skedema._pages.pieces import Facts, Notice, Picture, Section, Table
 from skedema._pages.tables import table_of
+from skedema._pages.viewer import Case, Viewer, packed_relevance, packed_scan
 
-__all__ = ["Facts", "Notice", "Page", "Picture", "Section", "Table", "picture_of", "table_of"]
+__all__ = [
+    "Case",
+    "Facts",
+    "Notice",
+    "Page",
+    "Picture",
+    "Section",
+    "Table",
+    "Viewer",
+    "packed_relevance",
+    "packed_scan",
+    "picture_of",
+    "table_of",
+]
