@@ -49,11 +49,14 @@ class Case:
         Of `packed_scan`.
     relevance : str, default=""
         Of `packed_relevance`; empty where there is none.
+    focus : sequence of 3 floats or None, default=None
+        Where the planes meet at first, in mm in RAS; None is the middle.
     """
 
     label: str
     scan: str
     relevance: str = ""
+    focus: Sequence[float] | None = None
 
 
 @dataclass
@@ -76,6 +79,14 @@ class Viewer:
     def windows(self) -> tuple[Window, ...]:
         """Windows to choose from."""
         return WINDOWS
+
+
+@dataclass
+class Show:
+    """A button that shows the case of a number in the page's viewer."""
+
+    case: int
+    kind: ClassVar[str] = "show"
 
 
 def packed_scan(hu: NDArray[Any], affine: NDArray[Any]) -> str:
@@ -137,6 +148,6 @@ def _packed(values: NDArray[Any], affine: NDArray[np.float64], slope: float = 1.
     import nibabel
 
     image = nibabel.Nifti1Image(values, affine)  # type: ignore[no-untyped-call]
-    image.header.set_slope_inter(slope, 0)
-    image.header.set_xyzt_units("mm")
+    image.header.set_slope_inter(slope, 0)  # type: ignore[no-untyped-call]
+    image.header.set_xyzt_units("mm")  # type: ignore[no-untyped-call]
     return base64.b64encode(gzip.compress(image.to_bytes(), mtime=0)).decode("ascii")

@@ -14,6 +14,7 @@
   if (!document.createElement("canvas").getContext("webgl2")) {
     box.querySelector(".viewer-works").hidden = true;
     box.querySelector(".viewer-missing").hidden = false;
+    document.documentElement.classList.add("no-webgl");
     return;
   }
   const nv = new niivue.Niivue({
@@ -22,6 +23,7 @@
     dragAndDropEnabled: false,
     scrollRequiresFocus: true,
     isRadiologicalConvention: true,
+    sagittalNoseLeft: true,
     multiplanarShowRender: niivue.SHOW_RENDER.NEVER,
     multiplanarPadPixels: 4,
     crosshairWidth: 0.5,
@@ -70,7 +72,7 @@
     report();
   }
   async function show(number) {
-    const { scan, relevance } = told.cases[number];
+    const { scan, relevance, focus } = told.cases[number];
     while (nv.volumes.length) {
       nv.removeVolumeByIndex(nv.volumes.length - 1);
     }
@@ -91,7 +93,7 @@
     box.querySelector(".viewer-relevance").hidden = !relevance;
     shown = number;
     slice.max = nv.volumes[0].dimsRAS[3] - 1;
-    nv.scene.crosshairPos = [0.5, 0.5, 0.5];
+    nv.scene.crosshairPos = focus ? nv.mm2frac(focus) : [0.5, 0.5, 0.5];
     nv.updateGLVolume();
     report();
   }
