@@ -29,6 +29,7 @@ _EXTRAS = {
     ".plot(": "matplotlib",
     "pydicom": "pydicom",
     "polars": "polars",
+    "_pages": "jinja2",
 }
 
 

@@ -9,7 +9,23 @@ from __future__ import annotations
 
 from skedema._pages.page import Page
 from skedema._pages.pictures import picture_of
-from skedema._pages.pieces import Facts, Notice, Picture, Section, Table
+from skedema._pages.pieces import Facts, Notice, Picture, Pictures, Section, Table
 from skedema._pages.tables import table_of
+from skedema._pages.viewer import Case, Show, Viewer, packed_relevance, packed_scan
 
-__all__ = ["Facts", "Notice", "Page", "Picture", "Section", "Table", "picture_of", "table_of"]
+__all__ = [
+    "Case",
+    "Facts",
+    "Notice",
+    "Page",
+    "Picture",
+    "Pictures",
+    "Section",
+    "Show",
+    "Table",
+    "Viewer",
+    "packed_relevance",
+    "packed_scan",
+    "picture_of",
+    "table_of",
+]

@@ -11,11 +11,18 @@ from skedema._pages.pieces import Picture
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_DPI = 144  # of a PNG: sharp on a screen with two pixels for one
+_WIDE = 6.5  # inches
 _TYPES = {"svg": "image/svg+xml", "png": "image/png"}
 
 
 def picture_of(
-    figure: Figure, alt: str, *, caption: str = "", form: str = "svg", dpi: int = 144
+    figure: Figure,
+    alt: str,
+    *,
+    title: str = "",
+    caption: str = "",
+    form: str = "svg",
 ) -> Picture:
     """Draw a figure into a picture.
 
@@ -25,12 +32,10 @@ def picture_of(
         It stays open.
     alt : str
         What the figure says, in words, for who cannot see it.
-    caption : str, default=""
-        Below it.
+    title, caption : str, default=""
+        Below it, the title first.
     form : {"svg", "png"}, default="svg"
         Lines are sharp as SVG; scans, and clouds of points, are smaller as PNG.
-    dpi : int, default=144
-        Of a PNG.
 
     Returns
     -------
@@ -52,11 +57,12 @@ def picture_of(
         figure.savefig(
             drawn,
             format=form,
-            dpi=dpi,
+            dpi=_DPI,
             bbox_inches="tight",
             metadata={"Date": None} if form == "svg" else None,
         )
-    return Picture(data_uri(drawn.getvalue(), _TYPES[form]), alt, caption)
+    wide = figure.get_figwidth() > _WIDE
+    return Picture(data_uri(drawn.getvalue(), _TYPES[form]), alt, caption, title, wide)
 
 
 def data_uri(content: bytes, kind: str) -> str:

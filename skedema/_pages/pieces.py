@@ -19,10 +19,13 @@ class Section:
     pieces : list
         Texts (each a paragraph), `Facts`, `Notice`, `Table`, `Picture`, and further sections,
         which are one level of headings below.
+    folded : bool, default=False
+        Whether it is opened by a click; in print it is open.
     """
 
     title: str
     pieces: list[Any] = field(default_factory=list)
+    folded: bool = False
     kind: ClassVar[str] = "section"
 
     @property
@@ -65,10 +68,23 @@ class Table:
 
 
 @dataclass
+class Pictures:
+    """Several pictures, side by side where there is room."""
+
+    pictures: Sequence[Picture]
+    kind: ClassVar[str] = "pictures"
+
+
+@dataclass
 class Picture:
-    """An image as a data URI, with what it says in words for who cannot see it."""
+    """An image as a data URI, with what it says in words for who cannot see it.
+
+    One that is `wide` takes the whole line, and is scrolled through on a phone.
+    """
 
     source: str
     alt: str
     caption: str = ""
+    title: str = ""
+    wide: bool = False
     kind: ClassVar[str] = "picture"

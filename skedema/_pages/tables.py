@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from numbers import Integral, Real
 from typing import Any
 
@@ -9,6 +10,8 @@ import pandas as pd
 
 from skedema._pages.pieces import Table
 
+# "0.80 (0.69 to 0.89)", "12 (30%)": stands to the right and in one line, as numbers do.
+_STARTS_WITH_NUMBER = re.compile(r"(-?\d[\d.]*%?( \(.{1,30}\))?|\N{EN DASH})$")
 _NOTHING = "\N{EN DASH}"
 
 
@@ -44,7 +47,11 @@ def table_of(
         columns=[*names, *map(str, frame.columns)],
         rows=[list(row) for row in zip(*cells, strict=True)],
         n_headers=n_headers,
-        numbers=frozenset(k for k, column in enumerate(columns) if _of_numbers(column)),
+        numbers=frozenset(
+            k
+            for k, (column, texts) in enumerate(zip(columns, cells, strict=True))
+            if _of_numbers(column) or all(map(_STARTS_WITH_NUMBER.match, texts))
+        ),
         note=note,
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pandas as pd
 from numpy.typing import NDArray
 
+from skedema._pages import Page
 from skedema.clinical.leaks import Leak
 from skedema.evaluation._accessor import MetricsAccessor
 from skedema.evaluation._inspection import InspectionAccessor
@@ -136,6 +139,66 @@ class Evaluation(Tabulated):
     def inspection(self) -> InspectionAccessor:
         """What the models go by, each on patients it has not seen."""
         return InspectionAccessor(self)
+
+    def report(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        model: str | None = None,
+        sections: Iterable[str] | None = None,
+        n_cases: int = 4,
+        n_resamples: int = 2000,
+        identifiers: bool = False,
+        title: str | None = None,
+    ) -> Page:
+        """Make a report: one file of HTML, which asks no network for anything.
+
+        Parameters
+        ----------
+        path : path or None, default=None
+            Where it is written, whole or not at all. None: nowhere yet.
+        model : str or None, default=None
+            The estimator that is looked into: importance, attention, mistakes. None: the first.
+        sections : iterable of str or None, default=None
+            Those that the page has, in its own order: "summary", "cohort", "performance",
+            "comparison", "subgroups", "external", "importance", "attention", "missingness",
+            "gallery", "scans", "methods", "model_card", "tripod". None: all. One that cannot be
+            had says why, and what to do.
+        n_cases : int, default=4
+            Patients of the gallery, whose scans are in the page: about half a megabyte each.
+        n_resamples : int, default=2000
+            Of each bootstrap.
+        identifiers : bool, default=False
+            Whether the page may say who a patient is. Else labels of rows, paths, and columns that
+            look like names, numbers or dates of patients are nowhere in it.
+        title : str or None, default=None
+            The heading.
+
+        Returns
+        -------
+        Page
+            With `save_as_html(path)` and `open_in_browser()`; a notebook shows it.
+
+        Raises
+        ------
+        ImportError
+            Without jinja2 and matplotlib.
+        ValueError
+            When there is no such estimator or section.
+        OSError
+            When it cannot be written.
+
+        Warns
+        -----
+        UserWarning
+            When importance or scans will take more than about a minute, before they begin; and
+            where a section cannot be made.
+        """
+        from skedema.evaluation._report import Material, checked_model, make_report
+
+        chosen = checked_model(self, model)
+        material = Material(self, chosen, n_cases, n_resamples, identifiers)
+        return make_report(material, path, sections=sections, title=title)
 
     def __repr__(self) -> str:
         rows = f"{len(self.groups)} rows of {len(set(self.groups.tolist()))} patients"

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import skedema.evaluation
+from skedema.evaluation._report import NAMES
 from skedema.evaluation.metrics import METRICS
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +41,18 @@ def test_examples_of_the_page_on_external_validation_run(monkeypatch, tmp_path):
         exec(compile(example, "docs/external-validation.md", "exec"), names)
     pd.testing.assert_frame_equal(names["there"].predictions, names["result"].external.predictions)
     assert "external, 60 rows of 60 patients, positive class 'edema'" in repr(names["there"])
+
+
+def test_examples_of_the_page_on_the_report_run(monkeypatch, tmp_path):
+    pytest.importorskip("jinja2")
+    pytest.importorskip("matplotlib")
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
+    names = {"__name__": "report_page"}
+    for example in re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
+        exec(compile(example, "docs/report.md", "exec"), names)
+    assert {each.name for each in tmp_path.iterdir()} == {"report.html", "short.html"}
+    assert re.findall(r'^\| `"(\w+)"`', page, re.MULTILINE) == list(NAMES)
 
 
 def test_page_names_everything_public():

@@ -1,0 +1,37 @@
+"""Who the patients are: Table 1, with what is missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skedema._pages import Section, table_of
+from skedema._told import listening
+from skedema.evaluation._report.material import Material
+from skedema.frames import counted
+
+
+def cohort(material: Material) -> Section:
+    """Describe the columns that may be shown, by class."""
+    from skedema.evaluation._table_one import table_one
+
+    result = material.result
+    keys = material.table.keys
+    shown = [*material.shown, *material.scan_positions]
+    columns = shown if keys is None else [keys[p] for p in shown]
+    with listening():  # of words that stand for missing values evaluate has warned
+        table = table_one(result.X, result.y, columns=columns)
+    pieces: list[Any] = [
+        table_of(
+            table,
+            "Table 1",
+            note="SMD: standardised mean difference between the classes, of more than two the "
+            "greatest.",
+        )
+    ]
+    if material.hidden:
+        n = len(material.hidden)
+        pieces.append(
+            f"{counted(n, 'column', 'columns')} that may say who a patient is, or when they came, "
+            "are not shown, here and below."
+        )
+    return Section("Cohort", pieces)
