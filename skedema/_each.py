@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing import current_process
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 from joblib.parallel import get_active_backend
@@ -16,6 +17,10 @@ from skedema._registry import Registration, register_again, registered
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_SECONDS_A_LINE = 30.0  # in a log file
+
+_first: list[Callable[[], object]] = []
 
 
 def each(
@@ -76,14 +81,33 @@ def _waves(
 
 def _apart(function: Callable[..., Result]) -> Callable[..., Any]:
     """Give what calls it in another process, where the same plug-ins are registered first."""
-    return delayed(partial(_with_plugins, registered(), function))  # type: ignore[no-any-return]
+    begun = partial(_begun, registered(), tuple(_first), function)
+    return delayed(begun)  # type: ignore[no-any-return]
 
 
-def _with_plugins(
-    plugins: list[Registration], function: Callable[..., Result], *arguments: Any
+def _begun(
+    plugins: list[Registration],
+    first: tuple[Callable[[], object], ...],
+    function: Callable[..., Result],
+    *arguments: Any,
 ) -> Result:
     register_again(plugins)
+    for begin in first:
+        begin()
     return function(*arguments)
+
+
+@contextmanager
+def beginning_with(function: Callable[[], object]) -> Iterator[None]:
+    """Let other processes call a function before each task that they are given within.
+
+    It has to be one that can be imported. Such as for how a process writes its warnings.
+    """
+    _first.append(function)
+    try:
+        yield
+    finally:
+        _first.remove(function)
 
 
 def _shown(results: Iterator[Result], progress: Any) -> Iterator[Result]:
@@ -94,7 +118,7 @@ def _shown(results: Iterator[Result], progress: Any) -> Iterator[Result]:
 
 
 def bar(what: str, unit: str, total: int, *, done: int = 0, shown: object = True) -> Any:
-    """Make a progress bar on standard error.
+    """Make a progress bar on standard error; a line every half minute where that is no terminal.
 
     Parameters
     ----------
@@ -112,7 +136,25 @@ def bar(what: str, unit: str, total: int, *, done: int = 0, shown: object = True
     """
     from tqdm import tqdm
 
-    return tqdm(total=total, initial=done, desc=what, unit=unit, file=sys.stderr, disable=not shown)
+    drawn: dict[str, Any] = {"file": sys.stderr}
+    if not sys.stderr.isatty():
+        drawn = {"file": _Lines(sys.stderr), "mininterval": _SECONDS_A_LINE, "ascii": True}
+    return tqdm(total=total, initial=done, desc=what, unit=unit, disable=not shown, **drawn)
+
+
+class _Lines:
+    """Where a bar is not drawn over itself, as in a log file: a line a time, and the last one."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> None:
+        shown = text.strip()
+        if shown:
+            self._file.write(f"{shown}\n")
+
+    def flush(self) -> None:
+        self._file.flush()
 
 
 def n_processes(n_jobs: int | None, n_tasks: int) -> int:

@@ -10,8 +10,6 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from joblib import wrap_non_picklable_objects
-
 _LISTED = 20
 
 # A registration: the group of the registry, the name, and what makes the plug-in, pickled.
@@ -112,6 +110,8 @@ class Registry:
 
 def registered() -> list[Registration]:
     """Give what was registered from outside of the package, to take it to another process."""
+    from joblib import wrap_non_picklable_objects  # brings numpy, which a `--help` does without
+
     found = []
     for group, registry in _registries.items():
         for name, factory in registry._factories.items():

@@ -109,3 +109,13 @@ def test_a_bar_is_closed_when_nobody_asks_on(capsys):
     next(results)
     results.close()
     assert progress.disable
+
+
+def test_a_bar_in_a_log_file_is_a_line_and_not_a_flood(capsys):
+    with bar("reading", "scan", 2000) as progress:
+        for _ in range(2000):
+            progress.update()
+    lines = capsys.readouterr().err.split("\n")
+    assert len(lines) < 6
+    assert not any("\r" in line for line in lines)
+    assert "2000/2000" in lines[-2]

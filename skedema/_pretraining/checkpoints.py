@@ -86,6 +86,8 @@ class Checkpoints:
         try:
             self.save(content)
         except (OSError, RuntimeError) as error:  # torch makes one of the other
+            if isinstance(error.__context__, KeyboardInterrupt):  # and of an interrupt, too
+                raise error.__context__ from None
             self._warn_once(error)
         self._last = time.monotonic()
 

@@ -127,3 +127,20 @@ def test_loading_runs_no_code(tmp_path):
     with pytest.raises(Exception, match="Weights only load failed"):
         checkpoints.load()
     assert not (tmp_path / "made").exists()
+
+
+def test_an_interrupt_while_a_checkpoint_is_written_is_no_failed_write(tmp_path, monkeypatch):
+    from skedema._pretraining import checkpoints as module
+
+    class Interrupted(module.DigestedWriter):
+        def write(self, content):
+            if len(content) > 500:  # in the midst of the weights
+                raise KeyboardInterrupt
+            return super().write(content)
+
+    checkpoints = Checkpoints(tmp_path, MINE, minutes=0)
+    checkpoints.save(state(1))
+    monkeypatch.setattr(module, "DigestedWriter", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoints.save_if_due(lambda: state(2))
+    assert checkpoints.load()["number"] == 1

@@ -1,0 +1,186 @@
+"""A classifier out of options, and files of models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from skedema._registry import nearest_name
+from skedema.cli._codes import DataError, UsageError
+from skedema.cli._run import Run
+
+_FORMAT = 1  # of model files
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """What is trained."""
+
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="A parameter of the model, such as encoder__depth=4. Repeatable.",
+        ),
+    ] = None
+    encoder: Annotated[
+        str | None, typer.Option(help="The encoder: a name, or a file that pretrain has written.")
+    ] = None
+    seed: Annotated[int, typer.Option(help="Decides folds, initial weights and all else.")] = 0
+
+
+@dataclass(frozen=True)
+class PlanOptions:
+    """What is kept, and whether anything is done."""
+
+    memory: Annotated[
+        Path | None,
+        typer.Option(help="Folder where read scans and features are kept for later calls."),
+    ] = None
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Check every scan and the table, tell time and memory, and stop."
+        ),
+    ] = False
+
+
+def make_classifier(
+    options: ModelOptions, run: Run, *, image: str | None, memory: Path | None = None
+) -> Any:
+    """Make the classifier that was asked for, not fitted."""
+    from skedema.classifier import AttentionMixerClassifier
+
+    classifier = AttentionMixerClassifier(
+        image=image,
+        memory=None if memory is None else str(memory),
+        n_jobs=run.jobs,
+        random_state=options.seed,
+        verbose=int(run.verbose),
+    )
+    values = dict(run.model)
+    if options.encoder is not None:
+        values["encoder"] = find_encoder(options.encoder)
+    return checked(configured(classifier, values))
+
+
+def make_autoencoder(options: ModelOptions, run: Run, *, memory: Path | None, **others: Any) -> Any:
+    """Make the autoencoder that was asked for, not fitted."""
+    from skedema.autoencoder import ViTAutoencoder
+
+    autoencoder = ViTAutoencoder(
+        memory=None if memory is None else str(memory),
+        n_jobs=run.jobs,
+        random_state=options.seed,
+        verbose=run.shown,
+        **others,
+    )
+    return configured(autoencoder, run.model)
+
+
+def find_encoder(given: str) -> Any:
+    """Give an encoder by name, or the pre-trained one of a file, frozen."""
+    from skedema.encoders import list_encoders, make_encoder
+
+    if Path(given).is_file():
+        from sklearn.frozen import FrozenEstimator
+
+        return FrozenEstimator(load_model(Path(given), "encoder")["model"])
+    try:
+        make_encoder(given)
+    except ValueError as error:
+        hint = nearest_name(given, list_encoders())
+        raise UsageError(f"--encoder {given}: no such file or encoder. {hint}") from error
+    return given
+
+
+def configured(estimator: Any, values: dict[str, Any]) -> Any:
+    """Set parameters by name, those of a part after the part; refuse what is not there."""
+    for name in sorted(values, key=lambda name: (name.count("__"), name)):
+        outer, _, inner = name.partition("__")
+        if inner and outer in estimator.get_params(deep=False):
+            _make_part(estimator, outer)
+        known = estimator.get_params(deep=True)
+        if name not in known:
+            raise UsageError(f"--set {name}: no such parameter. {nearest_name(name, known)}")
+        estimator.set_params(**{name: values[name]})
+    estimator._validate_params()
+    return estimator
+
+
+def checked(classifier: Any) -> Any:
+    """Refuse parts that there are not, which a fit would find out late."""
+    for name, make in _makers().items():
+        part = getattr(classifier, name)
+        if part is None:
+            continue
+        try:
+            make(part)
+        except (ValueError, TypeError) as error:
+            raise UsageError(f"--set {name}={part}: {error}") from error
+    return classifier
+
+
+def _makers() -> dict[str, Any]:
+    from skedema.encoders import make_encoder
+    from skedema.fusion import make_fusion
+    from skedema.refiners import make_refiner
+
+    return {"encoder": make_encoder, "fusion": make_fusion, "refiner": make_refiner}
+
+
+def _make_part(estimator: Any, name: str) -> None:
+    """Put an object in the place of a name or of None, so that it has parameters."""
+    from skedema.clinical import ClinicalTokenizer
+
+    held, makers = getattr(estimator, name), _makers()
+    if name in makers and isinstance(held, str):
+        estimator.set_params(**{name: makers[name](held)})
+    elif name == "metadata" and held is None:
+        estimator.set_params(metadata=ClinicalTokenizer())
+    elif name == "volume" and held is None:
+        estimator.set_params(volume=_reader(estimator))
+
+
+def _reader(estimator: Any) -> Any:
+    """Give how an estimator whose `volume` is None reads scans."""
+    from skedema._pretraining.run import first_reader
+    from skedema.autoencoder import ViTAutoencoder
+    from skedema.baselines._parts import reader_of
+    from skedema.scans import VolumeReader
+
+    if isinstance(estimator, ViTAutoencoder):
+        return first_reader(estimator.get_params(deep=False))
+    return reader_of(estimator) or VolumeReader()
+
+
+def save_model(path: Path, kind: str, model: Any, **about: Any) -> None:
+    """Write a model with what is to be known of it, whole."""
+    import joblib
+
+    import skedema
+    from skedema._caching.whole_files import write_whole
+
+    held = {"skedema": _FORMAT, "version": skedema.__version__, "kind": kind, "model": model}
+    write_whole(path, lambda file: joblib.dump(held | about, file, compress=3))
+
+
+def load_model(path: Path, kind: str) -> dict[str, Any]:
+    """Read what `save_model` wrote."""
+    import joblib
+
+    try:
+        held = joblib.load(path)
+    except Exception as error:
+        raise DataError(f"{path} is no model of skedema, or damaged ({error}).") from error
+    if not isinstance(held, dict) or held.get("skedema") != _FORMAT:
+        raise DataError(f"{path} is no model that skedema has written.")
+    if held["kind"] != kind:
+        made_by = {"classifier": "skedema fit", "encoder": "skedema pretrain"}
+        raise UsageError(f"{path} holds a {held['kind']}; give a file of {made_by[kind]}.")
+    found: dict[str, Any] = held
+    return found

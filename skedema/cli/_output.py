@@ -1,0 +1,55 @@
+"""Results: tables on standard output, and files that are written whole."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from skedema._caching.whole_files import write_whole
+from skedema.cli._codes import MissingPackage, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OutputFile = Annotated[
+    Path, typer.Option("--output", "-o", help="Where to write it; - is standard output (CSV).")
+]
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV, or TSV by the ending; without its index."""
+    sep = "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
+    text = io.StringIO(newline="")
+    table.to_csv(text, index=False, sep=sep, lineterminator="\n")
+    if str(path) == "-":
+        sys.stdout.write(text.getvalue())
+    else:
+        write_whole(path, lambda file: file.write(text.getvalue().encode()))
+
+
+def show(table: Any, *, index: bool = True) -> None:
+    """Print a table as text, whole."""
+    print(table.to_string(index=index) if len(table) else "(none)")
+
+
+def check_place(path: Path | None, option: str) -> None:
+    """Refuse, before anything long, a file whose folder could not be written to."""
+    if path is None or str(path) == "-":
+        return
+    if path.is_dir():
+        raise UsageError(f"{option} {path}: this is a folder; give the name of a file in it.")
+    path.resolve().parent.mkdir(parents=True, exist_ok=True)
+
+
+def need(extra: str, what: str) -> None:
+    """Refuse, before anything long, what an extra has to be installed for."""
+    from importlib.util import find_spec
+
+    from skedema._extras import PACKAGES, how_to_install
+
+    if any(find_spec(package) is None for package in PACKAGES[extra]):
+        raise MissingPackage(f"{what} needs what is not installed: {how_to_install(extra)}")

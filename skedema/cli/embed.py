@@ -1,0 +1,47 @@
+"""``skedema embed``: scans as a table of numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from skedema.cli._cohort import CohortPath, ColumnOptions, read_cohort
+from skedema.cli._command import command
+from skedema.cli._file import FileOptions
+from skedema.cli._model import ModelOptions, PlanOptions, make_classifier
+from skedema.cli._output import OutputFile, check_place, write_table
+from skedema.cli._plan import dry_run
+from skedema.cli._run import Run
+from skedema.cli._scans import only_scans
+
+
+@command
+def embed(
+    cohort: CohortPath,
+    columns: ColumnOptions,
+    file: FileOptions,
+    model: ModelOptions,
+    plan: PlanOptions,
+    run: Run,
+    output: OutputFile = Path("-"),
+) -> None:
+    """Write what an encoder makes of each scan: a row a scan, a column a feature."""
+    import pandas as pd
+
+    from skedema.baselines import ScanFeatures
+    from skedema.baselines._parts import reader_of
+
+    check_place(output, "--output")
+    table = only_scans(read_cohort(cohort, file, columns, say=run.say), columns.image, run)
+    classifier = make_classifier(model, run, image=columns.image, memory=plan.memory)
+    if plan.dry_run:
+        dry_run(table, columns.image, reader_of(classifier), None, run)
+    named = ("image", "encoder", "volume", "memory", "device", "n_jobs", "random_state")
+    features = ScanFeatures(**{name: getattr(classifier, name) for name in named})
+    run.how_to_go_on = "nothing was written" + (
+        "; what was encoded is kept in --memory" if plan.memory else ""
+    )
+    run.say(f"encoding {len(table.X)} scans")
+    found = features.set_params(verbose=run.shown).fit_transform(table.X)
+    own = table.raw[[*table.ids, columns.image]].reset_index(names="row")
+    numbers = pd.DataFrame(found, columns=[f"feature_{k}" for k in range(found.shape[1])])
+    write_table(pd.concat([own, numbers], axis="columns"), output)

@@ -1,0 +1,44 @@
+"""``skedema fit``: train a model on all patients, and write it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skedema.cli._cohort import CohortPath, ColumnOptions, Target, read_cohort
+from skedema.cli._command import command
+from skedema.cli._file import FileOptions
+from skedema.cli._model import ModelOptions, PlanOptions, make_classifier, save_model
+from skedema.cli._output import check_place
+from skedema.cli._plan import dry_run_of
+from skedema.cli._run import Run
+
+
+@command
+def fit(
+    cohort: CohortPath,
+    target: Target,
+    columns: ColumnOptions,
+    file: FileOptions,
+    model: ModelOptions,
+    plan: PlanOptions,
+    run: Run,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The file to write the model to.")
+    ] = Path("model.joblib"),
+) -> None:
+    """Train a model on all rows, and write it to a file for predict."""
+    check_place(output, "--output")
+    table = read_cohort(cohort, file, columns, target=target, say=run.say)
+    classifier = make_classifier(model, run, image=columns.image, memory=plan.memory)
+    if plan.dry_run:
+        dry_run_of(classifier, table, None, run)
+    run.how_to_go_on = "no model was written" + (
+        "; what was read is kept in --memory" if plan.memory else ""
+    )
+    run.say(f"training on {len(table.X)} rows")
+    classifier.fit(table.X, table.y)
+    save_model(output, "classifier", classifier, image=columns.image, target=target, ids=table.ids)
+    print(output)

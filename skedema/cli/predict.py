@@ -1,0 +1,81 @@
+"""``skedema predict``: probabilities of other patients."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from skedema._registry import nearest_name
+from skedema.cli._codes import DataError
+from skedema.cli._cohort import CohortPath, features_of, identifiers
+from skedema.cli._command import command
+from skedema.cli._file import FileOptions, read_file
+from skedema.cli._model import load_model
+from skedema.cli._output import OutputFile, check_place, write_table
+from skedema.cli._run import Run
+
+ModelPath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MODEL", help="A file that fit has written.", exists=True, dir_okay=False
+    ),
+]
+
+
+@command
+def predict(
+    model: ModelPath,
+    cohort: CohortPath,
+    file: FileOptions,
+    run: Run,
+    output: OutputFile = Path("-"),
+    memory: Annotated[
+        Path | None, typer.Option(help="Folder where read scans and features are kept.")
+    ] = None,
+) -> None:
+    """Predict every row: its own columns, a probability a class, the class, what was missing."""
+    check_place(output, "--output")
+    held = load_model(model, "classifier")
+    classifier = held["model"].set_params(
+        n_jobs=run.jobs, memory=None if memory is None else str(memory)
+    )
+    raw = read_file(cohort, file)
+    X = model_features(held, raw, cohort, file)
+    run.how_to_go_on = "no predictions were written"
+    table = raw.copy()
+    found = classifier.predict_proba(X)
+    added: dict[str, Any] = {
+        f"probability_{label}": found[:, k] for k, label in enumerate(classifier.classes_)
+    }
+    added["predicted"] = classifier.classes_[found.argmax(axis=1)]
+    added["missing"] = missing_of(X)
+    replaced = [name for name in added if name in raw.columns]
+    if replaced:
+        run.say(f"{cohort} has columns of that name already, which are replaced: {replaced}")
+    for name, values in added.items():
+        table[name] = values
+    write_table(table, output)
+    run.say(f"predicted {len(X)} rows" + ("" if str(output) == "-" else f", in {output}"))
+
+
+def model_features(held: dict[str, Any], raw: Any, path: Path, file: FileOptions) -> Any:
+    """Take the columns that a model was trained on out of a table."""
+    names = list(held["model"].feature_names_in_)
+    absent = [name for name in names if name not in raw.columns]
+    if absent:
+        hints = " ".join(f"{name!r}: {nearest_name(name, raw.columns)}" for name in absent[:3])
+        raise DataError(
+            f"{path} has not {len(absent)} of the {len(names)} columns that the model was trained "
+            f"on. {hints} Rename them, or add them empty where nothing is known."
+        )
+    X = features_of(raw[names], path, file, held["image"])
+    ids = [name for name in held["ids"] if name in raw.columns]
+    return X.set_axis(identifiers(raw, ids)) if ids else X
+
+
+def missing_of(X: Any) -> list[str]:
+    """Name the columns without a value, row by row."""
+    empty = X.isna().to_numpy()
+    return ["; ".join(str(name) for name in X.columns[row]) for row in empty]

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import joblib
+import pytest
+
+from skedema.cli._codes import DataError, UsageError
+from skedema.cli._model import (
+    ModelOptions,
+    configured,
+    find_encoder,
+    load_model,
+    make_autoencoder,
+    make_classifier,
+    save_model,
+)
+
+
+def made(make=make_classifier, encoder=None, **values):
+    run = SimpleNamespace(model=values, jobs=None, verbose=False, shown=0)
+    options = ModelOptions(encoder=encoder, seed=3)
+    return make(options, run, memory=None, **({"image": "scan"} if make is make_classifier else {}))
+
+
+def test_parameters_of_a_part_that_is_a_name_or_none_can_be_set():
+    clf = made(
+        encoder="cnn",
+        encoder__depth=4,
+        fusion__query="tokens",
+        metadata__warn_unusual=False,
+        lr=0.01,
+    )
+    assert clf.encoder.depth == 4
+    assert clf.fusion.query == "tokens"
+    assert clf.metadata.warn_unusual is False
+    assert (clf.lr, clf.random_state, clf.image) == (0.01, 3, "scan")
+
+
+def test_the_reader_keeps_what_the_encoder_would_do():
+    assert made(volume__max_bytes=10**9).volume.template == "head"
+    assert made(encoder="cnn", volume__shape=16).volume.template is None
+    size = made(make_autoencoder, size="tiny", volume__max_bytes=10**9)
+    assert size.volume.shape == 32
+
+
+def test_an_unknown_name_gets_the_nearest():
+    with pytest.raises(UsageError, match="Did you mean 'encoder__depth'"):
+        made(encoder="cnn", encoder__dpeth=4)
+    with pytest.raises(UsageError, match="Did you mean 'max_epochs'"):
+        made(max_epoch=4)
+    with pytest.raises(UsageError, match="Did you mean 'vit_ae'"):
+        find_encoder("vit_ea")
+
+
+def test_a_value_out_of_range_is_refused_at_once():
+    with pytest.raises(ValueError, match="'depth' parameter"):
+        made(depth=0)
+
+
+def test_the_order_of_settings_does_not_matter():
+    clf = configured(made(), {"encoder__depth": 2, "encoder": "cnn"})
+    assert clf.encoder.depth == 2
+
+
+def test_files_that_are_no_models_are_refused(tmp_path):
+    path = tmp_path / "model.joblib"
+    path.write_bytes(b"nothing")
+    with pytest.raises(DataError, match="no model of skedema, or damaged"):
+        load_model(path, "classifier")
+    joblib.dump({"a": 1}, path)
+    with pytest.raises(DataError, match="no model that skedema has written"):
+        load_model(path, "classifier")
+    save_model(path, "encoder", made(make_autoencoder))
+    with pytest.raises(UsageError, match="give a file of skedema fit"):
+        load_model(path, "classifier")

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import joblib
+import pandas as pd
+import pytest
+
+from ._options import COLUMNS, SMALL
+
+
+def test_a_fitted_model_is_that_of_the_class(run, cohort, model):
+    held = joblib.load(model)
+    assert held["target"] == "edema"
+    classifier = held["model"]
+    assert list(classifier.feature_names_in_) == ["scan", "age", "sex", "gcs", "sodium", "site"]
+    assert (classifier.max_epochs, classifier.volume.shape) == (1, 16)
+
+
+def test_predictions_stand_beside_the_rows_as_they_are(run, cohort, model, tmp_path):
+    out = tmp_path / "predictions.csv"
+    ended = run("predict", model, cohort, "-o", out)
+    assert ended.code == 0, ended.err
+    assert ended.out == ""
+    given = pd.read_csv(cohort, dtype=str, keep_default_na=False)
+    found = pd.read_csv(out, dtype=str, keep_default_na=False)
+    pd.testing.assert_frame_equal(found[list(given)], given)
+    added = ["probability_edema", "probability_none", "predicted", "missing"]
+    assert list(found) == [*given, *added]
+    classifier = joblib.load(model)["model"]
+    X = pd.read_csv(cohort)[list(classifier.feature_names_in_)]
+    X["scan"] = [str(cohort.parent / scan) for scan in X["scan"]]
+    expected = classifier.predict_proba(X)[:, 0]
+    assert found["probability_edema"].astype(float).to_numpy() == pytest.approx(expected)
+    assert found["predicted"].tolist() == classifier.predict(X).tolist()
+    empty = X.isna()
+    assert found["missing"].tolist() == [
+        "; ".join(name for name in X if empty.loc[k, name]) for k in range(len(X))
+    ]
+    assert empty.any(axis=None)
+
+
+def test_columns_may_be_in_another_order_and_scans_missing(run, cohort, model, tmp_path):
+    table = pd.read_csv(cohort, dtype=str, keep_default_na=False)[::-1].head(3)
+    table["scan"] = "n/a"
+    table = table[["site", "sodium", "gcs", "scan", "sex", "age"]]
+    table.to_csv(tmp_path / "new.tsv", index=False, sep="\t")
+    ended = run("predict", model, tmp_path / "new.tsv", "-q")
+    assert ended.code == 0, ended.err
+    lines = ended.out.splitlines()
+    assert len(lines) == 4
+    assert all("scan" in line.rsplit(",", 1)[1] for line in lines[1:])
+
+
+def test_a_column_that_the_model_needs_gets_the_nearest_name(run, cohort, model, tmp_path):
+    table = pd.read_csv(cohort).rename(columns={"sodium": "Sodium_"}).drop(columns="scan")
+    table.to_csv(tmp_path / "new.csv", index=False)
+    ended = run("predict", model, tmp_path / "new.csv")
+    assert ended.code == 1
+    assert "'sodium': Did you mean 'Sodium_'" in ended.err
+    assert "2 of the 6 columns" in ended.err
+
+
+def test_scans_of_other_patients_that_are_not_there_are_named(run, cohort, model, tmp_path):
+    pd.read_csv(cohort).to_csv(tmp_path / "new.csv", index=False)
+    ended = run("predict", model, tmp_path / "new.csv")
+    assert ended.code == 1
+    assert "line 2: scans/patient-0001.nii.gz" in ended.err
+    assert run("predict", model, tmp_path / "new.csv", "--root", cohort.parent).code == 0
+
+
+def test_predictions_that_are_predicted_again_replace_the_old(run, cohort, model, tmp_path):
+    out = tmp_path / "predictions.csv"
+    run("predict", model, cohort, "-o", out, "-q")
+    first = out.read_bytes()
+    ended = run("predict", model, out, "--root", cohort.parent, "-o", out)
+    assert "which are replaced" in ended.err
+    assert out.read_bytes() == first
+
+
+def test_a_model_that_is_interrupted_is_not_written(run, cohort, tmp_path, monkeypatch):
+    from skedema import AttentionMixerClassifier
+
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(AttentionMixerClassifier, "fit", stop)
+    out = tmp_path / "model.joblib"
+    ended = run("fit", cohort, "--target", "edema", *COLUMNS, *SMALL, "-o", out)
+    assert ended.code == 130
+    assert "no model was written" in ended.err
+    assert not list(tmp_path.iterdir())
