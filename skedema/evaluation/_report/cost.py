@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 
-from skedema._pace import duration
-from skedema._told import listening, tell
+from skedema._measured import duration
+from skedema._pace import logger
+from skedema._told import listening
 from skedema.evaluation._report.importance import REPEATS
 from skedema.evaluation._report.material import Material, Unavailable
 
@@ -13,7 +14,7 @@ _LONG = 60.0  # seconds
 
 
 def tell_of_importance(material: Material) -> None:
-    """Warn where shuffling every variable will take more than about a minute.
+    """Say it where shuffling every variable will take more than about a minute.
 
     Measured on one prediction of the first model, the second one: the first may have to read scans.
     """
@@ -32,14 +33,14 @@ def tell_of_importance(material: Material) -> None:
 
 
 def tell_of_gallery(seconds: float, n_left: int) -> None:
-    """Warn where looking at the other patients will take more than about a minute."""
+    """Say it where looking at the other patients will take more than about a minute."""
     what = f"the scans of {n_left} more patients (n_cases= says how many)"
     _tell(seconds * n_left, what, "gallery")
 
 
 def _tell(seconds: float, what: str, section: str) -> None:
     if seconds > _LONG:
-        tell(
+        logger.warning(
             f"The report will take about {duration(seconds)} for {what}; sections= without "
             f"{section!r} leaves that out."
         )
