@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import pandas as pd
 
-from skedema._drawing import Display, line_style, panels
+from skedema._drawing import Display, as_given, line_style, panels
 
 _NO_LOSS = {"epoch", "seconds", "lr"}
 _WORDS = {
@@ -22,7 +22,9 @@ _WORDS = {
 class HistoryDisplay(Display):
     """Losses by epoch: of a fit, or of a pre-training.
 
-    Of several members of a classifier the loss is the mean over them.
+    Losses of a fit, on training and validation patients, share a panel. The parts of a
+    pre-training's loss, which differ in size by much, have one each. Of several members of a
+    classifier the loss is the mean over them.
 
     Parameters
     ----------
@@ -34,8 +36,8 @@ class HistoryDisplay(Display):
     ----------
     table : DataFrame
         What `frame` gives.
-    ax_ : matplotlib.axes.Axes
-        The axes.
+    ax_ : matplotlib.axes.Axes, or ndarray of them
+        The axes, one or one a panel.
     figure_ : matplotlib.figure.Figure
         The figure.
 
@@ -94,8 +96,8 @@ class HistoryDisplay(Display):
 
         Parameters
         ----------
-        ax : matplotlib.axes.Axes or None, default=None
-            Where. None makes a figure.
+        ax : matplotlib.axes.Axes, sequence of them or None, default=None
+            Where, one a panel. None makes a figure.
 
         Returns
         -------
@@ -106,17 +108,27 @@ class HistoryDisplay(Display):
         ------
         ImportError
             Without matplotlib.
+        ValueError
+            When `ax` holds fewer or more axes than there are panels.
         """
-        with panels(ax, 1, (5.0, 3.6)) as (self.figure_, (axes,)):
-            for number, (name, part) in enumerate(self.table.groupby("loss", sort=False)):
-                label = _WORDS.get(str(name), str(name))
-                marker = "o" if len(part) == 1 else ""
-                style = line_style(number) | {"marker": marker}
-                axes.plot(part["epoch"], part["value"], label=label, **style)
-            axes.set(xlabel="Epoch", ylabel="Loss", title="Learning curves")
-            axes.legend()
-            self.ax_ = axes
+        names = list(self.table["loss"].unique())
+        of_fit = [name for name in names if name.endswith("_loss")]
+        each = [[name] for name in names if name not in of_fit]
+        shown = [of_fit, *each] if of_fit else each
+        with panels(ax, len(shown), (4.4, 3.2), columns=2) as (self.figure_, axes):
+            for one, of_panel in zip(axes, shown, strict=True):
+                self._draw(one, of_panel)
+            self.ax_ = as_given(axes)
         return self
+
+    def _draw(self, ax: Any, names: list[str]) -> None:
+        for number, name in enumerate(names):
+            part = self.table[self.table["loss"] == name]
+            marker = "o" if len(part) == 1 else ""
+            style = line_style(number) | {"marker": marker}
+            ax.plot(part["epoch"], part["value"], label=_WORDS.get(name, name), **style)
+        ax.set(xlabel="Epoch", ylabel="Loss")
+        ax.legend()
 
     @property
     def description(self) -> str:

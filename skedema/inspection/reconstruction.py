@@ -148,10 +148,10 @@ class ReconstructionDisplay(Display):
         ValueError
             When `ax` does not hold 12 axes.
         """
-        difference = self.rebuilt - self.volume
+        difference = np.abs(self.rebuilt - self.volume)
         shown = np.where(self.hidden, np.nan, self.volume)
         pictures = dict(zip(_COLUMNS, (self.volume, shown, self.rebuilt, difference), strict=True))
-        most = float(np.abs(difference).max()) or 1.0
+        most = float(difference.max()) or 1.0
         limits = float(self.volume.min()), float(self.volume.max())
         with panels(ax, 12, (2.4, 2.5), columns=4) as (self.figure_, axes):
             each_axes = iter(axes)
@@ -160,10 +160,12 @@ class ReconstructionDisplay(Display):
                     one = next(each_axes)
                     image = self._draw(one, picture, across, upward)
                     if name == "difference":
-                        image.set(cmap="RdBu_r", clim=(-most, most))
+                        image.set(cmap="cividis", clim=(0, most))
                     else:
                         image.set(cmap=image.cmap.with_extremes(bad=_HIDDEN), clim=limits)
                     one.set_title(f"{plane}, {name}", fontsize="small")
+            bar = self.figure_.colorbar(image, ax=axes[3::4], shrink=0.6)
+            bar.set_label("Absolute difference, as values are read")
             self.ax_ = np.array(axes, dtype=object)
         return self
 

@@ -16,12 +16,16 @@ def test_lines_are_those_of_the_history(mixer):
     assert f"epoch, 1 to {len(history)}" in display.description
 
 
-def test_pretraining_has_a_line_a_part_of_the_loss():
+def test_pretraining_has_a_panel_a_part_of_the_loss():
     history = pd.DataFrame(
         {"epoch": [1, 2], "total": [3.0, 2.0], "edge": [1.0, 0.5], "lr": [1e-3, 1e-3]}
     )
     display = HistoryDisplay(history).plot()
-    assert [line.get_label() for line in display.ax_.get_lines()] == ["all together", "edges"]
+    drawn = [[line.get_label() for line in ax.get_lines()] for ax in display.ax_]
+    assert drawn == [["all together"], ["edges"]]
+    assert display.ax_[1].get_lines()[0].get_ydata().tolist() == [1.0, 0.5]
+    fit = pd.DataFrame({"epoch": [1, 2], "train_loss": [0.7, 0.5], "valid_loss": [0.7, 0.6]})
+    assert len(HistoryDisplay(fit).plot().ax_.get_lines()) == 2
 
 
 def test_no_history_is_refused():

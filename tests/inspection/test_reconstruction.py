@@ -30,7 +30,8 @@ def test_planes_go_through_the_middle(display):
     scan, shown, rebuilt, difference = (each.images[0].get_array() for each in axes[:4])
     np.testing.assert_array_equal(scan, display.volume[:, :, middle].T)
     np.testing.assert_array_equal(shown.mask, display.hidden[:, :, middle].T)
-    np.testing.assert_allclose(difference, rebuilt - scan)
+    np.testing.assert_allclose(difference, np.abs(rebuilt - scan))
+    assert display.figure_.axes[12].get_ylabel().startswith("Absolute difference")
     assert axes[0].xaxis_inverted()  # the patient's right on the left
     assert axes[0].get_xlabel() == "R ← → L"
 

@@ -7,12 +7,12 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 from sklearn.isotonic import IsotonicRegression
 
 from skedema._drawing import COLOURS, GREY, as_given, panels
 from skedema.evaluation._tables import Repeats
 from skedema.evaluation.displays._predicted import Predicted, PredictionDisplay
+from skedema.evaluation.intervals import wilson
 
 _ROWS_A_BIN = 15  # chosen: fewer, and the interval of a bin spans half of the axis
 _MOST_BINS = 10
@@ -203,10 +203,9 @@ def _bins(
     for number in np.unique(at):
         inside = at == number
         n_patients, share = len(np.unique(patient[inside])), float(label[inside].mean())
-        test = binomtest(round(share * n_patients), n_patients)
-        interval = test.proportion_ci(confidence, method="wilson")
+        interval = wilson(share, n_patients, confidence)
         values = (int(inside.sum()), n_patients, float(probability[inside].mean()), share)
-        for name, value in zip(found, (*values, interval.low, interval.high), strict=True):
+        for name, value in zip(found, (*values, *interval), strict=True):
             found[name].append(value)
     return found
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
 from sklearn.calibration import calibration_curve
 from sklearn.isotonic import IsotonicRegression
 
@@ -63,3 +63,14 @@ def test_each_estimator_and_class_has_a_panel(kinds):
     one = kinds.metrics.calibration(pos_label="severe")
     assert set(one.frame()["class"]) == {"class 'severe' against the rest"}
     assert "predicted" in one.description
+
+
+def test_share_of_few_patients_with_many_rows_is_not_rounded():
+    """Two patients with five rows each: a share of 0.6 is none of 0, 1 and 2 of 2."""
+    label, patient = [1, 0, 1, 0, 1, 1, 0, 1, 0, 1], np.repeat([0, 1], 5)
+    display = CalibrationDisplay.from_predictions(label, [0.6] * 10, groups=patient)
+    (row,) = display.frame().itertuples()
+    assert (row.n_rows, row.n_patients, row.observed) == (10, 2, 0.6)
+    z2, n = norm.ppf(0.975) ** 2, 2
+    for end in (row.low, row.high):  # where Wilson's score test just rejects
+        assert (0.6 - end) ** 2 == pytest.approx(z2 * end * (1 - end) / n)
