@@ -75,7 +75,7 @@ def test_a_model_that_fails_has_a_row_that_says_why(part, plan):
     rows = rows_of(tables.comparison_table(done, "whole", notes=notes, known=["truth"]))
     assert list(rows) == ["whole", "none", "few seeds (1 seed)", "truth"]
     assert rows["none"][1] == "failed: ValueError: it cannot be"
-    assert rows["truth"][1] == "1.000 (no interval)"
+    assert rows["truth"][1] == "1.000 (0.933 to 1.000)"
     assert rows["truth"][4:6] == ["1.000", "1.000"]
     assert rows["truth"][6].startswith("+0.")
     assert len(rows["truth"]) == 7  # no competitor, so not tested

@@ -22,7 +22,7 @@ HEADER = (
     "fold p",
 )
 COLUMNS = (
-    "AUC with a bootstrap interval over patients. Slope: of logistic recalibration, 1 is ideal. "
+    "AUC with Newcombe's interval (2006, method 5). Slope: of logistic recalibration, 1 is ideal. "
     "Difference: AUC of the row less that of AttentionMixer, in a bootstrap with the same patients "
     "for both. P values, of DeLong's test of pooled AUCs and of the corrected resampled t test "
     "over folds, are adjusted by Holm's method within a table."
