@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from skedema._pace import duration
+from skedema._measured import duration
 from skedema._told import listening, tell
 from skedema.evaluation._report.importance import REPEATS
 from skedema.evaluation._report.material import Material, Unavailable
