@@ -16,6 +16,7 @@ from skedema.inspection._seen import Seen
 _AT_ONCE = 8  # volumes
 _LEAST = 0.05  # of a box has to be brain
 _LONG = 30.0  # seconds
+_NOISE = 1e-6  # of a probability; float32 rounds by nearly as much
 _SIZE = 36.0  # mm
 _PART = 6  # of a side, where nothing is known in mm
 _STEP = 0.8  # of a box, from one to the next
@@ -25,6 +26,7 @@ def occlusion(seen: Seen, size: float | None) -> NDArray[np.float64]:
     """Give the mean change of the probability over all boxes that hide a voxel of the grid."""
     boxes = [box for box in _boxes(seen, size) if seen.brain[box].mean() >= _LEAST]
     effect = np.concatenate(list(_timed(seen, boxes))) if boxes else np.zeros(0)
+    effect[np.abs(effect) < _NOISE] = 0
     total, count = np.zeros(seen.brain.shape), np.zeros(seen.brain.shape)
     for box, change in zip(boxes, effect, strict=True):
         total[box] += change
