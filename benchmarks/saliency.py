@@ -162,7 +162,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--train", type=int, default=72)
     parser.add_argument("--test", type=int, default=16, help="half of them with a lesion")
-    parser.add_argument("--severity", type=float, default=2.0, help="in standard deviations")
+    parser.add_argument("--severity", type=float, default=0.0, help="in standard deviations")
     arguments = parser.parse_args()
     heads = healthy_heads(arguments.train + arguments.test, 0)
     rows = []

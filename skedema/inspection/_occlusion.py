@@ -35,13 +35,14 @@ def occlusion(seen: Seen, size: float | None) -> NDArray[np.float64]:
 
 
 def _timed(seen: Seen, boxes: list[tuple[slice, ...]]) -> Iterator[NDArray[np.float64]]:
-    """Go through the boxes; if that takes long, say how long once the first ones are done."""
+    """Go through the boxes; if that takes long, say how long once some are done."""
     changes = _on_grid if seen.takes_volumes else _in_scan
-    start = time.monotonic()
-    for first in range(0, len(boxes), _AT_ONCE):
-        yield changes(seen, boxes[first : first + _AT_ONCE])
-        left = (time.monotonic() - start) * (len(boxes) / _AT_ONCE - 1)
-        if not first and left > _LONG:
+    batches = [boxes[start : start + _AT_ONCE] for start in range(0, len(boxes), _AT_ONCE)]
+    for number, batch in enumerate(batches):
+        start = time.monotonic()
+        yield changes(seen, batch)
+        left = (time.monotonic() - start) * (len(batches) - number - 1)
+        if number == 1 and left > _LONG:  # the first one warms up
             print(
                 f"explain_scan hides {len(boxes)} parts of the brain one after the other, about "
                 f"{left:.0f} s more; a larger size= has fewer.",
