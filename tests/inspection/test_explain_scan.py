@@ -217,7 +217,7 @@ def test_what_cannot_be_explained_is_said_with_a_remedy(corner, heads):
     with pytest.raises(ValueError, match=r"has no scan \(column 'scan' is empty\)"):
         explain_scan(corner, X.iloc[0].drop("scan"))
     table = AttentionMixerClassifier(max_epochs=1, random_state=0).fit(X[["age", "gcs"]], y)
-    with pytest.raises(ValueError, match=r"without scans \(image=None\)"):
+    with pytest.raises(ValueError, match=r"without scans \(image=None or encoder=None\)"):
         explain_scan(table, X[["age", "gcs"]].iloc[0])
     assert table.attention(X[["age", "gcs"]].iloc[0]).shape == (1, 2)  # as the message says
     with pytest.raises(TypeError, match=r"Pipeline cannot be looked into.*model\[-1\]"):
