@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.linalg import eigh
+from torch import Tensor
 
 _AT_ONCE = 4096  # columns
 _MOST = 32
@@ -32,6 +34,29 @@ class Components:
     def __call__(self, numbers: NDArray[np.float32]) -> NDArray[np.float32]:
         """Give the k components of one scan; by itself, so that no bit depends on others."""
         return np.asarray(self.weights @ (numbers - self.mean))
+
+    def of_all(self, rows: Tensor) -> Tensor:
+        """Give them of a batch (B, p); gradients go through."""
+        mean, weights = (torch.from_numpy(part).to(rows) for part in (self.mean, self.weights))
+        return (rows - mean) @ weights.T
+
+
+class Piece(NamedTuple):
+    """One kind of number of one region: which tokens it is made of, and how."""
+
+    region: str
+    kind: str
+    part: int
+    cells: NDArray[np.intp]
+    components: Components
+
+    def __call__(self, tokens: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self.components(tokens[self.part, self.cells].reshape(-1))
+
+    def of_all(self, tokens: Tensor) -> Tensor:
+        """Give them of a batch of tokens; gradients go through."""
+        cells = torch.from_numpy(self.cells).to(tokens.device)
+        return self.components.of_all(tokens[:, self.part, cells].flatten(1))
 
 
 def usual_number(n_scans: int) -> int:

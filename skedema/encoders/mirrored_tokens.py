@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from numbers import Integral
-from typing import Any, ClassVar, NamedTuple, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ from skedema._features import (
 from skedema._scan_column import take_every_scan
 from skedema._torch_state import own_torch_state
 from skedema._volumes import Volumes
-from skedema.encoders._components import Components, learn_components, usual_number
+from skedema.encoders._components import Piece, learn_components, usual_number
 from skedema.encoders._regions import MOST, regions_of
 from skedema.encoders._token_network import token_network
 from skedema.modules.mirror import SideTokens
@@ -45,25 +45,6 @@ _KINDS: dict[str, dict[str, int]] = {
     "apart": {"component": 0},
 }
 _LEAST = 2  # components of a region, "auto"
-
-
-class _Piece(NamedTuple):
-    """One kind of number of one region: which tokens it is made of, and how."""
-
-    region: str
-    kind: str
-    part: int
-    cells: NDArray[np.intp]
-    components: Components
-
-    def __call__(self, tokens: NDArray[np.float32]) -> NDArray[np.float32]:
-        return self.components(tokens[self.part, self.cells].reshape(-1))
-
-    def of_all(self, tokens: Tensor) -> Tensor:
-        """Give them for a batch; gradients go through."""
-        rows = tokens[:, self.part, torch.from_numpy(self.cells)].flatten(1)
-        mean, weights = (torch.from_numpy(part).to(rows) for part in vars(self.components).values())
-        return (rows - mean) @ weights.T
 
 
 class MirroredTokens(TransformerMixin, BaseEstimator):
@@ -163,7 +144,7 @@ class MirroredTokens(TransformerMixin, BaseEstimator):
     module_: SideTokens
     volume_: VolumeReader
     token_widths_: dict[str, int]
-    _pieces: list[_Piece]
+    _pieces: list[Piece]
     _digest: str
     _learned: bool
 
@@ -247,7 +228,7 @@ class MirroredTokens(TransformerMixin, BaseEstimator):
             for kind, part in _KINDS[self.sides].items():
                 rows = tokens[:, part] if len(regions) == 1 else tokens[:, part, cells]
                 found = learn_components(rows.reshape(len(rows), -1), n_components)
-                self._pieces.append(_Piece(region, kind, part, cells, found))
+                self._pieces.append(Piece(region, kind, part, cells, found))
         parts = [array for p in self._pieces for array in (p.cells, *vars(p.components).values())]
         self._digest = f"{self.sides}: {digest(*parts)}"
         self._tell_widths()

@@ -16,6 +16,7 @@ from skedema.inspection._seen import Seen
 _AT_ONCE = 8  # volumes
 _LEAST = 0.05  # of a box has to be brain
 _LONG = 30.0  # seconds
+_NOISE = 1e-6  # of a probability; float32 rounds by nearly as much
 _SIZE = 36.0  # mm
 _PART = 6  # of a side, where nothing is known in mm
 _STEP = 0.8  # of a box, from one to the next
@@ -25,6 +26,7 @@ def occlusion(seen: Seen, size: float | None) -> NDArray[np.float64]:
     """Give the mean change of the probability over all boxes that hide a voxel of the grid."""
     boxes = [box for box in _boxes(seen, size) if seen.brain[box].mean() >= _LEAST]
     effect = np.concatenate(list(_timed(seen, boxes))) if boxes else np.zeros(0)
+    effect[np.abs(effect) < _NOISE] = 0
     total, count = np.zeros(seen.brain.shape), np.zeros(seen.brain.shape)
     for box, change in zip(boxes, effect, strict=True):
         total[box] += change
@@ -33,13 +35,14 @@ def occlusion(seen: Seen, size: float | None) -> NDArray[np.float64]:
 
 
 def _timed(seen: Seen, boxes: list[tuple[slice, ...]]) -> Iterator[NDArray[np.float64]]:
-    """Go through the boxes; if that takes long, say how long once the first ones are done."""
+    """Go through the boxes; if that takes long, say how long once some are done."""
     changes = _on_grid if seen.takes_volumes else _in_scan
-    start = time.monotonic()
-    for first in range(0, len(boxes), _AT_ONCE):
-        yield changes(seen, boxes[first : first + _AT_ONCE])
-        left = (time.monotonic() - start) * (len(boxes) / _AT_ONCE - 1)
-        if not first and left > _LONG:
+    batches = [boxes[start : start + _AT_ONCE] for start in range(0, len(boxes), _AT_ONCE)]
+    for number, batch in enumerate(batches):
+        start = time.monotonic()
+        yield changes(seen, batch)
+        left = (time.monotonic() - start) * (len(batches) - number - 1)
+        if number == 1 and left > _LONG:  # the first one warms up
             print(
                 f"explain_scan hides {len(boxes)} parts of the brain one after the other, about "
                 f"{left:.0f} s more; a larger size= has fewer.",

@@ -146,7 +146,7 @@ class ScanRelevance:
         Returns
         -------
         nibabel.Nifti1Image
-            float32, with the affine of the scan; without one, where it has none. Slices that are
+            Of float32, with the affine of the scan; without one, where it has none. Slices that are
             not evenly spaced are interpolated to even ones.
         """
         return self._image(self.relevance)

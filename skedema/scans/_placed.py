@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skedema.scans._settings import ReaderSettings
-from skedema.scans.grid import from_grid, grid_affine, resample
+from skedema.scans.grid import resample
+from skedema.scans.grid.places import from_grid, grid_affine
 from skedema.scans.head.prepare import Prepared
 from skedema.scans.scan import Scan
 

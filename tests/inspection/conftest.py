@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skedema import AttentionMixerClassifier
+from skedema.datasets import make_head_ct_cohort
 
 
 @pytest.fixture(autouse=True)
@@ -52,3 +54,18 @@ def gaps(patients):
 def mixer(gaps, patients):
     clf = AttentionMixerClassifier(max_epochs=3, n_members=1, random_state=0)
     return clf.fit(gaps[::2], patients[1][::2])
+
+
+@pytest.fixture(scope="session")
+def heads(tmp_path_factory):
+    """Coarse heads and their table; the first scan is stored the other way round."""
+    folder = tmp_path_factory.mktemp("heads")
+    made = make_head_ct_cohort(12, folder, shape=[42] * 3, spacing=[5] * 3, random_state=0)
+    X, y = made.frame[["scan", "age", "gcs"]], made.target
+    image = nib.load(X["scan"].iloc[0])
+    affine = image.affine @ np.diag([-1.0, -1, 1, 1])
+    affine[:3, 3] += image.affine[:3, :2] @ [41, 41]
+    turned = np.asarray(image.dataobj)[::-1, ::-1]
+    nib.save(nib.Nifti1Image(turned, affine), folder / "first.nii.gz")
+    X.loc[X.index[0], "scan"] = str(folder / "first.nii.gz")
+    return pd.DataFrame(X), np.asarray(y)

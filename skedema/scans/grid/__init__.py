@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from skedema.scans.grid.places import from_grid, grid_affine
 from skedema.scans.grid.resampling import resample
 
-__all__ = ["from_grid", "grid_affine", "resample"]
+__all__ = ["resample"]
