@@ -86,7 +86,7 @@
       nv.addVolume(
         await niivue.NVImage.loadFromBase64({
           base64: relevance, name: "relevance.nii.gz", colormap: "warm",
-          colormapNegative: "winter", cal_min: 0.15, cal_max: 1, opacity: Number(opacity.value),
+          colormapNegative: "winter", cal_min: 0.3, cal_max: 1, opacity: Number(opacity.value),
         }),
       );
     }

@@ -29,9 +29,8 @@ def cohort(material: Material) -> Section:
         )
     ]
     if material.hidden:
-        n = len(material.hidden)
         pieces.append(
-            f"{counted(n, 'column', 'columns')} that may say who a patient is, or when they came, "
-            "are not shown, here and below."
+            "Not shown, here and below, because it may say who a patient is, or when they came: "
+            f"{counted(len(material.hidden), 'column', 'columns')}."
         )
     return Section("Cohort", pieces)
