@@ -24,7 +24,7 @@ METRICS = ["roc_auc", "accuracy", "precision", "recall", "f1", "brier"]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--patients", type=int, default=200)
+    parser.add_argument("--patients", type=int, default=120)
     parser.add_argument("--report", type=Path, default=Path("demo-report.html"))
     options = parser.parse_args()
     start = time.perf_counter()

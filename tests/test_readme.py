@@ -51,7 +51,7 @@ def test_python_of_the_readme_runs_one_after_the_other(folder, monkeypatch, caps
     printed = capsys.readouterr().out
     assert "5 fits, each on" in printed
     assert re.search(r"roc_auc +0\.\d+ \(0\.\d+ to [01]\.\d+\) +0\.\d+ \(", printed)
-    assert (folder / "report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert (folder / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     scores = names["ablation"].cv_results_["mean_test_score"]
     assert scores.shape == (2,)
     assert names["clf"].fit(names["X"], names["y"]).encoder_ is not None
