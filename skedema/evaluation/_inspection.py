@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skedema._registry import nearest_name
-from skedema.inspection import AttentionDisplay, ImportanceDisplay, MissingnessDisplay
+
+# Imported where they are used: they bring torch in.
+if TYPE_CHECKING:
+    from skedema.inspection import AttentionDisplay, ImportanceDisplay, MissingnessDisplay
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,8 @@ class InspectionAccessor:
         ImportanceDisplay
             Of all rows, each asked about by the models that did not see it.
         """
+        from skedema.inspection import ImportanceDisplay
+
         return ImportanceDisplay.from_estimators(**self._held_out(estimator), **options)
 
     def missingness(self, estimator: str | None = None, **options: Any) -> MissingnessDisplay:
@@ -129,6 +134,8 @@ class InspectionAccessor:
         MissingnessDisplay
             Of all rows, each asked about by the models that did not see it.
         """
+        from skedema.inspection import MissingnessDisplay
+
         return MissingnessDisplay.from_estimators(**self._held_out(estimator), **options)
 
     def attention(self, estimator: str | None = None) -> AttentionDisplay:
@@ -149,6 +156,8 @@ class InspectionAccessor:
         AttributeError, ValueError
             When the estimator has no attention.
         """
+        from skedema.inspection import AttentionDisplay
+
         models = self.fold_models(estimator)
         return AttentionDisplay.from_estimators(
             [model.estimator for model in models],
