@@ -136,11 +136,13 @@ def interval_table(
     `of_members` are the patient's probabilities by each member, of shape (n_members, n_classes).
     """
     rows = []
+    given = calibration.weight
+    weight = given * given.sum() / (given @ given)  # as many patients as they count for (Kish 1965)
     for k in range(len(classes)):
         if calibration.too_few(k):
             rows.append([np.nan] * 4)
             continue
-        others = calibration.proba[:, k], calibration.codes == k, calibration.weight
+        others = calibration.proba[:, k], calibration.codes == k, weight
         bounds = recalibrated(proba[k], *others, of_members[:, k])
         rows.append([*bounds, *venn_abers(proba[k], *others)])
     index = pd.Index(classes, name="class")

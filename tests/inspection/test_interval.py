@@ -82,3 +82,16 @@ def test_each_class_is_against_all_others_and_one_that_hardly_anyone_has_gets_no
     expected = venn_abers(own[:, 1].mean(), proba[:, 1], codes == 1)
     assert_allclose(table.loc["b", ["p0", "p1"]].astype(float), expected)
     assert (table.loc[["a", "b"], "low"] < table.loc[["a", "b"], "high"]).all()
+
+
+def test_weights_count_by_how_they_differ_and_not_by_their_size():
+    proba, codes = np.column_stack([1 - SCORES, SCORES]), HAS_IT.astype(int)
+    weight = _RNG.uniform(0.5, 2, 80)
+    own, classes = proba[:4], np.array([0, 1])
+    tables = [
+        interval_table(own, own.mean(axis=0), classes, Calibration(proba, codes, each))
+        for each in (np.ones(80), weight, 1000 * weight)
+    ]
+    assert_allclose(tables[1], tables[2])
+    widths = [(table["high"] - table["low"])[1] for table in tables]
+    assert widths[1] != widths[0]
