@@ -27,6 +27,7 @@ _EXTRAS = {
     "monai:": "monai",
     ".show(": "matplotlib",
     ".plot(": "matplotlib",
+    ".report(": "jinja2",
     "pydicom": "pydicom",
     "polars": "polars",
     "_pages": "jinja2",

@@ -208,6 +208,14 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
         them. None without scans, and where an encoder reads them itself and does not tell how.
     metadata_ : transformer or None
         The fitted metadata transformer.
+    held_out_ : HeldOut or None
+        What the fit knows of training patients by networks that did not learn from them: arrays
+        ``proba`` of shape (n, n_classes), ``y`` and ``sample_weight``. Of several members everyone
+        is asked of the one that left him out; one network with early stopping is asked of those
+        set aside. `skedema.inspection.explain` makes intervals of it. Epochs are chosen by their
+        loss, and scales, categories and a fixed encoder have seen them, so that it is a little
+        optimistic. None where everyone was learned from: by one network without early stopping,
+        in `partial_fit`, and in a fit that goes on with other patients.
     history_ : DataFrame
         One row an epoch: epoch, train_loss, valid_loss (with early stopping), seconds.
 

@@ -26,6 +26,7 @@ from skedema._training.cohort import Cohort, read_cohort, split_patients
 from skedema._training.columns import Columns
 from skedema._training.cost import Estimate
 from skedema._training.fitted_model import FittedModel
+from skedema._training.held_out import HeldOut, ask_who_left_out, digest_of
 from skedema._training.image_side import ImageSide, is_trained
 from skedema._training.members import count_members, epochs_at_most, learning_rate, shared_out
 from skedema._training.patients import Patients
@@ -58,6 +59,8 @@ class FusedEstimator(FittedModel):
     """Scan and clinical variables in, whatever the target is out."""
 
     n_iter_: int
+    held_out_: HeldOut | None
+    _held_out_of: bytes | None
     _seed: int
 
     def _read_y(self, y: Any, table: Table) -> np.ndarray:
@@ -115,13 +118,13 @@ class FusedEstimator(FittedModel):
         training = cohort.take(train)
         encoder = self.encoder_ if resume else self._fit_sides(training)
         learn = self._to_learn(training, target.take(train), encoder, self.mirror)
-        watch = None
+        everyone, left_out, watched = learn, None, training
         if valid is not None:
-            watch = self._to_learn(cohort.take(valid), target.take(valid), encoder, False)
-        everyone = learn
-        if n_members > 1:
+            watched = cohort.take(valid)
+            left_out = self._to_learn(watched, target.take(valid), encoder, False)
+        elif n_members > 1:
             learn, left_out = shared_out(everyone, n_members, self._seed)
-            watch = left_out if stopping else None
+        watch = left_out if stopping or valid is not None else None
         n_epochs = epochs_at_most(self.max_epochs, n_members) if whole else 1
         batch_size = self._batch_size(len(train))
         with self.net_.undone_on_error() if resume else nullcontext():
@@ -139,6 +142,7 @@ class FusedEstimator(FittedModel):
             if whole and not self.warm_start:
                 self.net_.forget_optimizer()
             self.n_iter_ = len(self.net_.history)
+            self._hold_out(learn, left_out, watched, resume=resume, whole=whole)
             volumes = self._volumes(cohort.scans)
             about = volumes.about()
             self._usual = learn_usual([about[row] for row in train if row in about], self._usual)
@@ -147,6 +151,25 @@ class FusedEstimator(FittedModel):
 
     def _new_columns(self, table: Table) -> Columns:
         return Columns(table, self.image, type(self).__name__, reads_scans=self._reads_scans)
+
+    def _hold_out(
+        self,
+        learn: Patients,
+        left_out: Patients | None,
+        watched: Cohort,
+        *,
+        resume: bool,
+        whole: bool,
+    ) -> None:
+        """Keep what networks say of those who are `watched`, where they never learned from them."""
+        before = self._held_out_of if resume else None
+        self.held_out_, self._held_out_of = None, None
+        if left_out is None or not whole:
+            return
+        of = digest_of(learn, left_out)
+        if not resume or (before is not None and of == before):
+            self._held_out_of = of
+            self.held_out_ = ask_who_left_out(self.net_, left_out, watched.labels, watched.weight)
 
     def _begin(self, cohort: Cohort, announced: Any) -> None:
         """Take what a first fit decides: columns, target, precision, seed."""

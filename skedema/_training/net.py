@@ -27,8 +27,8 @@ from skedema._training.patients import Loader, Patients
 _READY_ROWS = 256  # patients a batch where nothing is learned and nothing has to be read
 
 
-def _probabilities(logits: Tensor) -> Tensor:
-    """Of members, the mean of those that were asked."""
+def probabilities(logits: Tensor) -> Tensor:
+    """Give probabilities; of members, the mean of those that were asked."""
     each = logits.softmax(dim=-1)
     return each.nanmean(dim=1) if each.ndim == 3 else each
 
@@ -109,7 +109,7 @@ class FusionNet(ClassifierMixin, NeuralNet):
     ) -> None:
         self.seed = seed
         self.layer_decay = layer_decay
-        kwargs.setdefault("predict_nonlinearity", _probabilities)
+        kwargs.setdefault("predict_nonlinearity", probabilities)
         super().__init__(module, criterion=WeightedCrossEntropy, **kwargs)
 
     @property

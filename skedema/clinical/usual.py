@@ -24,6 +24,7 @@ _FALSE_ALARMS = 3e-3
 _ENOUGH, _MOST_FAR = 10, 0.05
 # A heap at the edge: at least so many times, and so many times as often as any other value.
 _HEAP = 3
+_TYPICAL = 21  # values that stand for all of a column
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Usual:
         Codes and far values that `fit` saw, and warns of.
     few : bool
         Whether `fit` saw too few values to know how far they reach.
+    typical : tuple of float
+        21 quantiles of the values that are not odd, each of which occurs: what the variable takes.
     """
 
     low: float
@@ -63,6 +66,7 @@ class Usual:
     highest: float
     odd: frozenset[float]
     few: bool
+    typical: tuple[float, ...]
 
     def is_code(self, values: np.ndarray) -> np.ndarray:
         """Tell which values look like a code for "not known" that `fit` did not see, such as -9."""
@@ -97,6 +101,7 @@ def learn_usual(values: np.ndarray) -> Usual:
         highest=highest,
         odd=frozenset([*codes, *rest[far].tolist()]),
         few=len(inner) < _ENOUGH,
+        typical=tuple(inner[np.linspace(0, len(inner) - 1, _TYPICAL).round().astype(int)].tolist()),
     )
 
 

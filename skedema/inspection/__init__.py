@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from skedema.inspection._explain import explain
 from skedema.inspection._explain_scan import explain_scan
+from skedema.inspection._explanation import Explanation
 from skedema.inspection._relevance import ScanRelevance
 from skedema.inspection._saliency import SaliencyDisplay
 from skedema.inspection.attention import AttentionDisplay
@@ -13,11 +15,13 @@ from skedema.inspection.reconstruction import ReconstructionDisplay
 
 __all__ = [
     "AttentionDisplay",
+    "Explanation",
     "HistoryDisplay",
     "ImportanceDisplay",
     "MissingnessDisplay",
     "ReconstructionDisplay",
     "SaliencyDisplay",
     "ScanRelevance",
+    "explain",
     "explain_scan",
 ]

@@ -186,9 +186,30 @@ class FusedClassifier(nn.Module):
         """
         if self.training and self.modality_dropout:
             clinical, present = drop_modalities(clinical, present, self.modality_dropout)
-        sequence, _ = self.fuse(clinical, present, features, volume)
-        pooled = self.norm(self.refiner(sequence)).mean(dim=1)
+        pooled = self.pooled(clinical, present, features, volume)
         return cast(Tensor, self.classify(self.dropout(pooled)))
+
+    def pooled(
+        self,
+        clinical: Tensor,
+        present: Tensor,
+        features: Tensor | None = None,
+        volume: Tensor | None = None,
+    ) -> Tensor:
+        """Give what is classified.
+
+        Parameters
+        ----------
+        clinical, present, features, volume
+            As in `fuse`.
+
+        Returns
+        -------
+        Tensor of shape (B, d)
+            The mean of the refined tokens.
+        """
+        sequence, _ = self.fuse(clinical, present, features, volume)
+        return cast(Tensor, self.norm(self.refiner(sequence)).mean(dim=1))
 
 
 def drop_modalities(clinical: Tensor, present: Tensor, rate: float) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,58 @@
+"""What a fit knows of patients by networks that did not learn from them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skedema._training.net import FusionNet, probabilities
+from skedema._training.patients import Patients
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Predictions of training patients by networks that did not learn from them.
+
+    Parameters
+    ----------
+    proba : ndarray of float64 of shape (n_patients, n_classes)
+        Probabilities, each of the member that left the patient out.
+    y : ndarray of shape (n_patients,)
+        Labels.
+    sample_weight : ndarray of float64 of shape (n_patients,)
+        As given to `fit`.
+    """
+
+    proba: NDArray[np.float64]
+    y: NDArray[np.generic]
+    sample_weight: NDArray[np.float64]
+
+    def __repr__(self) -> str:
+        return f"<HeldOut: {len(self.y)} patients>"
+
+
+def ask_who_left_out(
+    net: FusionNet, watched: Patients, y: NDArray[np.generic], weight: NDArray[np.float64]
+) -> HeldOut:
+    """Predict patients by the networks that did not learn from them, who alone are `asked`."""
+    plain = replace(watched, weight=None)
+    proba = net.evaluate(plain, lambda **inputs: probabilities(net.module_(**inputs)))
+    return HeldOut(proba.astype(np.float64), y, np.asarray(weight, dtype=np.float64))
+
+
+def digest_of(*groups: Patients) -> bytes | None:
+    """Tell whether a fit that goes on has the groups of patients that the last one had.
+
+    None, which is equal to nothing, where scans are read as they are due.
+    """
+    found = hashlib.blake2b(digest_size=16)
+    for patients in groups:
+        if patients.volume is not None:
+            return None
+        for values in (patients.clinical, patients.present, patients.target, patients.features):
+            if values is not None:
+                found.update(values.cpu().numpy().tobytes())
+    return found.digest()
