@@ -11,6 +11,7 @@ from skedema.cli.check import check
 from skedema.cli.demo import demo
 from skedema.cli.embed import embed
 from skedema.cli.evaluate import evaluate
+from skedema.cli.explain import explain
 from skedema.cli.fit import fit
 from skedema.cli.predict import predict
 from skedema.cli.pretrain import pretrain
@@ -24,7 +25,7 @@ app = typer.Typer(
     epilog=TOLD,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for each in (check, evaluate, fit, predict, tune, pretrain, embed, demo):
+for each in (check, evaluate, fit, predict, explain, tune, pretrain, embed, demo):
     app.command(epilog=TOLD)(each)
 
 

@@ -29,7 +29,7 @@ def fit(
         Path, typer.Option("--output", "-o", help="The file to write the model to.")
     ] = Path("model.joblib"),
 ) -> None:
-    """Train a model on all rows, and write it to a file for predict."""
+    """Train a model on all rows, and write it to a file for predict and explain."""
     check_place(output, "--output")
     table = read_cohort(cohort, file, columns, target=target, say=run.say)
     classifier = make_classifier(model, run, image=columns.image, memory=plan.memory)
