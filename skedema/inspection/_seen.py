@@ -154,7 +154,7 @@ def _target(classes: NDArray[Any], of_each: NDArray[np.float64], target: Any) ->
         return known[1] if len(known) == 2 else known[int(of_each.argmax())]
     if target not in known:
         raise ValueError(f"target={target!r} is no class; give one of {known}.")
-    return target
+    return known[known.index(target)]  # no scalar of numpy, which prints as such
 
 
 def _brain(placed: Placed) -> tuple[NDArray[np.bool_], float, bool]:

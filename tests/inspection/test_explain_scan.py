@@ -205,6 +205,8 @@ def test_the_target(corner, heads):
     positive, negative = (explain_scan(corner, X.iloc[0], target=k, size=50) for k in (1, 0))
     assert_allclose(positive.relevance, -negative.relevance, atol=1e-6)
     assert positive.target == explain_scan(corner, X.iloc[0], size=90).target == 1
+    of_predict = explain_scan(corner, X.iloc[0], target=np.int64(1), size=90)
+    assert str(of_predict).split(", ")[0].endswith("for 1")  # a label out of y or predict
     with pytest.raises(ValueError, match=r"target=3 is no class; give one of \[0, 1\]"):
         explain_scan(corner, X.iloc[0], target=3)
     of_three = model(Corner(), X, np.arange(12) % 3)
