@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
@@ -23,9 +24,13 @@ class Heard(NamedTuple):
     def tell(self) -> None:
         """Tell it, each thing once."""
         # Of how many scans is not known: each fold has others.
-        tell_of_scans(self.scans, None)
+        tell_of_scans(sorted(self.scans, key=_number), None)
         for text in without_repeats(self.texts):
             tell(text)
+
+
+def _number(told: Told) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", told.row)[:1]]
 
 
 @contextmanager
