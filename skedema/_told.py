@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import FrameType
 
 # Packages whose lines say nothing to a caller: ours, and what ours are called through.
 _INSIDE = {"contextlib", "joblib", "skedema", "sklearn", "skorch", "torch"}
+
+# How messages count rows and scans, and name them.
+_COUNT = re.compile(r"\b\d+ of \d+ ")
+_ROWS = re.compile(
+    r"\brows? (?P<numbers>\d+(?:, \d+)*)(?P<more>, \.\.\. \(\d+ in all\))?(?: \(index [^)]*\))?"
+)
 
 _heard: ContextVar[list[str] | None] = ContextVar("heard", default=None)
 _asked: set[tuple[str, str, int, int]] = set()
@@ -54,6 +61,31 @@ def listening() -> Iterator[list[str]]:
         yield texts
     finally:
         _heard.reset(token)
+
+
+def without_repeats(texts: Iterable[str]) -> list[str]:
+    """Leave out texts that another one says as well, of the same rows and maybe of more.
+
+    Folds tell of the same rows in different numbers. Texts that name further rows are kept.
+    """
+    texts = list(dict.fromkeys(texts))
+    places = [_places(text) for text in texts]
+    kept: list[int] = []
+    for k in sorted(range(len(texts)), key=lambda k: -sum(map(len, places[k]))):
+        if not any(_says(texts[j], places[j], texts[k], places[k]) for j in kept):
+            kept.append(k)
+    return [texts[k] for k in sorted(kept)]
+
+
+def _says(text: str, rows: list[set[str]], other: str, its_rows: list[set[str]]) -> bool:
+    same = _ROWS.sub("", _COUNT.sub("", text)) == _ROWS.sub("", _COUNT.sub("", other))
+    return same and all(few <= many for few, many in zip(its_rows, rows, strict=True))
+
+
+def _places(text: str) -> list[set[str]]:
+    """List the rows of each place where a text names some; a list that is cut is itself only."""
+    found = _ROWS.finditer(text)
+    return [{m[0]} if m["more"] else set(m["numbers"].split(", ")) for m in found]
 
 
 @contextmanager

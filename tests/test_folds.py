@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 
 import pytest
 from joblib import Parallel, delayed, parallel_config
 
-from skedema._folds import each_fold
-from skedema._told import is_table_told
+from skedema._folds import each_fold, told_of_test, told_together
+from skedema._told import is_table_told, tell
+from skedema.scans._remarks import Remark, Told
+from skedema.scans._remarks import tell as tell_of_scans
 
 WAYS = [(1, False), (1, True), (2, False), (2, True)]
 
@@ -86,3 +89,65 @@ def test_a_worker_of_joblib_does_its_folds_by_itself():
 
     found = Parallel(n_jobs=2)(delayed(pids)(in_waves) for in_waves in (False, True))
     assert [len(each) for each in found] == [1, 1]
+
+
+def tell_and_give(k):
+    """Tell what all folds do, and what two of them do of rows of their own."""
+    tell("All folds say so.")
+    tell(f"{1 + k % 2} of {5 + k} rows are odd, in row{'s 3, 7' if k % 2 else ' 3'}.")
+    if k == 2:
+        tell("1 of 9 rows are odd, in row 8.")
+    tell_of_scans([Told(f"row {k % 3}", f"'{k % 3}.nii'", Remark("pose", "it is so"))], 4)
+    return k
+
+
+def raised(function):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        function()
+    return [str(each.message) for each in caught]
+
+
+@pytest.mark.parametrize(("n_jobs", "in_waves"), WAYS)
+def test_what_folds_tell_is_told_once_and_nothing_is_lost(n_jobs, in_waves):
+    folds = [(k,) for k in range(4)]
+    scans, *texts = raised(lambda: list(each_fold(tell_and_give, folds, n_jobs, in_waves=in_waves)))
+    assert scans.startswith(
+        "3 scans are left as scanned, for no pose of the head is found that can be trusted "
+        "(row 0 '0.nii', row 1 '1.nii', row 2 '2.nii'). It is so."
+    )
+    assert texts == [
+        "All folds say so.",
+        "2 of 6 rows are odd, in rows 3, 7.",
+        "1 of 9 rows are odd, in row 8.",
+    ]
+
+
+def tell_and_fail(k):
+    tell(f"This is {'abc'[k]}.")
+    return 1 / (1 - k)
+
+
+def test_what_was_told_before_an_error_is_told():
+    def run():
+        with pytest.raises(ZeroDivisionError):
+            list(each_fold(tell_and_fail, [(0,), (1,)], 1))
+
+    assert sorted(raised(run)) == ["This is a.", "This is b."]
+
+
+def test_who_waits_for_several_rounds_of_folds_tells_once():
+    def run():
+        with told_together():
+            for _ in range(2):
+                list(each_fold(tell_and_give, [(0,)], 1))
+            with told_of_test():
+                tell("All folds say so.")
+
+    scans, *texts = raised(run)
+    assert scans.startswith("1 scan is left as scanned")
+    assert texts == [
+        "All folds say so.",
+        "1 of 5 rows are odd, in row 3.",
+        "Of test: All folds say so.",
+    ]

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader
 from skedema.baselines import ScanFeatures
+from skedema.evaluation import evaluate, missing_curve
 
 READER = VolumeReader(shape=16, spacing=12.0)
 
@@ -116,3 +117,57 @@ def test_the_autoencoder_and_the_baseline_say_so(cohort):
     assert message.startswith(expected(cohort))
     (message,) = fit(ScanFeatures(image="scan", encoder="cnn", volume=READER), cohort)
     assert message.startswith(expected(cohort))
+
+
+def heard(function, *args, **kwargs):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = function(*args, **kwargs)
+    return result, [str(each.message) for each in caught]
+
+
+def of_all_folds(cohort):
+    at = [f"row {k} (index 'P{k}') '{cohort['scan'].iloc[k]}'" for k in (2, 5)]
+    return f"2 scans are not in HU ({', '.join(at)}). "
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_an_evaluation_says_so_once_by_the_rows_of_the_whole_table(cohort, n_jobs):
+    others = cohort.iloc[2:4].assign(age=[50.5, 60.5]).rename(index=str.lower)
+    clf = AttentionMixerClassifier(
+        image="scan", volume=READER, encoder="cnn", max_epochs=1, random_state=0, n_members=1
+    )
+    clf.set_params(warn_unusual=True, fine_tune=False)
+    y = np.arange(8) % 2
+    _, texts = heard(evaluate, {"a": clf, "b": clf}, cohort, y, cv=4, random_state=0, n_jobs=n_jobs)
+    (message,) = [text for text in texts if "not in HU" in text]
+    assert message.startswith(of_all_folds(cohort))
+    unlike = [text for text in texts if "unlike all that training saw" in text]
+    assert len(unlike) == len(set(unlike))
+    with_others, texts = heard(
+        evaluate, {"a": clf}, cohort, y, cv=2, random_state=0, test=(others, [0, 1])
+    )
+    (message,) = [text for text in texts if "not in HU" in text]
+    assert "test's row 0 (index 'p2')" in message
+    assert with_others.external is not None
+
+
+def test_a_curve_of_missing_values_says_so_once(cohort):
+    clf = AttentionMixerClassifier(
+        image="scan", volume=READER, encoder="cnn", fine_tune=False, max_epochs=1, random_state=0
+    )
+    settings = {"shares": [0.0, 1.0], "patterns": ["random values"], "keep": ["scan"]}
+    _, texts = heard(missing_curve, {"a": clf}, cohort, np.arange(8) % 2, cv=2, **settings)
+    (message,) = [text for text in texts if "not in HU" in text]
+    assert message.startswith(of_all_folds(cohort))
+
+
+def test_a_report_says_so_once(cohort):
+    pytest.importorskip("jinja2")
+    clf = AttentionMixerClassifier(
+        image="scan", volume=READER, encoder="cnn", fine_tune=False, max_epochs=1, random_state=0
+    )
+    result, _ = heard(evaluate, {"a": clf}, cohort, np.arange(8) % 2, cv=2, random_state=0)
+    _, texts = heard(result.report, n_resamples=20, n_cases=3)
+    (message,) = [text for text in texts if "not in HU" in text]
+    assert message.startswith(of_all_folds(cohort))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 import tracemalloc
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -22,7 +21,7 @@ from skedema._features import DerivedEncoder, features
 from skedema._measured import Tensors, process_peak
 from skedema._pace import paced
 from skedema._rng import isolated_rng
-from skedema._told import listening, table_told
+from skedema._told import table_told
 from skedema._training.build import build_net
 from skedema._training.cohort import read_cohort
 from skedema._training.cost import Estimate, Step
@@ -34,7 +33,7 @@ from skedema._volumes import Volumes
 from skedema.encoders import is_transformer, make_encoder
 from skedema.frames import read_table
 from skedema.scans import ScanError
-from skedema.scans._remarks import gathered
+from skedema.scans._remarks import unheard
 from skedema.scans.cache import volumes as volume_cache
 
 # Scans that are read to warm up, and those that are timed: fewer where one takes long.
@@ -65,8 +64,7 @@ def rehearse(model: Any, X: Any, y: Any, cv: Any) -> Estimate:
 
 @contextmanager
 def _nothing_said() -> Iterator[None]:
-    with listening(), gathered(), table_told(), paced(quiet=True), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with unheard(), table_told(), paced(quiet=True):
         yield
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from skedema._folds import told_together
 from skedema._told import tell
 from skedema.evaluation._cohort import Cohort, check_estimators, cohort_of
 from skedema.evaluation._external import fit_on_all, other_patients
@@ -129,7 +130,8 @@ def evaluate(
         more of them numbers that no other row has; or, without `groups`, a repeated label of an
         index that is not a count. When a class is nowhere tested. When there are
         fewer than ten groups: drawing so few gives no interval worth the name. Once, of all columns
-        of X that may tell the answer.
+        of X that may tell the answer. What the estimators warn of, such as odd scans, is told once
+        for all folds, with the numbers of rows in X.
 
     Notes
     -----
@@ -180,8 +182,12 @@ def evaluate(
         store = Outcomes(os.path.abspath(storage))
     asking = Asking(store, return_estimator, n_jobs, verbose)
     tasks = make_tasks(models, cohort.splits, cohort.X, cohort.y, kept=store is not None)
-    found = outcomes(tasks, cohort.X, cohort.y, cohort.classes, asking)
     names = tuple(metric.name for metric in chosen)
+    with told_together():
+        found = outcomes(tasks, cohort.X, cohort.y, cohort.classes, asking)
+        external = (
+            None if others is None else fit_on_all(models, cohort, others, order, names, asking)
+        )
     return Evaluation(
         predictions=prediction_table(tasks, found, cohort.y, cohort.classes, order),
         folds=fit_table(tasks, found),
@@ -195,9 +201,7 @@ def evaluate(
         X=X,
         y=y,
         estimators=estimators_of(tasks, found),
-        external=None
-        if others is None
-        else fit_on_all(models, cohort, others, order, names, asking),
+        external=external,
     )
 
 

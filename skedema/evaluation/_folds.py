@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,9 +17,10 @@ from sklearn.utils.validation import _num_samples
 
 from skedema._caching.meaning import digest
 from skedema._each import bar
-from skedema._folds import each_fold
+from skedema._folds import each_fold, told_of_test
 from skedema.evaluation._outcome import Outcome, Outcomes
 from skedema.evaluation._splits import Split
+from skedema.frames.parts import part_of
 
 # Raise this when what is kept of a fold changes: it is then computed anew.
 _LAYOUT = 2
@@ -130,9 +132,12 @@ def _kept(task: Task, n_classes: int, asking: Asking) -> Outcome | None:
 def _fit_and_ask(task: Task, X: Any, y: Any, classes: NDArray[Any], unseen: Any) -> Outcome:
     started = time.perf_counter()
     fitted = clone(task.estimator)
-    fitted.fit(_safe_indexing(X, task.split.train), _safe_indexing(y, task.split.train))
+    with part_of(X, task.split.train) as part:
+        fitted.fit(part, _safe_indexing(y, task.split.train))
     trained = time.perf_counter()
-    outcome = ask(fitted, _safe_indexing(unseen, task.split.test), classes)
+    of_test = nullcontext() if unseen is X else told_of_test()
+    with of_test, part_of(unseen, task.split.test) as part:
+        outcome = ask(fitted, part, classes)
     return replace(outcome, fit_seconds=trained - started)
 
 

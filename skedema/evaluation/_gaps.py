@@ -21,6 +21,7 @@ from skedema.evaluation._splits import Split
 from skedema.evaluation.metrics._metric import measured
 from skedema.evaluation.metrics._registry import find_metrics
 from skedema.frames.cells import Bools, labels_of, present, rearranged, without
+from skedema.frames.parts import part_of
 
 PATTERNS = (
     "random values",
@@ -122,7 +123,8 @@ def missing_curve(
     -----
     UserWarning
         As `evaluate` when a patient seems to be in several rows, or when a class is nowhere tested.
-        Once, of all columns of X that may tell the answer.
+        Once, of all columns of X that may tell the answer. What the estimators warn of is told once
+        for all folds.
 
     See Also
     --------
@@ -191,24 +193,25 @@ def _curve(
     plan: _Plan,
 ) -> pd.DataFrame:
     """Fit a classifier on a fold, and follow it."""
-    seen, unseen = _safe_indexing(X, split.train), _safe_indexing(X, split.test)
+    unseen = _safe_indexing(X, split.test)
     rows = []
     try:
-        for train_share in plan.train_shares:
-            thinned = _thinned(seen, train_share, fold, plan)
-            fitted = clone(model).fit(thinned, _safe_indexing(y, split.train))
-            importance = _Importance(fitted, thinned, label[split.train], classes, fold, plan)
-            there = present(unseen, plan.columns)
-            computed: dict[bytes, dict[str, float]] = {}
-            for pattern, share, repeat, gone in _gaps(plan, fold, there, importance):
-                key = gone.tobytes()
-                if key not in computed:
-                    gapped = without(unseen, plan.columns, gone)
-                    probability = probabilities(fitted, gapped, classes)
-                    computed[key] = _figures(label[split.test], probability, _FIGURES)
-                place = {"estimator": name, "train_share": train_share, "pattern": pattern}
-                place |= {"share": share, "repeat": repeat, "fold": fold}
-                rows.append(place | {"removed": int(gone.sum())} | computed[key])
+        with part_of(X, split.train) as seen:
+            for train_share in plan.train_shares:
+                thinned = _thinned(seen, train_share, fold, plan)
+                fitted = clone(model).fit(thinned, _safe_indexing(y, split.train))
+                importance = _Importance(fitted, thinned, label[split.train], classes, fold, plan)
+                there = present(unseen, plan.columns)
+                computed: dict[bytes, dict[str, float]] = {}
+                for pattern, share, repeat, gone in _gaps(plan, fold, there, importance):
+                    key = gone.tobytes()
+                    if key not in computed:
+                        gapped = without(unseen, plan.columns, gone)
+                        probability = probabilities(fitted, gapped, classes)
+                        computed[key] = _figures(label[split.test], probability, _FIGURES)
+                    place = {"estimator": name, "train_share": train_share, "pattern": pattern}
+                    place |= {"share": share, "repeat": repeat, "fold": fold}
+                    rows.append(place | {"removed": int(gone.sum())} | computed[key])
     except Exception as error:
         error.add_note(f"This was estimator {name!r} on {split.name}.")
         raise

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from skedema._folds import told_together
 from skedema.evaluation._external import external, others_of
 from skedema.evaluation._folds import Task, ask
 from skedema.evaluation._gather import class_order
@@ -109,12 +110,13 @@ def validate(
     split = Split(0, 0, np.arange(0), np.arange(len(others.groups)))
     tasks = [Task(name, model, split, None) for name, model in models.items()]
     found = []
-    for name, model in models.items():
-        try:
-            found.append(ask(model, others.X, classes))
-        except Exception as error:
-            error.add_note(f"This was estimator {name!r}.")
-            raise
+    with told_together():
+        for name, model in models.items():
+            try:
+                found.append(ask(model, others.X, classes))
+            except Exception as error:
+                error.add_note(f"This was estimator {name!r}.")
+                raise
     names = tuple(metric.name for metric in chosen)
     return external(tasks, found, others, (classes, order), seed, names)
 

@@ -16,6 +16,7 @@ from scipy import sparse
 
 from skedema._told import is_table_told, tell
 from skedema.frames.missing import means_missing
+from skedema.frames.parts import numbers_in_whole
 from skedema.frames.table import Column, Table, listed, listing, unmasked
 
 #: From here on, a float64 cannot tell every integer from its neighbours; they are kept as objects.
@@ -92,7 +93,7 @@ def read_quietly(X: Any) -> Table:
         return _from_pandas(X)
     frame = nw.from_native(X, eager_only=True, pass_through=True)
     if isinstance(frame, nw.DataFrame):
-        return _from_frame(frame)
+        return _from_frame(frame, numbers_in_whole(X))
     if hasattr(X, "collect") and hasattr(X, "collect_schema"):
         raise TypeError("A lazy frame was passed; use X.collect() to give the rows themselves.")
     if isinstance(nw.from_native(X, series_only=True, pass_through=True), nw.Series):
@@ -125,7 +126,9 @@ def _from_pandas(frame: pd.DataFrame) -> Table:
         )
     _refuse_empty(*frame.shape)
     names = [str(label) for label in labels] if all(named) else None
-    shell = Table([], names, len(frame), frame.index, labels=labels if names is None else None)
+    labelled = labels if names is None else None
+    numbers = numbers_in_whole(frame)
+    shell = Table([], names, len(frame), frame.index, numbers, labelled)
     for position, label in enumerate(labels):
         column = frame.iloc[:, position]
         if isinstance(column.dtype, np.dtype) and column.dtype.char in "?bhilqBHILQefd":
@@ -137,9 +140,9 @@ def _from_pandas(frame: pd.DataFrame) -> Table:
     return shell
 
 
-def _from_frame(frame: Any) -> Table:
+def _from_frame(frame: Any, numbers: np.ndarray | None) -> Table:
     _refuse_empty(*frame.shape)
-    shell = Table([], list(frame.columns), len(frame))
+    shell = Table([], list(frame.columns), len(frame), numbers=numbers)
     for name in frame.columns:
         shell.columns.append(_from_series(frame[name], repr(name), shell))
     return shell
@@ -165,6 +168,7 @@ def _from_series(series: Any, label: str, shell: Table) -> Column:
 
 
 def _from_array(X: Any) -> Table:
+    numbers = numbers_in_whole(X)
     if isinstance(X, (list, tuple)):
         X = _from_rows(X)
     if isinstance(X, np.ma.MaskedArray):
@@ -177,7 +181,7 @@ def _from_array(X: Any) -> Table:
             "array.reshape(1, -1) for a single patient."
         )
     _refuse_empty(*array.shape)
-    shell = Table([], None, len(array))
+    shell = Table([], None, len(array), numbers=numbers)
     for position in range(array.shape[1]):
         shell.columns.append(_from_cells(array[:, position], str(position), shell))
     return shell

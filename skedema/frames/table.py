@@ -141,7 +141,9 @@ class Table:
         text = listing([str(p) for p in shown])
         text = f"row{'s' if len(positions) > 1 else ''} {text}"
         if self.index is not None and not isinstance(self.index, pd.RangeIndex):
-            text += f" (index {listed(self.index[positions].tolist())})"
+            labels = self.index[positions].tolist()
+            if labels != shown.tolist():
+                text += f" (index {listed(labels)})"
         return text
 
     def select(self, positions: Sequence[int]) -> Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -11,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skedema.frames import check_same_rows
+from skedema.frames.parts import part_of
 from skedema.inspection._scores import Floats, Score
+from skedema.scans._remarks import unheard
 
 Rows = NDArray[np.intp]
 
@@ -77,16 +78,19 @@ class HeldOut:
         of_repeat = np.zeros(len(rows), int) if repeats is None else np.asarray(repeats)
         return cls(estimators, X, label, classes, rows, of_repeat, patient)
 
-    def ask(self, fold: int, X: Any, *, quietly: bool = True) -> Floats:
-        """Give the probabilities that one estimator gives; (n, n_classes).
+    def ask_as_they_are(self, fold: int) -> Floats:
+        """Give the probabilities that one estimator gives of its patients; (n, n_classes)."""
+        with part_of(self.X, self.test_rows[fold]) as part:
+            return self._asked(fold, part)
 
-        What a table is warned of was said when it was asked about as it is.
-        """
+    def ask(self, fold: int, X: Any) -> Floats:
+        """Give those of other values, in silence: what is odd was told of the table as it is."""
+        with unheard():
+            return self._asked(fold, X)
+
+    def _asked(self, fold: int, X: Any) -> Floats:
         estimator = self.estimators[fold]
-        with warnings.catch_warnings():
-            if quietly:
-                warnings.simplefilter("ignore", UserWarning)
-            found = np.asarray(estimator.predict_proba(X), dtype=np.float64)
+        found = np.asarray(estimator.predict_proba(X), dtype=np.float64)
         order = [np.asarray(estimator.classes_).tolist().index(each) for each in self.classes]
         return found[:, order]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from skedema._scan_column import take_scans
 from skedema.inspection._row import one_row
 from skedema.scans import VolumeReader
 from skedema.scans._placed import Placed
+from skedema.scans._remarks import unheard
 from skedema.scans.errors import NotBelieved
 from skedema.scans.files import scan_name
 from skedema.scans.head.brain import trusted_mask
@@ -62,8 +62,7 @@ class Seen:
         self.cell = _scan_of(clf, self.row)
         self.name = scan_name(self.cell)
         self.reader = VolumeReader(template="head") if clf.volume_ is None else clf.volume_
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the prediction below tells of the scan
+        with unheard():  # the prediction below tells of the scan
             volume, self.placed = read_placed(self.reader, self.cell)
         of_each = clf.predict_proba(self.row)[0]
         self.target = _target(clf.classes_, of_each, target)
@@ -124,8 +123,7 @@ class Seen:
         rows.isetitem(self.clf._columns.image, pd.Series(cells, dtype=object))
         model = copy.copy(self.clf)
         model.memory, model.warn_unusual = None, False  # scans that nobody has are not kept
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the scan as it is was told of
+        with unheard():  # the scan as it is was told of
             return np.asarray(model.predict_proba(rows)[:, self.position])
 
     def _features(self, volumes: Tensor) -> Tensor | None:

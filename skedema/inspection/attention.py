@@ -7,9 +7,9 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import _safe_indexing
 
 from skedema._drawing import GREY, Display, marker_style, panels
+from skedema.frames.parts import part_of
 
 _TITLE = "What the scan attended to; not why the model decided"
 _SHOWN = 20
@@ -134,10 +134,10 @@ class AttentionDisplay(Display):
         ValueError
             As in `from_estimator`.
         """
-        found = [
-            estimator.attention(_safe_indexing(X, rows))
-            for estimator, rows in zip(estimators, test_rows, strict=True)
-        ]
+        found = []
+        for estimator, rows in zip(estimators, test_rows, strict=True):
+            with part_of(X, rows) as part:
+                found.append(estimator.attention(part))
         missing = pd.concat([pd.DataFrame(each.attrs["missing"]) for each in found])
         label = None if y is None else np.asarray(y)[np.concatenate(test_rows)]
         for each in found:

@@ -200,10 +200,7 @@ class ImportanceDisplay(Display):
             raise ValueError("Values change places between two rows or more, and twice at least.")
         clusters = clusters_of(held_out.X, together)
         folds = range(len(held_out.estimators))
-        as_they_are = [
-            held_out.ask(fold, rearranged(held_out.X, held_out.test_rows[fold]), quietly=False)
-            for fold in folds
-        ]
+        as_they_are = [held_out.ask_as_they_are(fold) for fold in folds]
         whole, own = held_out.score(score, as_they_are)
         changed = [_permuted(held_out, fold, clusters, n_repeats, random_state) for fold in folds]
         rows = []

@@ -174,10 +174,7 @@ class MissingnessDisplay(Display):
         there = present(held_out.X, range(len(labels)))
         some = np.flatnonzero(there.any(axis=0)).tolist()
         folds = range(len(held_out.estimators))
-        as_they_are = [
-            held_out.ask(fold, rearranged(held_out.X, held_out.test_rows[fold]), quietly=False)
-            for fold in folds
-        ]
+        as_they_are = [held_out.ask_as_they_are(fold) for fold in folds]
         whole, own = held_out.score(score, as_they_are)
         without_each = [_without_each(held_out, fold, some) for fold in folds]
         rows = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -81,6 +82,14 @@ def gathered() -> Iterator[Gathered]:
 
 
 @contextmanager
+def unheard() -> Iterator[None]:
+    """Let nothing be told within, in this thread, of what was told before."""
+    with gathered(), _told.listening(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
 def told_once() -> Iterator[None]:
     """Warn once, at the end, of all that is told within."""
     with gathered() as told:
@@ -88,8 +97,8 @@ def told_once() -> Iterator[None]:
     tell(told, told.n_scans)
 
 
-def tell(told: Iterable[Told], n_scans: int) -> None:
-    """Warn of odd scans out of so many, or hand them to who gathers.
+def tell(told: Iterable[Told], n_scans: int | None) -> None:
+    """Warn of odd scans out of so many, None for an unknown number, or hand them to who gathers.
 
     One warning for all of them: counted by kind, with rows and names, and the text of the first.
     """
@@ -97,7 +106,7 @@ def tell(told: Iterable[Told], n_scans: int) -> None:
     outer = _gathering.get()
     if outer is not None:
         outer += told
-        outer.n_scans = max(outer.n_scans, n_scans)
+        outer.n_scans = max(outer.n_scans, n_scans or 0)
     elif told:
         _told.tell(_message(told, n_scans))
 
@@ -128,7 +137,7 @@ def note(name: str, text: str) -> None:
         tell([Told("", repr(name), Remark("files", text))], 1)
 
 
-def _message(told: Iterable[Told], n_scans: int) -> str:
+def _message(told: Iterable[Told], n_scans: int | None) -> str:
     by_kind: dict[str, dict[tuple[str, str], str]] = defaultdict(dict)
     for row, name, remark in told:
         before = by_kind[remark.kind].get((row, name))
@@ -138,6 +147,8 @@ def _message(told: Iterable[Told], n_scans: int) -> str:
         scans = by_kind[kind]
         verb = "is" if len(scans) == 1 else "are"
         count = f"{len(scans)} of {n_scans} scans {verb}"
+        if n_scans is None:
+            count = f"{len(scans)} scan{'s' if len(scans) > 1 else ''} {verb}"
         where = [" ".join(filter(None, (row, name))) for row, name in scans]
         more = f" and {len(where) - 5} more" if len(where) > 5 else ""
         first = next(iter(scans.values()))

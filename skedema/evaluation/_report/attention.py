@@ -21,15 +21,13 @@ def attention(material: Material) -> Section:
         raise Unavailable(
             f"{material.model} gives no attention: its fusion, or a model without scan, has none."
         ) from error
-    table = display.frame()
-    table = table[~table["variable"].isin(material.hidden_names)]
-    pictures = [] if material.hidden else [drawn(display)]
+    display.table["variable"] = display.table["variable"].map(material.alias)
     return Section(
         "Attention",
         [
-            "Which variables the scan's features asked, out of fold. It is what the model looked "
-            "at, not why it decided: read it beside the importance.",
-            *pictures,
-            table_of(table, "Attention: mean and quartiles over patients", index=False),
+            f"Which variables the scan's features asked, {material.unseen}. It is what the model "
+            "looked at, not why it decided: read it beside the importance.",
+            drawn(display),
+            table_of(display.frame(), "Attention: mean and quartiles over patients", index=False),
         ],
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from skedema._pages import Section, table_of
-from skedema._told import listening
 from skedema.evaluation._report.material import Material
 from skedema.frames import counted
+from skedema.scans._remarks import unheard
 
 
 def cohort(material: Material) -> Section:
@@ -18,7 +18,7 @@ def cohort(material: Material) -> Section:
     keys = material.table.keys
     shown = [*material.shown, *material.scan_positions]
     columns = shown if keys is None else [keys[p] for p in shown]
-    with listening():  # of words that stand for missing values evaluate has warned
+    with unheard():  # of words that stand for missing values evaluate has warned
         table = table_one(result.X, result.y, columns=columns)
     pieces: list[Any] = [
         table_of(

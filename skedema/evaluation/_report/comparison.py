@@ -24,31 +24,33 @@ def comparison(material: Material) -> Section:
     table = result.compare(material.model, n_resamples=material.n_resamples)
     pieces: list[Any] = [
         f"Differences of the area under the ROC curve from that of {material.model}, on the same "
-        "patients and folds; above 0 the other is better.",
+        f"patients{'' if material.is_external else ' and folds'}; above 0 the other is better.",
         drawn(display),
         table_of(
-            _written(table),
+            _written(table, folds=not material.is_external),
             f"Paired differences from {material.model}",
             index=False,
-            note="p values: DeLong's test takes the models as they are; the corrected resampled t "
-            "test over folds also asks what other training patients would change. Both are also "
-            "given adjusted by Holm's method.",
+            note="p values: DeLong's test takes the models as they are"
+            + (
+                ""
+                if material.is_external
+                else "; the corrected resampled t test over folds also asks what other training "
+                "patients would change"
+            )
+            + ". They are also given adjusted by Holm's method.",
         ),
     ]
     return Section("Comparison", pieces)
 
 
-def _written(table: pd.DataFrame) -> pd.DataFrame:
+def _written(table: pd.DataFrame, *, folds: bool) -> pd.DataFrame:
     """Keep what a reader compares, with headings in words."""
     differences = [
         with_interval(*row) for row in table[["difference", "low", "high"]].itertuples(index=False)
     ]
-    words = {
-        "delong_p": "p, DeLong",
-        "delong_p_holm": "by Holm",
-        "fold_p": "p, folds",
-        "fold_p_holm": "by Holm ",
-    }
+    words = {"delong_p": "p, DeLong", "delong_p_holm": "by Holm"}
+    if folds:
+        words |= {"fold_p": "p, folds", "fold_p_holm": "by Holm "}
     shown = table[list(words)].rename(columns=words).astype(float)
     shown.insert(0, "model", table["estimator"])
     shown.insert(1, "difference (95 % interval)", differences)

@@ -6,9 +6,9 @@ import time
 
 from skedema._measured import duration
 from skedema._pace import logger
-from skedema._told import listening
 from skedema.evaluation._report.importance import REPEATS
 from skedema.evaluation._report.material import Material, Unavailable
+from skedema.scans._remarks import unheard
 
 _LONG = 60.0  # seconds
 
@@ -23,7 +23,7 @@ def tell_of_importance(material: Material) -> None:
     except Unavailable:
         return
     rows = material.rows(models[0].rows)
-    with listening():
+    with unheard():
         models[0].estimator.predict_proba(rows)
         start = time.perf_counter()
         models[0].estimator.predict_proba(rows)

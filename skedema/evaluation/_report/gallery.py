@@ -31,12 +31,12 @@ class Mistake:
 
 
 def gallery(material: Material) -> Section:
-    """Show the patients out of fold of whom the model was surest, and wrong."""
+    """Show the patients of whom the model was surest, and wrong, without having seen them."""
     if material.n_cases < 1:
         raise Unavailable("n_cases=0 leaves it out.")
     found = mistakes(material)
     if not found:
-        return Section("Error gallery", [f"{material.model} made no mistake out of fold."])
+        return Section("Error gallery", [f"{material.model} made no mistake {material.unseen}."])
     pieces: list[Any] = [
         f"The patients of whom {material.model} was surest, and wrong, each looked at by a model "
         "that had not seen them. Is the label right? Is there something in the scan that explains "

@@ -26,6 +26,6 @@ def importance(material: Material) -> Section:
             "values of a variable change places between them; correlated variables together. "
             "What is important to a model need not matter to the disease.",
             drawn(display),
-            table_of(table, "Importance, out of fold", index=False),
+            table_of(table, f"Importance {material.unseen}", index=False),
         ],
     )

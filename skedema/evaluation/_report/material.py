@@ -91,6 +91,11 @@ class Material:
         """Names of the columns that the page says nothing of."""
         return {self.column_name(p) for p in self.hidden}
 
+    def alias(self, name: str) -> str:
+        """Name a column, one that the page says nothing of by a number."""
+        hidden = [self.column_name(p) for p in self.hidden]
+        return f"not shown {1 + hidden.index(name)}" if name in hidden else name
+
     def without_hidden(self, text: str) -> str:
         """Take the names of columns that the page says nothing of out of a text."""
         for name in sorted(self.hidden_names, key=len, reverse=True):
@@ -113,7 +118,7 @@ class Material:
     @property
     def unseen(self) -> str:
         """How predictions came about, to follow on a noun."""
-        return "of patients in no fold" if self.is_external else "out of fold"
+        return "of patients whom no model had seen" if self.is_external else "out of fold"
 
     @property
     def labels(self) -> NDArray[Any]:

@@ -48,22 +48,28 @@ def _paragraph(material: Material) -> str:
         "part alone, with all its scaling, selection, early stopping and tuning, and asked for "
         "the test part. No fold splits a patient."
     )
-    return f"{text} The seed of folds and of the bootstrap was {result.random_state}."
+    seed = "the bootstrap" if material.is_external else "folds and of the bootstrap"
+    return f"{text} The seed of {seed} was {result.random_state}."
 
 
 def _figures(material: Material) -> str:
     result = material.result
     names = ", ".join(map(metric_words, result.metric_names))
     return (
-        f"Figures are {names}, of all predictions {material.unseen} together, of several repeats "
-        "the mean. Classes are what each model's own predict says. "
+        f"Figures are {names}, of all predictions {material.unseen} together"
+        f"{'' if material.is_external else ', of several repeats the mean'}. Classes are what each "
+        "model's own predict says. "
         f"Sensitivity is also given at a specificity of {result.specificity:g}, net benefit at a "
         f"threshold of {result.threshold:g}. Intervals of 95 % are over patients, with all their "
         "rows: Wilson's of proportions, Newcombe's (2006, method 5) of the AUC, Zou and Donner's "
         "of the balanced accuracy, and percentiles of a bootstrap of "
         f"{material.n_resamples} resamples of all others. Differences between models are paired: "
-        "a bootstrap with the same patients for both, DeLong's test, and the "
-        "resampled t test over folds with the correction of Nadeau and Bengio."
+        "a bootstrap with the same patients for both, and DeLong's test"
+        + (
+            "."
+            if material.is_external
+            else "; and the resampled t test over folds with the correction of Nadeau and Bengio."
+        )
     )
 
 

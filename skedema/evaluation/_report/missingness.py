@@ -9,6 +9,7 @@ import pandas as pd
 from skedema._pages import Section, table_of
 from skedema.evaluation._report.drawn import drawn
 from skedema.evaluation._report.material import Material, Unavailable
+from skedema.inspection import MissingnessDisplay
 
 
 def missingness(material: Material) -> Section:
@@ -42,6 +43,11 @@ def missingness(material: Material) -> Section:
         "measured because somebody was worried?",
     )
     pieces: list[Any] = [table]
-    if material.result.estimators.get(material.model) and not material.hidden:
-        pieces.append(drawn(material.result.inspection.missingness(material.model)))
+    if material.result.estimators.get(material.model):
+        found = material.result.inspection.missingness(material.model)
+        patterns = found.patterns.assign(
+            missing=[tuple(map(material.alias, names)) for names in found.patterns["missing"]]
+        )
+        costs = found.costs.assign(variable=found.costs["variable"].map(material.alias))
+        pieces.append(drawn(MissingnessDisplay(patterns, costs, words=found.words)))
     return Section("Missing values", pieces)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from datetime import date
 
+import numpy as np
+
+from skedema._folds import told_together
 from skedema._pages import Facts, Notice, Page, Section
 from skedema._registry import nearest_name
 from skedema._told import tell
@@ -29,6 +33,7 @@ from skedema.evaluation._report.subgroups import subgroups
 from skedema.evaluation._report.summary import summary
 from skedema.evaluation._report.tripod import tripod
 from skedema.frames import listing
+from skedema.frames.parts import part_of
 
 #: By the names that a user gives, in the order of the page: the heading, and what makes it.
 SECTIONS: dict[str, tuple[str, Callable[[Material], Section]]] = {
@@ -62,13 +67,16 @@ def make_report(
     missed: list[tuple[str, str]] = []
     if "importance" in chosen:
         tell_of_importance(material)
-    for name, (heading, make) in SECTIONS.items():
-        if name in chosen:
-            found = _made(heading, make, material)
-            if isinstance(found, Section):
-                made[name] = found
-            else:
-                missed.append(found)
+    everyone = np.arange(len(material.result.groups))
+    X = material.result.X
+    with told_together(), nullcontext() if X is None else part_of(X, everyone):
+        for name, (heading, make) in SECTIONS.items():
+            if name in chosen:
+                found = _made(heading, make, material)
+                if isinstance(found, Section):
+                    made[name] = found
+                else:
+                    missed.append(found)
     if "tripod" in chosen:
         made["tripod"] = tripod({name: section.title for name, section in made.items()})
     if missed:

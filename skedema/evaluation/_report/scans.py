@@ -9,9 +9,9 @@ import pandas as pd
 
 from skedema import scans as _scans
 from skedema._pages import Facts, Section, table_of
-from skedema._told import listening
 from skedema.evaluation._report.material import Material, Unavailable
 from skedema.frames import counted
+from skedema.scans._remarks import unheard
 
 _OTHER = "another remark of the reader"
 # How findings of `skedema.scans.check` begin, and what is said of their kind.
@@ -42,7 +42,7 @@ def scans(material: Material) -> Section:
         raise Unavailable("The table has no column of scans.")
     position = material.scan_positions[0]
     cells = material.table.columns[position].values[:_MOST]
-    with listening():
+    with unheard():
         table = _scans.check(list(cells))
     facts = [
         ("Scans looked at", str(len(table))),

@@ -11,7 +11,7 @@ from skedema.evaluation import evaluate
 from skedema.evaluation._report import NAMES
 from skedema.evaluation._report import page as module
 
-from ._cohort import MODELS, X, Y
+from ._cohort import MODELS, X, Y, all_that_is_in, secrets
 
 pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
@@ -113,3 +113,12 @@ def test_without_fitted_models_it_is_said_where_they_are_missed():
     html = result.report(n_resamples=30, sections=["methods", "importance", "gallery"]).html
     assert html.count("return_estimator=True") == 2  # of parameters, and of importance
     assert "Patient 1" in html  # whom it got wrong is known without the model
+
+
+def test_what_a_missing_value_costs_is_shown_beside_hidden_columns(page):
+    section = page.html[page.html.index('id="missing-values"') :]
+    (alt,) = re.findall(r'<img [^>]*alt="(Values missing together[^"]*)"', section)
+    assert "glucose: " in alt
+    assert "when missing, on held-out patients" in alt
+    assert "not shown 1 " in alt
+    assert not [secret for secret in secrets() if secret in all_that_is_in(page.html)]
