@@ -9,7 +9,7 @@ from typing import Any
 
 from skedema.cli._codes import DATA, FAILED, USAGE, DataError, MissingPackage, UsageError
 
-_PLACES = re.compile(r"\b\d+ of \d+ |\brows? \d+(, \d+)*( and \d+ more)?")
+_PLACES = re.compile(r"\b\d+ (?:of \d+ )?scans? |\b\d+ of \d+ |\brows? \d+(, \d+)*( and \d+ more)?")
 
 
 def say(text: str) -> None:

@@ -95,6 +95,7 @@ def test_the_same_of_another_fold_is_not_told_again(capsys):
         for text in (
             "1 of 65 scans is odd (row 27 'a.nii')",
             "1 of 66 scans is odd (row 3 'a.nii')",
+            "1 scan is odd (row 27 'a.nii')",
         ):
             warnings.warn(text, UserWarning, stacklevel=1)
         warnings.warn("1 of 66 scans is odd (row 3 'b.nii')", UserWarning, stacklevel=1)
