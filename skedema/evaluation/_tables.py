@@ -137,11 +137,10 @@ class Bootstrap:
     def _percentiles(self, metric: Metric, point: float, draws: Floats) -> tuple[float, float]:
         """Give the interval of the bootstrap; NaN where it is not defined, or no patient differs.
 
-        Where all patients are right, or all wrong, so they are in each resample. That all others
-        would be, too, is more than a few patients tell.
+        What is the same of all patients is so in each resample, such as a net benefit of 0 where
+        nobody reaches the threshold. That it would be of all others, too, is more than some tell.
         """
-        all_alike = metric.share and point in (0, 1) and (draws == point).all()
-        if np.isnan(point) or all_alike:
+        if np.isnan(point) or (draws == point).all():
             return np.nan, np.nan
         return percentile_interval(draws, self.confidence)
 

@@ -83,7 +83,8 @@ class Tabulated:
         DataFrame
             One row an estimator and metric: estimator, metric, pooled, low, high, fold_mean,
             fold_sd, and n_folds, the folds in which it is defined. An interval by the bootstrap is
-            NaN where the figure is undefined in more than 5 % of the resamples.
+            NaN where the figure is undefined in more than 5 % of the resamples, and where it is the
+            same in all.
 
         Notes
         -----

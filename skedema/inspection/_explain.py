@@ -159,7 +159,7 @@ def _interval(asked: Asked, others: Reference | None) -> tuple[pd.DataFrame | No
     if held is not None:
         codes = np.searchsorted(asked.classes, held.y)
         calibration = Calibration(held.proba, codes, held.sample_weight)
-        of = "training patients, each by a network that did not learn from him"
+        of = "training patients, each by a network that did not learn from them"
     elif others is not None:
         calibration = others.calibration
         of = "patients of reference, who must not be those of the fit"

@@ -60,9 +60,6 @@ class Metric:
         not defined where a class has no row.
         False: `compute` is given all classes at once, `label` and `predicted` as int arrays of
         classes from 0 to K - 1, `probability` of shape (n, K); of two classes, as above.
-    share : bool, default=False
-        Whether it is a share of patients, or of pairs of them, from 0 to 1. One that is 0 or 1 in
-        all resamples of the bootstrap has no interval by it.
     batched : bool, default=False
         Whether `compute` and `defined` also take weights of shape (b, n), one a resample, and
         give b values. Otherwise they are called for each resample.
@@ -97,7 +94,6 @@ class Metric:
     defined: Callable[..., Any] = field(default_factory=lambda: always)
     greater_is_better: bool | None = True
     macro: bool = True
-    share: bool = False
     batched: bool = False
     settings: tuple[str, ...] = ()
     interval: Callable[..., tuple[float, float] | None] | None = None

@@ -68,18 +68,20 @@ def _spared_of_negative(label: Any, probability: Any, predicted: Any) -> tuple[A
     return ~predicted, ~label
 
 
-_SHARE = partial(Metric, share=True, batched=True)
+_BATCHED = partial(Metric, batched=True)
 METRICS = (
-    _SHARE("accuracy", _accuracy, always, macro=False, interval=proportion_of(_right)),
-    _SHARE(
+    _BATCHED("accuracy", _accuracy, always, macro=False, interval=proportion_of(_right)),
+    _BATCHED(
         "balanced_accuracy",
         _balanced_accuracy,
         every_class,
         macro=False,
         interval=recalls_interval,
     ),
-    _SHARE("precision", _precision, _any_predicted, interval=proportion_of(_positive_of_found)),
-    _SHARE("recall", _recall, any_positive, interval=proportion_of(found_of_positive)),
-    _SHARE("specificity", _specificity, _any_negative, interval=proportion_of(_spared_of_negative)),
-    _SHARE("f1", _f1, _any_of_both, interval=f1_interval),
+    _BATCHED("precision", _precision, _any_predicted, interval=proportion_of(_positive_of_found)),
+    _BATCHED("recall", _recall, any_positive, interval=proportion_of(found_of_positive)),
+    _BATCHED(
+        "specificity", _specificity, _any_negative, interval=proportion_of(_spared_of_negative)
+    ),
+    _BATCHED("f1", _f1, _any_of_both, interval=f1_interval),
 )

@@ -43,8 +43,8 @@ def by_probability(label: Any, probability: Any, weight: Any) -> tuple[Any, Any]
     )
 
 
-_SHARE = partial(Metric, share=True, batched=True)
+_BATCHED = partial(Metric, batched=True)
 METRICS = (
-    _SHARE("roc_auc", _roc_auc, every_class, interval=auc_interval),
-    _SHARE("average_precision", _average_precision, any_positive, interval=sure_of_positives),
+    _BATCHED("roc_auc", _roc_auc, every_class, interval=auc_interval),
+    _BATCHED("average_precision", _average_precision, any_positive, interval=sure_of_positives),
 )

@@ -134,7 +134,6 @@ _SENSITIVITY = Metric(
     "sensitivity_at_specificity",
     _sensitivity,
     every_class,
-    share=True,
     batched=True,
     settings=("specificity",),
     interval=sure_of_positives,
