@@ -147,8 +147,9 @@ def evaluate(
     **What is kept** goes by digests of the estimator's class, its code and its parameters (not
     `n_jobs`, `verbose`, `memory`), X, y, and the rows of a fold, in order. A scan given as a path
     counts by the path, and code that the class calls is not seen: after a change of either, take
-    another folder. A file holds probabilities, decisions and seconds, is verified when read, and
-    nothing is unpickled.
+    another folder. A file holds probabilities, decisions and seconds, and one beside it the fitted
+    estimator as a pickle; both are verified when read. Unpickling runs code: go on only in a folder
+    that nobody else writes to, or with ``return_estimator=False``, which unpickles nothing.
 
     Examples
     --------

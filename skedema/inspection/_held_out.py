@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from skedema.frames import check_same_rows
@@ -60,6 +61,7 @@ class HeldOut:
         """Check and gather; without `test_rows` every estimator is asked about all rows."""
         check_same_rows(X, y=y, groups=groups)
         estimators = list(estimators)
+        X = np.asarray(X) if isinstance(X, list) else X
         y = np.asarray(y)
         every = np.arange(len(y))
         rows = [every] * len(estimators) if test_rows is None else list(map(np.asarray, test_rows))
@@ -74,7 +76,7 @@ class HeldOut:
             raise ValueError(f"y holds {sorted(unknown, key=repr)}, which no training patient had.")
         classes = np.asarray(estimators[0].classes_)
         label = np.array([classes.tolist().index(each) for each in y.tolist()])
-        patient = every if groups is None else np.unique(groups, return_inverse=True)[1]
+        patient = every if groups is None else pd.factorize(np.asarray(groups))[0]
         of_repeat = np.zeros(len(rows), int) if repeats is None else np.asarray(repeats)
         return cls(estimators, X, label, classes, rows, of_repeat, patient)
 

@@ -85,8 +85,11 @@ def find_score(name: str) -> Score:
 def half_width(of_patients: Floats, confidence: float, variance: Any = 0.0) -> Any:
     """Give half the interval of a score, from the shares of patients; (..., n_patients).
 
-    `variance` is what comes from elsewhere.
+    `variance` is what comes from elsewhere. Where no patient has a share there is no interval: some
+    who are all alike do not tell that all others are. Of a dozen positives or fewer it is narrow,
+    as any interval from a standard error.
     """
     n_patients = of_patients.shape[-1]
     own = (of_patients**2).sum(axis=-1) * n_patients / max(n_patients - 1, 1)
-    return norm.ppf((1 + confidence) / 2) * np.sqrt(own + variance)
+    half = norm.ppf((1 + confidence) / 2) * np.sqrt(own + variance)
+    return np.where(own > 0, half, np.nan)

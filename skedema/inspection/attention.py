@@ -56,13 +56,13 @@ class AttentionDisplay(Display):
     >>> y = (X["sodium"] < 137).astype(int)
     >>> clf = AttentionMixerClassifier(max_epochs=2, n_members=1, random_state=0).fit(X, y)
     >>> frame = AttentionDisplay.from_estimator(clf, X, y).frame()
-    >>> round(float(frame.loc[frame["class"] == "all", "mean"].sum()), 6)
+    >>> round(float(frame.loc[frame["class"].isna(), "mean"].sum()), 6)
     1.0
     """
 
     def __init__(self, weights: pd.DataFrame, missing: pd.DataFrame, label: Any = None) -> None:
         whole = np.ones(len(weights), dtype=bool)
-        parts = {"all": whole}
+        parts: dict[str | None, Any] = {None: whole}
         if label is not None:
             label = np.asarray(label)
             parts |= {str(each): label == each for each in pd.unique(pd.Series(np.sort(label)))}
@@ -150,8 +150,8 @@ class AttentionDisplay(Display):
         Returns
         -------
         DataFrame
-            One row a variable and class ("all" first): variable, class, n, mean, low and high (the
-            quartiles over patients), and n_missing, of how many the value was missing.
+            One row a variable and class (None first: all): variable, class, n, mean, low and high
+            (the quartiles over patients), and n_missing, of how many the value was missing.
         """
         return self.table.copy()
 
@@ -175,15 +175,15 @@ class AttentionDisplay(Display):
         ImportError
             Without matplotlib.
         """
-        of_all = self.table[self.table["class"] == "all"].head(n_shown)
+        of_all = self.table[self.table["class"].isna()].head(n_shown)
         labels = [_with_missing(row) for row in of_all.itertuples()]
-        classes = self.table["class"].unique().tolist()
-        classes = classes[1:] or classes
+        classes = self.table["class"].dropna().unique().tolist() or [None]
         width = 4.6 + 0.05 * max(map(len, labels))
         with panels(ax, 1, (width, 1.4 + 0.34 * len(labels))) as (self.figure_, (axes,)):
             heights = np.arange(len(labels))[::-1]
             for number, each in enumerate(classes):
-                rows = self.table[self.table["class"] == each].set_index("variable")
+                chosen = self.table["class"].isna() if each is None else self.table["class"] == each
+                rows = self.table[chosen].set_index("variable")
                 rows = rows.loc[of_all["variable"]]
                 shift = 0.22 * (number - (len(classes) - 1) / 2)
                 style = marker_style(number)
@@ -195,7 +195,7 @@ class AttentionDisplay(Display):
                         (rows["high"] - rows["mean"]).clip(lower=0),
                     ],
                     linestyle="none",
-                    label=f"{each} (n = {rows['n'].iloc[0]})",
+                    label=f"{each or 'all'} (n = {rows['n'].iloc[0]})",
                     **style,
                 )
             n_variables = self.table["variable"].nunique()
@@ -213,7 +213,7 @@ class AttentionDisplay(Display):
     @property
     def description(self) -> str:
         """What the figure shows, in words and numbers."""
-        rows = self.table[self.table["class"] == "all"].head(_SHOWN)
+        rows = self.table[self.table["class"].isna()].head(_SHOWN)
         figures = ", ".join(f"{row.variable} {row.mean:.2f}" for row in rows.itertuples())
         return f"{_TITLE}. Mean over {rows['n'].iloc[0]} patients: {figures}."
 

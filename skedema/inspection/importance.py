@@ -26,7 +26,8 @@ class ImportanceDisplay(Display):
     since otherwise each stands in for the others and none looks important: numbers whose rank
     correlation is 0.7 and more on average (the threshold of [2]_; average linkage, in place of the
     Ward linkage of scikit-learn's example "Permutation Importance with Multicollinear or Correlated
-    Features"). The scan is one variable; none is encoded anew.
+    Features"). The scan is one variable; none whose features are still
+    at hand is encoded anew.
 
     An interval says what other patients would change, with the models as they are, and holds the
     chance in the permutations as well: the patients' shares in the drop have a normal mean, with
@@ -196,8 +197,13 @@ class ImportanceDisplay(Display):
         random_state: int,
     ) -> Self:
         score = find_score(scoring)
-        if n_repeats < 2 or min(len(rows) for rows in held_out.test_rows) < 2:
-            raise ValueError("Values change places between two rows or more, and twice at least.")
+        if n_repeats < 2:
+            raise ValueError(f"n_repeats must be at least 2, got {n_repeats!r}.")
+        if min(len(rows) for rows in held_out.test_rows) < 2:
+            raise ValueError(
+                "Values change places among the rows that a model has not seen, but there is a "
+                "model with one such row: take folds of several rows, such as cv=5."
+            )
         clusters = clusters_of(held_out.X, together)
         folds = range(len(held_out.estimators))
         as_they_are = [held_out.ask_as_they_are(fold) for fold in folds]

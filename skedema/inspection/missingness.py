@@ -22,8 +22,8 @@ _COSTS = ["variable", "n_missing", "cost", "low", "high"]
 class MissingnessDisplay(Display):
     """Patterns of missing values, and what each variable's absence costs on held-out patients.
 
-    A row of the first panel is a pattern: the variables that are missing together, and how many
-    patients have them so. The second panel is by how much the score is worse when a variable is
+    A line of the first panel is a pattern: the variables that are missing together, and how many
+    rows have them so. The second panel is by how much the score is worse when a variable is
     missing in everybody: the model is as it is, and takes it as it takes any missing value. That is
     the price of not measuring it, where `ImportanceDisplay` has that of a wrong value. Intervals
     are as there.
@@ -245,7 +245,7 @@ class MissingnessDisplay(Display):
         ax.set_xticks(range(len(names)), names, rotation=60, ha="right")
         ax.set_yticks(heights, [f"{n} ({share:.0%})" for n, share in _counts(shown)])
         ax.set(xlim=(-0.6, len(names) - 0.4), ylim=(-0.7, len(parts) - 0.3))
-        ax.set(ylabel="Patients", title="Missing together")
+        ax.set(ylabel="Rows", title="Missing together")
         ax.grid(visible=False)
 
     @property
@@ -260,7 +260,7 @@ class MissingnessDisplay(Display):
             f"{' and '.join(row.missing) or 'nothing'}: {row.n_rows} ({row.share:.0%})"
             for row in shown.itertuples()
         )
-        text = f"Values missing together, by patients: {said}."
+        text = f"Values missing together, by rows: {said}."
         if self.costs is None:
             return text
         figures = ", ".join(

@@ -12,7 +12,7 @@ def test_means_are_those_of_the_classifier(mixer, gaps, patients):
     table, labels = gaps[1::2], patients[1][1::2]
     display = AttentionDisplay.from_estimator(mixer, table, labels)
     weights, frame = mixer.attention(table), display.frame()
-    of_all = frame[frame["class"] == "all"].set_index("variable")
+    of_all = frame[frame["class"].isna()].set_index("variable")
     np.testing.assert_allclose(of_all["mean"], weights.mean().loc[of_all.index])
     np.testing.assert_allclose(of_all["low"], weights.quantile(0.25).loc[of_all.index])
     edema = frame[frame["class"] == "edema"].set_index("variable")
@@ -45,7 +45,14 @@ def test_out_of_fold(patients, gaps):
         len(model.rows) * model.estimator.attention(gaps.iloc[model.rows])["age"].mean()
         for model in models
     )
-    row = frame[(frame["class"] == "all") & (frame["variable"] == "age")].iloc[0]
+    row = frame[frame["class"].isna() & (frame["variable"] == "age")].iloc[0]
     assert row["mean"] == pytest.approx(found / 120)
     assert row["n"] == 120
     assert row["n_missing"] == gaps["age"].isna().sum()
+
+
+def test_class_may_have_any_name(mixer, gaps, patients):
+    labels = np.where(patients[1] == "edema", "all", "none")
+    frame = AttentionDisplay.from_estimator(mixer, gaps, labels).frame()
+    assert frame[frame["class"].isna()]["n"].eq(120).all()
+    assert frame[frame["class"] == "all"]["n"].eq((labels == "all").sum()).all()

@@ -123,5 +123,35 @@ def test_what_cannot_be_asked_is_refused(logistic, patients):
         ImportanceDisplay.from_estimator(logistic, table, ["none"] * 120)
     with pytest.raises(ValueError, match="one array of rows for each"):
         ImportanceDisplay.from_estimators([logistic], table, labels, [])
-    with pytest.raises(ValueError, match="twice at least"):
+    with pytest.raises(ValueError, match="n_repeats must be at least 2"):
         ImportanceDisplay.from_estimator(logistic, table, labels, n_repeats=1)
+
+
+def test_what_no_patient_tells_has_no_interval():
+    # Six of each class, told apart without an error: nothing hangs on the second variable.
+    X = pd.DataFrame({"a": np.r_[np.zeros(6), np.ones(6)], "b": np.tile([0.0, 1.0], 6)})
+    y = np.repeat([0, 1], 6)
+    clf = LogisticRegression().fit(X, y)
+    display = ImportanceDisplay.from_estimator(clf, X, y, together=None)
+    frame = display.frame().set_index("variables")
+    assert frame.loc["a", "low"] < frame.loc["a", "importance"] < frame.loc["a", "high"]
+    assert frame.loc["b", ["low", "high"]].isna().all()
+    assert display.description.endswith("b 0.000.")
+    display.plot()
+
+
+def test_lists_groups_of_any_kind_and_folds_of_one_row(patients):
+    table, labels = patients
+    groups = np.array([k // 2 if k % 4 else f"P{k}" for k in range(120)], dtype=object)
+    models = {"lr": LogisticRegression(max_iter=1000)}
+    result = evaluate(models, table.to_numpy().tolist(), labels, random_state=0)
+    assert len(result.inspection.permutation_importance(n_repeats=2).frame()) == 3
+    clf = LogisticRegression(max_iter=1000).fit(table, labels)
+    same = np.unique(groups.astype(str), return_inverse=True)[1]
+    found = [
+        ImportanceDisplay.from_estimator(clf, table, labels, groups=each).frame()
+        for each in (groups, same)
+    ]
+    pd.testing.assert_frame_equal(*found)
+    with pytest.raises(ValueError, match=r"one such row: take folds of several rows, such as cv=5"):
+        ImportanceDisplay.from_estimators([clf], table, labels, [[3]])

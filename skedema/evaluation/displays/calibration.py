@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
+from sklearn.utils import check_scalar
 
 from skedema._drawing import COLOURS, GREY, as_given, panels
 from skedema.evaluation._tables import Repeats
@@ -193,7 +195,9 @@ def _bins(
     n_repeats: int,
     confidence: float,
 ) -> dict[str, Any]:
-    if n_bins is None:
+    if n_bins is not None:
+        check_scalar(n_bins, "n_bins", Integral, min_val=1)
+    else:
         n_bins = int(np.clip(len(label) // n_repeats // _ROWS_A_BIN, 3, _MOST_BINS))
     edges = np.quantile(probability, np.linspace(0, 1, n_bins + 1))
     at = np.searchsorted(edges[1:-1], probability)  # as scikit-learn's calibration_curve

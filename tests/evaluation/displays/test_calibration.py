@@ -74,3 +74,9 @@ def test_share_of_few_patients_with_many_rows_is_not_rounded():
     z2, n = norm.ppf(0.975) ** 2, 2
     for end in (row.low, row.high):  # where Wilson's score test just rejects
         assert (0.6 - end) ** 2 == pytest.approx(z2 * end * (1 - end) / n)
+
+
+@pytest.mark.parametrize("n_bins", [0, 2.5])
+def test_number_of_bins_is_checked(once, n_bins):
+    with pytest.raises((TypeError, ValueError), match="n_bins"):
+        once.metrics.calibration(n_bins=n_bins)
