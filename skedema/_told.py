@@ -20,7 +20,7 @@ _ROWS = re.compile(
 )
 
 _heard: ContextVar[list[str] | None] = ContextVar("heard", default=None)
-_asked: set[tuple[str, str, int, int]] = set()
+_asked: set[tuple[str, str, int]] = set()
 _table_is_told: ContextVar[bool] = ContextVar("table_is_told", default=False)
 
 
@@ -35,9 +35,9 @@ def tell(text: str) -> None:
 
 
 def first_time_here(what: str) -> bool:
-    """Tell whether the line that called has not asked yet, all folds of one call being a line."""
+    """Tell whether the line that called has not asked yet, as Python shows a warning."""
     frame, _ = _caller()
-    place = what, frame.f_code.co_filename, frame.f_lineno, id(frame)
+    place = what, frame.f_code.co_filename, frame.f_lineno
     if place in _asked:
         return False
     _asked.add(place)

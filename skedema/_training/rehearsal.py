@@ -108,7 +108,15 @@ class _Rehearsal:
         splits = [(everyone, everyone[:0])]
         if cv is not None:
             splitter = check_cv(cv, self.cohort.labels, classifier=is_classifier(model))
-            splits = list(splitter.split(everyone, self.cohort.labels))
+            try:
+                splits = list(splitter.split(everyone, self.cohort.labels))
+            except ValueError as error:
+                if "groups" in str(error):
+                    raise ValueError(
+                        f"{type(splitter).__name__} needs the patients' groups: give the folds "
+                        "themselves, cv=list(splitter.split(X, y, groups))."
+                    ) from error
+                raise
         self.n_fits, (train, test) = len(splits), max(splits, key=lambda split: len(split[0]))
         self.training, self.learned = self.cohort.take(train), self.target.take(train)
         self.n_tested = int(self.cohort.scans.present[test].sum())

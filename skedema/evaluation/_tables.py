@@ -23,6 +23,9 @@ from skedema.evaluation.statistics import (
     percentile_interval,
 )
 
+#: Lines of a decision curve that are no estimators.
+TREAT_ALL, TREAT_NONE = "treat all", "treat none"
+
 Floats = NDArray[np.float64]
 Repeats = Sequence[Predictions]
 
@@ -263,11 +266,11 @@ def decision_table(
     for name, repeats in everything.items():
         arrays = [each.against_rest(k) for each in repeats]
         benefits[name] = [[net_benefit(label, p, t) for label, p, _ in arrays] for t in at]
-    benefits["treat all"] = [
+    benefits[TREAT_ALL] = [
         [net_benefit(label, np.ones(len(label)), t) for label, _, _ in arrays] for t in at
     ]
     columns = {name: np.array(found).mean(axis=1) for name, found in benefits.items()}
-    columns["treat none"] = np.zeros(len(at))
+    columns[TREAT_NONE] = np.zeros(len(at))
     table = pd.DataFrame(columns, index=pd.Index(at, name="threshold"))
     return table.rename_axis(columns=f"positive class {pos_label!r}")
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from skedema._folds import told_together
+from skedema.evaluation._cohort import check_name
 from skedema.evaluation._external import external, others_of
 from skedema.evaluation._folds import Task, ask
 from skedema.evaluation._gather import class_order
@@ -129,6 +130,7 @@ def _classes_of(models: Mapping[str, Any]) -> NDArray[Any]:
     for name, model in models.items():
         if not isinstance(name, str):
             raise TypeError(f"Names of estimators must be text, got {name!r}.")
+        check_name(name)
         if not hasattr(model, "predict_proba"):
             raise TypeError(
                 f"Estimator {name!r} ({type(model).__name__}) has no predict_proba. Give fitted "

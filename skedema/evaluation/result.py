@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -129,6 +130,13 @@ class Evaluation(Tabulated):
     estimators: dict[str, list[Any]] = field(default_factory=dict)
     external: Evaluation | None = None
     kind: str = "cross-validation"
+
+    def __post_init__(self) -> None:
+        if self.external is not None:  # figures of both stand side by side
+            same = dataclasses.replace(
+                self.external, specificity=self.specificity, threshold=self.threshold
+            )
+            object.__setattr__(self, "external", same)
 
     @property
     def metrics(self) -> MetricsAccessor:

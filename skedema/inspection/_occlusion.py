@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from itertools import product
@@ -11,6 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from skedema._measured import duration
+from skedema._pace import logger
 from skedema.inspection._seen import Seen
 
 _AT_ONCE = 8  # volumes
@@ -37,16 +38,18 @@ def occlusion(seen: Seen, size: float | None) -> NDArray[np.float64]:
 def _timed(seen: Seen, boxes: list[tuple[slice, ...]]) -> Iterator[NDArray[np.float64]]:
     """Go through the boxes; if that takes long, say how long once some are done."""
     changes = _on_grid if seen.takes_volumes else _in_scan
-    batches = [boxes[start : start + _AT_ONCE] for start in range(0, len(boxes), _AT_ONCE)]
+    at_once = _AT_ONCE if seen.takes_volumes else 1  # reading a scan takes much longer
+    batches = [boxes[start : start + at_once] for start in range(0, len(boxes), at_once)]
     for number, batch in enumerate(batches):
         start = time.monotonic()
         yield changes(seen, batch)
         left = (time.monotonic() - start) * (len(batches) - number - 1)
         if number == 1 and left > _LONG:  # the first one warms up
-            print(
-                f"explain_scan hides {len(boxes)} parts of the brain one after the other, about "
-                f"{left:.0f} s more; a larger size= has fewer.",
-                file=sys.stderr,
+            logger.warning(
+                "skedema: explain_scan hides %d parts of the brain one after the other, about %s "
+                "more; a larger size= has fewer.",
+                len(boxes),
+                duration(left),
             )
 
 

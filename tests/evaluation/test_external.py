@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 
 import numpy as np
@@ -207,3 +208,26 @@ def test_copies_of_scans_are_known_again(tmp_path):
     new.loc[2, "scan"] = str(tmp_path / "copy.npy")
     with pytest.warns(UserWarning, match="scan of column 'scan' of 1 patient, such as in row 3 of"):
         validate(OfNumbers().fit(table, y), new, y[30:], development=table[:30])
+
+
+def test_figures_at_other_settings_are_those_of_the_others_too(external):
+    other = dataclasses.replace(external, specificity=0.5, threshold=0.2)
+    assert (other.external.specificity, other.external.threshold) == (0.5, 0.2)
+    assert external.external.specificity == 0.9
+
+
+@pytest.mark.parametrize("name", ["treat all", "treat none"])
+def test_names_of_other_lines_of_a_decision_curve_are_refused(name):
+    model = LogisticRegression().fit(X, Y)
+    for ask in (evaluate, validate):
+        with pytest.raises(ValueError, match=f"cannot be called '{name}'"):
+            ask({name: model}, X, Y)
+
+
+def test_curves_of_a_class_without_patients_are_empty_without_a_word():
+    model = LogisticRegression().fit(X, Y)
+    with pytest.warns(UserWarning, match="Add patients"):
+        result = validate(model, X[Y == 0], Y[Y == 0])
+    for display in (result.metrics.roc(n_resamples=5), result.metrics.precision_recall()):
+        values = display.frame().query("line == 'curve'").iloc[:, -2:]
+        assert values.isna().any(axis=1).all()

@@ -241,12 +241,12 @@ def test_gradients_without_captum(corner, heads, monkeypatch):
         explain_scan(corner, heads[0].iloc[0], method="gradient")
 
 
-def test_what_takes_long_is_said_beforehand(corner, heads, monkeypatch, capsys):
+def test_what_takes_long_is_said_beforehand(corner, heads, monkeypatch, caplog):
     explain_scan(corner, heads[0].iloc[0], size=40)
-    assert not capsys.readouterr().err
+    assert not caplog.messages
     monkeypatch.setattr(_occlusion, "_LONG", 0.0)
     explain_scan(corner, heads[0].iloc[0], size=40)
-    assert "parts of the brain one after the other, about" in capsys.readouterr().err
+    assert "parts of the brain one after the other, about" in caplog.text
 
 
 def test_plain_imports_bring_neither_matplotlib_nor_captum():

@@ -10,7 +10,7 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import GroupKFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -208,3 +208,11 @@ def test_what_a_fit_refuses_is_refused(cohort):
         classifier().estimate(X, y, cv=30)
     with pytest.raises(ValueError, match="10"):  # more components than scans, of all there are
         classifier(encoder=make_pipeline(READER, flat(), PCA(10))).estimate(X[:8], y[:8], cv=2)
+
+
+def test_splitter_that_needs_groups_is_given_as_folds(cohort):
+    X, y = cohort[0][["age"]], cohort[1]
+    clf, groups = AttentionMixerClassifier(max_epochs=1, n_members=1), np.arange(len(y)) // 2
+    with pytest.raises(ValueError, match=r"GroupKFold needs .*cv=list\(splitter.split\(X, y, gr"):
+        clf.estimate(X, y, cv=GroupKFold(2))
+    assert clf.estimate(X, y, cv=list(GroupKFold(2).split(X, y, groups))).n_fits == 2

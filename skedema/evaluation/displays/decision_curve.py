@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 
 from skedema._drawing import GREY, as_given, line_style, panels
-from skedema.evaluation._tables import decision_table
+from skedema.evaluation._tables import TREAT_ALL, TREAT_NONE, decision_table
 from skedema.evaluation.displays._predicted import Predicted, PredictionDisplay
 
-_ALL, _NONE = "treat all", "treat none"
 _THRESHOLDS = np.linspace(0.01, 0.99, 99)
 
 
@@ -114,8 +113,10 @@ class DecisionCurveDisplay(PredictionDisplay):
 
     def _draw(self, ax: Any, panel: str, part: pd.DataFrame) -> None:
         wide = part.pivot(index="threshold", columns="strategy", values="net_benefit")
-        ax.plot(wide.index, wide[_ALL], color=GREY, linewidth=1, label=_ALL)
-        ax.plot(wide.index, wide[_NONE], color=GREY, linestyle=":", linewidth=1, label=_NONE)
+        ax.plot(wide.index, wide[TREAT_ALL], color=GREY, linewidth=1, label=TREAT_ALL)
+        ax.plot(
+            wide.index, wide[TREAT_NONE], color=GREY, linestyle=":", linewidth=1, label=TREAT_NONE
+        )
         for number, name in enumerate(self._names()):
             ax.plot(wide.index, wide[name], label=name, **line_style(number))
         best = max(float(wide.max().max()), 0.01)
@@ -124,7 +125,9 @@ class DecisionCurveDisplay(PredictionDisplay):
         ax.legend()
 
     def _names(self) -> list[str]:
-        return [name for name in self.curves["strategy"].unique() if name not in (_ALL, _NONE)]
+        return [
+            name for name in self.curves["strategy"].unique() if name not in (TREAT_ALL, TREAT_NONE)
+        ]
 
     @property
     def description(self) -> str:
@@ -132,7 +135,7 @@ class DecisionCurveDisplay(PredictionDisplay):
         said = []
         for panel, part in self.curves.groupby("class", sort=False):
             wide = part.pivot(index="threshold", columns="strategy", values="net_benefit")
-            without = wide[[_ALL, _NONE]].max(axis=1)
+            without = wide[[TREAT_ALL, TREAT_NONE]].max(axis=1)
             for name in self._names():
                 better = wide.index[wide[name] > without + 1e-12]
                 where = (

@@ -64,11 +64,11 @@ class PrecisionRecallDisplay(CurveDisplay):
     _drawstyle = "steps-post"
 
     def _curve(self, repeats: Repeats, k: int) -> dict[str, Floats]:
-        if len(repeats) > 1:
+        label, probability, _ = repeats[0].against_rest(k)
+        if len(repeats) > 1 or not label.any():
             grid, read = self._grid()
             points = {"recall": grid, "precision": curve_at_grid(repeats, k, read)}
             return {name: values[::-1] for name, values in points.items()}
-        label, probability, _ = repeats[0].against_rest(k)
         precision, recall, threshold = precision_recall_curve(label, probability)
         return {"recall": recall, "precision": precision, "threshold": np.r_[threshold, np.nan]}
 

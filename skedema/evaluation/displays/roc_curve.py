@@ -69,10 +69,10 @@ class RocCurveDisplay(CurveDisplay):
     _metric, _score, _title = "roc_auc", "AUC", "ROC curve"
 
     def _curve(self, repeats: Repeats, k: int) -> dict[str, Floats]:
-        if len(repeats) > 1:
+        label, probability, _ = repeats[0].against_rest(k)
+        if len(repeats) > 1 or label.all() or not label.any():
             grid, read = self._grid()
             return {"fpr": grid, "tpr": curve_at_grid(repeats, k, read)}
-        label, probability, _ = repeats[0].against_rest(k)
         fpr, tpr, threshold = roc_curve(label, probability)
         return {"fpr": fpr, "tpr": tpr, "threshold": threshold}
 
