@@ -24,6 +24,7 @@ GREY = "#6E6E6E"
 
 _SETTINGS: dict[Any, Any] = {
     "font.size": 9,
+    "text.parse_math": False,  # a $ in a name is one
     "axes.titlesize": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,

@@ -30,6 +30,7 @@ def table_one(
     columns: Iterable[Any] | None = None,
     nonnormal: Iterable[Any] = (),
     categorical: Iterable[Any] = (),
+    least: int = 1,
     digits: int = 1,
     form: Form = "frame",
 ) -> Any:
@@ -51,6 +52,9 @@ def table_one(
     categorical : iterable of names or positions, default=()
         Numbers that are codes of categories, to be counted. Booleans, 0 and 1, and texts are
         counted anyway.
+    least : int, default=1
+        Categories of fewer patients than this are one, "other": small counts may tell who somebody
+        is.
     digits : int, default=1
         After the point.
     form : {"frame", "markdown", "latex", "html"}, default="frame"
@@ -131,7 +135,7 @@ def table_one(
     coded = find_columns(table, list(categorical), "categorical")
     skewed = find_columns(table, list(nonnormal), "nonnormal")
     scans = scan_columns(table)
-    cohort = _Cohort(_parts(division, len(table)), digits)
+    cohort = _Cohort(_parts(division, len(table)), digits, least)
     rows: list[tuple[str, list[str]]] = []
     for p in chosen:
         column, name = table.columns[p], str(table.keys[p] if table.keys else p)
@@ -170,8 +174,8 @@ def _parts(division: Any, n_rows: int) -> list[tuple[str, Bools]]:
 class _Cohort:
     """Everybody and the parts, of which each variable is described."""
 
-    def __init__(self, parts: Sequence[tuple[str, Bools]], digits: int) -> None:
-        self.parts, self.digits = [rows for _, rows in parts], digits
+    def __init__(self, parts: Sequence[tuple[str, Bools]], digits: int, least: int) -> None:
+        self.parts, self.digits, self.least = [rows for _, rows in parts], digits, least
         self.everybody = self.parts[0]
         self.compared = len(parts) > 2
         sizes = [f"{name} (n = {int(rows.sum())})" for name, rows in parts]
@@ -201,7 +205,11 @@ class _Cohort:
         else:
             found = [each for each in parts_of(column.values, None) if (each[1] & there).any()]
             found.sort(key=lambda each: list(order).index(each[0]) if each[0] in order else -1)
+            rare = [rows for _, rows in found if (rows & there).sum() < self.least]
+            found = [each for each in found if (each[1] & there).sum() >= self.least]
             levels = [(f"{name} = {_level(value)}", rows) for value, rows in found]
+            if rare:
+                levels.append((f"{name} = other", np.logical_or.reduce(rare)))
             if not levels or len(levels) > _MOST_LEVELS:
                 counts = [str(len(set(column.values[rows].tolist()))) for rows in groups]
                 return [(f"{name}, different values", [missing, *counts, *self._distance([])])]

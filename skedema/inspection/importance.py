@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from skedema._drawing import Display, intervals, panels, with_interval
-from skedema.frames.cells import rearranged
+from skedema.frames.cells import labels_of, rearranged
 from skedema.inspection._clusters import clusters_of
 from skedema.inspection._held_out import HeldOut
 from skedema.inspection._scores import find_score, half_width
@@ -204,7 +204,7 @@ class ImportanceDisplay(Display):
                 "Values change places among the rows that a model has not seen, but there is a "
                 "model with one such row: take folds of several rows, such as cv=5."
             )
-        clusters = clusters_of(held_out.X, together)
+        clusters, labels = clusters_of(held_out.X, together), labels_of(held_out.X)
         folds = range(len(held_out.estimators))
         as_they_are = [held_out.ask_as_they_are(fold) for fold in folds]
         whole, own = held_out.score(score, as_they_are)
@@ -222,7 +222,7 @@ class ImportanceDisplay(Display):
             rows.append(
                 {
                     "variables": name,
-                    "n_columns": len(positions),
+                    "columns": tuple(labels[position] for position in positions),
                     "importance": mean,
                     "low": mean - half,
                     "high": mean + half,
@@ -238,8 +238,9 @@ class ImportanceDisplay(Display):
         Returns
         -------
         DataFrame
-            One row a variable or group, the most important first: variables, n_columns, importance
-            (by how much the score is worse), low, high, and std, over permutations alone.
+            One row a variable or group, the most important first: variables, columns (a tuple),
+            importance (by how much the score is worse), low, high, and std, over permutations
+            alone.
         """
         return self.table.copy()
 

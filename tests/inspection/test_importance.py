@@ -29,7 +29,8 @@ def test_variables_that_tell_the_same_are_permuted_together(logistic, patients):
     display = ImportanceDisplay.from_estimator(logistic, table, labels)
     frame = display.frame()
     assert frame["variables"][0] == "sodium + osmolality"
-    assert frame["n_columns"].tolist() == [2, 1, 1]
+    assert frame["columns"][0] == ("sodium", "osmolality")
+    assert frame["columns"].map(len).tolist() == [2, 1, 1]
     apart = ImportanceDisplay.from_estimator(logistic, table, labels, together=None).frame()
     assert frame["importance"][0] > 1.2 * apart["importance"].max()
     named = {"chemistry": ["sodium", "noise"]}

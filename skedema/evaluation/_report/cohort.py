@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from skedema._pages import Section, table_of
+from skedema.evaluation._report.identifiers import FEWEST
 from skedema.evaluation._report.material import Material
 from skedema.frames import counted
 from skedema.scans._remarks import unheard
@@ -19,7 +20,8 @@ def cohort(material: Material) -> Section:
     shown = [*material.shown, *material.scan_positions]
     columns = shown if keys is None else [keys[p] for p in shown]
     with unheard():  # of words that stand for missing values evaluate has warned
-        table = table_one(result.X, result.y, columns=columns)
+        least = 1 if material.identifiers else FEWEST
+        table = table_one(result.X, result.y, columns=columns, least=least)
     pieces: list[Any] = [
         table_of(
             table,

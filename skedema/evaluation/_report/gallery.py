@@ -100,7 +100,7 @@ def _facts(material: Material, mistake: Mistake) -> list[tuple[str, str]]:
             if gone
             else np.format_float_positional(round(value, 2), trim="-")
             if column.is_numeric
-            else str(value)
+            else material.category(position, value)
         )
         facts.append((material.column_name(position), text))
     return facts

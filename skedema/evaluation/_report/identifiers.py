@@ -6,6 +6,7 @@ import re
 
 from skedema.clinical._identifiers import is_identifier_name
 from skedema.clinical.leaks import find_leaks
+from skedema.clinical.texts import is_date
 from skedema.frames import Column, Table
 
 # Words of columns that say who somebody is or where they live, beside those of identifiers.
@@ -14,9 +15,24 @@ _PERSONAL = {
     *("birth", "birthday", "birthdate", "dob", "born", "date", "datetime", "timestamp"),
     *("address", "street", "city", "zip", "postcode", "postal", "phone", "mobile", "email", "mail"),
     *("comment", "comments", "path", "file", "filename", "folder", "url", "uri"),
+    *("nachname", "vorname", "geburtsdatum", "geburtstag", "geboren", "geb", "datum", "plz", "ort"),
+    *("wohnort", "strasse", "straße", "anschrift", "telefon", "tel", "arzt", "hausarzt", "fallnr"),
+    *(
+        "zimmer",
+        "bemerkung",
+        "bemerkungen",
+        "befund",
+        "nom",
+        "prenom",
+        "prénom",
+        "nombre",
+        "cognome",
+    ),
 }
-# Texts of so many kinds, each of few patients, are no categories of a finding.
-_MANY_TEXTS, _FEW_EACH = 20, 4
+# Texts of several kinds, each of fewer patients than this, are no categories of a finding.
+_SEVERAL_TEXTS, _FEW_EACH = 5, 4
+#: A category of fewer patients is not written down by itself: it may tell who somebody is.
+FEWEST = 5
 
 
 def personal_columns(table: Table, refused: list[int], scans: list[int]) -> list[int]:
@@ -37,6 +53,8 @@ def _is_personal(name: object) -> bool:
         return False
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
     words = {word.rstrip("0123456789") for word in re.split(r"[\W_]+", apart.lower())}
+    if any(word.endswith("name") for word in words):
+        return True
     return is_identifier_name(name) or not _PERSONAL.isdisjoint(words)
 
 
@@ -44,5 +62,8 @@ def _is_free_text(column: Column) -> bool:
     if column.is_numeric:
         return False
     present = len(column.values) - int(column.missing().sum())
+    texts = [value for value in column.values[~column.missing()] if isinstance(value, str)]
+    if 2 * sum(map(is_date, texts)) > len(texts):
+        return True
     n = column.n_distinct()
-    return n > _MANY_TEXTS and n * _FEW_EACH > present
+    return n >= _SEVERAL_TEXTS and n * _FEW_EACH > present

@@ -17,7 +17,10 @@ def importance(material: Material) -> Section:
         material.model, n_repeats=REPEATS, random_state=material.result.random_state
     )
     table = found.frame()
-    table["variables"] = table["variables"].map(material.without_hidden)
+    table["variables"] = [
+        " + ".join(material.alias(str(column)) for column in columns)
+        for columns in table.pop("columns")
+    ]
     display = ImportanceDisplay(table, found.score, words=found.words)
     return Section(
         "Importance",

@@ -13,7 +13,7 @@ from sklearn.utils import _safe_indexing
 
 from skedema._registry import nearest_name
 from skedema.clinical.leaks import scan_columns
-from skedema.evaluation._report.identifiers import personal_columns
+from skedema.evaluation._report.identifiers import FEWEST, personal_columns
 from skedema.frames import Table
 from skedema.frames.leniently import read_leniently
 
@@ -96,11 +96,10 @@ class Material:
         hidden = [self.column_name(p) for p in self.hidden]
         return f"not shown {1 + hidden.index(name)}" if name in hidden else name
 
-    def without_hidden(self, text: str) -> str:
-        """Take the names of columns that the page says nothing of out of a text."""
-        for name in sorted(self.hidden_names, key=len, reverse=True):
-            text = text.replace(name, "a column not shown")
-        return text
+    def category(self, position: int, value: Any) -> str:
+        """Write a category, but for one that tells who somebody is since few have it."""
+        n = int((self.table.columns[position].values == value).sum())
+        return str(value) if self.identifiers or n >= FEWEST else "one that few have"
 
     def row(self, position: int) -> Any:
         """Give one row of X as a table of one row."""

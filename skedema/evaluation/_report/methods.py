@@ -78,6 +78,9 @@ def _range(numbers: pd.Series) -> str:
     return str(low) if low == high else f"{low} to {high}"
 
 
+_PLACES = {"checkpoint_dir", "memory", "storage", "weights"}
+
+
 def _parameters(estimator: Any, material: Material) -> list[Any]:
     everything = estimator.get_params(deep=True)
     rows = []
@@ -85,7 +88,10 @@ def _parameters(estimator: Any, material: Material) -> list[Any]:
         owner, _, own_name = name.rpartition("__")
         default = _default(everything[owner] if owner else estimator, own_name)
         how = "default" if _same(value, default) else "set"
-        rows.append({"parameter": name, "value": written(value, material), "how": how})
+        text = written(value, material)
+        if own_name in _PLACES and value is not None and not material.identifiers:
+            text = "a path"
+        rows.append({"parameter": name, "value": text, "how": how})
     kind = f"Class {type(estimator).__module__.split('.')[0]}.{type(estimator).__name__}."
     if not rows:
         return [kind + " It has no parameters."]

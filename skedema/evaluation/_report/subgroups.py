@@ -9,7 +9,7 @@ import pandas as pd
 
 from skedema._drawing import with_interval
 from skedema._pages import Section, table_of
-from skedema.evaluation._report.identifiers import personal_columns
+from skedema.evaluation._report.identifiers import FEWEST, personal_columns
 from skedema.evaluation._report.material import Material, Unavailable
 from skedema.evaluation.displays._words import metric_words
 from skedema.frames.leniently import read_leniently
@@ -48,6 +48,8 @@ def _table(material: Material, name: str) -> Any:
         name, bins=_halves(values), metrics=metrics, n_resamples=material.n_resamples
     )
     found = found[found["estimator"] == material.model]
+    if not material.identifiers:
+        found = found[found["n_patients"] >= FEWEST]
     return table_of(_wide(found, metrics), f"By {name}", digits=2)
 
 

@@ -14,8 +14,8 @@ pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
 
 
-def test_attention_is_drawn_and_a_hidden_column_has_no_name():
-    cohort = make_head_ct_cohort(16, "scans", shape=[16] * 3, spacing=[13] * 3, random_state=0)
+def test_attention_is_drawn_and_a_hidden_column_has_no_name(tmp_path):
+    cohort = make_head_ct_cohort(16, tmp_path, shape=[16] * 3, spacing=[13] * 3, random_state=0)
     numbers = np.random.default_rng(0).permutation(16) + 83_000_000
     X = cohort.frame[["scan", "age"]].assign(mrn=numbers)
     clf = AttentionMixerClassifier(
