@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 _SHOWN = 8  # variables that moved most
+NO_FLIP = "No single value that was tried would change the prediction."
 
 
 def number(value: Any) -> str:
@@ -39,10 +40,12 @@ def of_interval(row: pd.Series) -> str:
 
 def of_flip(row: pd.Series) -> str:
     """Say what one value would have to be."""
-    beyond = {"lower": " or lower", "higher": " or higher"}.get(row["side"], "")
+    to = number(row["to"])  # beyond it the prediction may change back
+    if row["side"] in ("lower", "higher"):
+        to = f"a {row['side']} value, {to},"
     now = "which is missing" if row["value"] is None else f"now {number(row['value'])}"
     return (
-        f"{row['variable']}, {now}: {number(row['to'])}{beyond} makes it {row['label']} "
+        f"{row['variable']}, {now}: {to} makes it {row['label']} "
         f"(probability {row['probability']:.2f})"
     )
 
@@ -101,7 +104,7 @@ def _moved(found: Any) -> list[str]:
 
 def _flips(found: Any) -> list[str]:
     if not len(found.flips):
-        return ["No variable alone would change the prediction."]
+        return [NO_FLIP]
     lines = ["What would change the prediction, one variable at a time:"]
     return lines + [f"  {of_flip(row)}" for _, row in found.flips.iterrows()]
 

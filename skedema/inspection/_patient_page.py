@@ -82,7 +82,7 @@ def _drawn(display: Any, alt: str) -> Any:
 
 def _flips(found: Any) -> list[Any]:
     if not len(found.flips):
-        return ["No variable alone would change the prediction."]
+        return [words.NO_FLIP]
     table = found.flips
     shown = table.assign(value=_cells(table["value"]), to=_cells(table["to"]))
     caption = "One variable at a time, all others as they are"

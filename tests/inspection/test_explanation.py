@@ -6,7 +6,9 @@ from html import unescape
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
 
 from skedema.inspection import ScanRelevance, explain
 
@@ -33,6 +35,36 @@ def test_words_tell_every_part_with_its_numbers(found):
     assert "gcs: with other values the probability is" in text
     assert f"row {found.neighbours['row'].iloc[0]}: " in text
     assert found.description == text
+
+
+class Band(ClassifierMixin, BaseEstimator):
+    """Ill only between two bounds, so that what lies beyond a flip flips back."""
+
+    classes_, feature_names_in_ = np.array(["well", "ill"]), np.array(["sodium"])
+
+    def fit(self, X, y):
+        return self
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def predict_proba(self, X):
+        ill = ((X["sodium"] > 125) & (X["sodium"] < 130)).to_numpy(dtype=float)
+        return np.column_stack([1 - ill, ill])
+
+
+def test_words_tell_a_flip_and_nothing_of_what_lies_beyond_it():
+    X = pd.DataFrame({"sodium": np.linspace(120.0, 150.0, 60)})
+    y = np.repeat(["well", "ill"], 30)
+    text = str(explain(Band(), {"sodium": 140.0}, reference=(X, y)))
+    assert re.search(r"sodium, now 140: a lower value, 1(29\.9.*|30), makes it ill", text)
+    assert "or lower" not in text
+
+
+def test_where_no_value_was_tried_none_is_said_to_change_nothing():
+    found = explain(Band(), {"sodium": 140.0})
+    assert "No single value that was tried would change the prediction." in str(found)
+    assert "no other was tried: give reference=(X, y)" in str(found)
 
 
 def test_frame_begins_with_what_moved_most(found):
