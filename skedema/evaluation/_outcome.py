@@ -46,9 +46,10 @@ class Outcomes:
     """Outcomes in a folder: a file of numbers each, and one of the fitted estimator beside it.
 
     The numbers are an entry of an `ArrayStore`, verified when read. An estimator is pickled, with a
-    digest of itself and of its numbers: what is damaged, or belongs to other numbers, is never
+    digest of itself and one of its numbers: what is damaged, or belongs to other numbers, is never
     unpickled, and the fold is computed anew. It is written first, so that whoever is killed leaves
-    a whole outcome or none.
+    a whole outcome or none. Other numbers are no damage: the workers of a process that was killed
+    may finish a fold that another one has begun again.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -88,7 +89,7 @@ class Outcomes:
         except Exception as error:  # whatever an estimator's own pickling comes to
             self._warn(f"cannot be pickled ({error})", "give return_estimator=False.")
             return
-        head = _MAGIC + _digest(array, content)
+        head = _MAGIC + raw_digest(content) + raw_digest(array)
         try:
             write_whole(self._path(key), lambda file: file.writelines([head, content]))
         except OSError as error:
@@ -106,12 +107,13 @@ class Outcomes:
         if file is None:
             return None
         with file:
-            head, content = file.read(len(_MAGIC) + DIGEST_SIZE), file.read()
-        if head != _MAGIC + _digest(array, content):
-            tell(
-                f"{path} is damaged or of another fold; what it should hold is made anew and the "
-                "file written over."
+            head, of_array, content = (
+                file.read(n) for n in (len(_MAGIC) + DIGEST_SIZE, DIGEST_SIZE, -1)
             )
+        if head != _MAGIC + raw_digest(content):
+            tell(f"{path} is damaged; what it should hold is made anew and the file written over.")
+            return None
+        if of_array != raw_digest(array):
             return None
         try:
             return pickle.loads(content)
@@ -126,7 +128,3 @@ class Outcomes:
                 f"Fitted estimators kept in {self._arrays.folder} {what}, so the same call fits "
                 f"these folds again each time. To go by the predictions alone, {remedy}"
             )
-
-
-def _digest(array: NDArray[np.float64], content: bytes) -> bytes:
-    return raw_digest(np.ascontiguousarray(array), memoryview(content))

@@ -81,10 +81,10 @@ def test_a_damaged_estimator_is_never_unpickled(tmp_path):
     arguments = {"cv": 3, "random_state": 0, "storage": tmp_path}
     evaluate({"a": Counted()}, X, Y, **arguments)
     first, second, _ = sorted(tmp_path.glob("*.estimator"))
-    second.write_bytes(first.read_bytes())  # whole, and of another fold
+    # Whole, and of other numbers, as where somebody was killed and a worker went on: no damage.
+    second.write_bytes(first.read_bytes())
     FITS.clear()
-    with pytest.warns(UserWarning, match=re.escape(f"{second} is damaged or of another fold")):
-        check_estimators(evaluate({"a": Counted()}, X, Y, **arguments))
+    check_estimators(evaluate({"a": Counted()}, X, Y, **arguments))
     assert len(FITS) == 1
     content = bytearray(first.read_bytes())
     content[-3] ^= 1
