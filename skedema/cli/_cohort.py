@@ -103,6 +103,7 @@ def read_cohort(
     }
     for option, names in given.items():
         check_columns(raw, [name for name in names if name is not None], option, path)
+    check_roles(given | {"--groups": [*beside]})
     y = None
     if target is not None:
         y = _labels(raw[target], target, path)
@@ -121,6 +122,17 @@ def read_cohort(
         X.index = identifiers(raw, ids)
         y = None if y is None else y.set_axis(X.index)
     return Cohort(path, raw, X, y, ids, file.decimal)
+
+
+def check_roles(given: dict[str, list[str | None]]) -> None:
+    """Refuse a column that is the scan or the target, and something else as well."""
+    for option in ("--image", "--target"):
+        for other, names in given.items():
+            if other != option and given[option][0] is not None and given[option][0] in names:
+                raise UsageError(
+                    f"Column {given[option][0]!r} is given as {option} and as {other}: leave one "
+                    "of them out."
+                )
 
 
 def features_of(
@@ -184,6 +196,9 @@ def _typed(cells: pd.Series, decimal: str) -> pd.Series:
     return cells.where(~cells.isin(empty), None).astype(object)
 
 
+_NUMBER = re.compile(r"[-+]?[\d.,]+")
+
+
 def _numbers(texts: set[str], decimal: str, name: object) -> dict[str, float]:
     """Read texts as numbers; empty unless all are."""
     commas = [text for text in texts if re.fullmatch(r"[-+]?\d+,\d+", text)]
@@ -192,6 +207,13 @@ def _numbers(texts: set[str], decimal: str, name: object) -> dict[str, float]:
         raise UsageError(
             f"Column {name!r} holds numbers such as {min(commas)}: with decimal commas, give "
             "--decimal ,"
+        )
+    points = [text for text in texts if re.fullmatch(r"[-+]?\d+\.\d+", text)]
+    if decimal != "." and points and all(_NUMBER.fullmatch(text) for text in texts):
+        raise UsageError(
+            f"Column {name!r} holds {min(points)!r}, which may be a thousand or a fraction, with "
+            f"--decimal {decimal}. Write such numbers without a point between thousands, or with "
+            f"{decimal!r} where it is a fraction."
         )
     try:
         found = {text: float(text.replace(decimal, ".")) for text in texts if "_" not in text}

@@ -173,14 +173,24 @@ def load_model(path: Path, kind: str) -> dict[str, Any]:
     """Read what `save_model` wrote."""
     import joblib
 
+    import skedema
+    from skedema._told import tell
+
     try:
         held = joblib.load(path)
     except Exception as error:
-        raise DataError(f"{path} is no model of skedema, or damaged ({error}).") from error
+        raise DataError(
+            f"{path} is no model of skedema, one of another version, or damaged ({error})."
+        ) from error
     if not isinstance(held, dict) or held.get("skedema") != _FORMAT:
         raise DataError(f"{path} is no model that skedema has written.")
     if held["kind"] != kind:
         made_by = {"classifier": "skedema fit", "encoder": "skedema pretrain"}
         raise UsageError(f"{path} holds a {held['kind']}; give a file of {made_by[kind]}.")
+    if held.get("version") != skedema.__version__:
+        tell(
+            f"{path} was written by skedema {held.get('version')}, and this is "
+            f"{skedema.__version__}: where it cannot be used, or to be sure, fit it anew."
+        )
     found: dict[str, Any] = held
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,7 +43,16 @@ def check_place(path: Path | None, option: str) -> None:
         return
     if path.is_dir():
         raise UsageError(f"{option} {path}: this is a folder; give the name of a file in it.")
-    path.resolve().parent.mkdir(parents=True, exist_ok=True)
+    folder = path.resolve().parent
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise UsageError(
+            f"{option} {path}: nothing can be written to {folder} ({error.strerror}); name another "
+            "place."
+        ) from error
 
 
 def need(extra: str, what: str) -> None:

@@ -101,3 +101,16 @@ def test_a_scan_that_is_not_there_is_named_with_its_line(tmp_path):
     (tmp_path / "a.nii").touch()
     with pytest.raises(DataError, match=r"1 of 2 scans .* not there: line 3: b.nii.*--root DIR"):
         read(tmp_path, "scan,age\na.nii,1\nb.nii,2\n,3\n", image="scan")
+
+
+def test_a_point_beside_decimal_commas_is_refused(tmp_path):
+    with pytest.raises(UsageError, match=r"'platelets' holds '1.201', which may be a thousand"):
+        read(tmp_path, "platelets;age\n1.201;0,5\n850;1\n", decimal=",")
+    found = read(tmp_path, "platelets;age\n1201;0,5\n850;1\n", decimal=",")  # as it says
+    assert found.X["platelets"].tolist() == [1201, 850]
+
+
+@pytest.mark.parametrize("role", ["ids", "drop"])
+def test_a_column_is_the_scan_or_something_else(tmp_path, role):
+    with pytest.raises(UsageError, match="'scan' is given as --image and as --"):
+        read(tmp_path, "scan,age\n,61\n", image="scan", **{role: ["scan"]})

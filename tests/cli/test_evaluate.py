@@ -151,8 +151,7 @@ def test_a_report_is_written_where_it_is_wanted(run, cohort, tmp_path, monkeypat
     page = tmp_path / "new" / "report.html"
     ended = run("evaluate", cohort, *arguments, "--set", "max_epochs=1", "--report", page)
     assert ended.code == 0, ended.err
-    assert asked == [page]
-    assert page.parent.is_dir()
+    assert asked == [page]  # whose folder the page makes itself
 
 
 def test_a_column_that_is_trusted_is_not_told_of(run, tmp_path):

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import joblib
 import pytest
 
+import skedema
 from skedema.cli._codes import DataError, UsageError
 from skedema.cli._model import (
     ModelOptions,
@@ -66,11 +67,20 @@ def test_the_order_of_settings_does_not_matter():
 def test_files_that_are_no_models_are_refused(tmp_path):
     path = tmp_path / "model.joblib"
     path.write_bytes(b"nothing")
-    with pytest.raises(DataError, match="no model of skedema, or damaged"):
+    with pytest.raises(DataError, match="no model of skedema, one of another version, or damaged"):
         load_model(path, "classifier")
     joblib.dump({"a": 1}, path)
     with pytest.raises(DataError, match="no model that skedema has written"):
         load_model(path, "classifier")
     save_model(path, "encoder", made(make_autoencoder))
     with pytest.raises(UsageError, match="give a file of skedema fit"):
+        load_model(path, "classifier")
+
+
+def test_another_version_is_told(tmp_path, monkeypatch):
+    path = tmp_path / "model.joblib"
+    with monkeypatch.context() as patched:
+        patched.setattr(skedema, "__version__", "0.0.1")
+        save_model(path, "classifier", {})
+    with pytest.warns(UserWarning, match=r"written by skedema 0\.0\.1, and this is"):
         load_model(path, "classifier")
