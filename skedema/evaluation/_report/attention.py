@@ -22,12 +22,14 @@ def attention(material: Material) -> Section:
             f"{material.model} gives no attention: its fusion, or a model without scan, has none."
         ) from error
     display.table["variable"] = display.table["variable"].map(material.alias)
+    table = display.frame()
+    table["class"] = table["class"].fillna("all")
     return Section(
         "Attention",
         [
             f"Which variables the scan's features asked, {material.unseen}. It is what the model "
             "looked at, not why it decided: read it beside the importance.",
             drawn(display),
-            table_of(display.frame(), "Attention: mean and quartiles over patients", index=False),
+            table_of(table, "Attention: mean and quartiles over patients", index=False),
         ],
     )
