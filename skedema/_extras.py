@@ -10,6 +10,10 @@ PACKAGES = {
     "report": ["jinja2", "matplotlib"],
     "cli": ["typer", "jinja2", "matplotlib"],
     "explain": ["captum"],
+    "onnx": ["onnx", "onnxscript"],
+    "remote": ["fsspec", "s3fs"],
+    "dask": ["distributed"],
+    "postgres": ["psycopg", "psycopg-binary"],
 }
 
 
