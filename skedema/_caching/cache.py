@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
+from contextvars import ContextVar
 from threading import Lock
 from typing import Any, Generic, Protocol, TypeVar
 from weakref import WeakSet
@@ -21,6 +23,19 @@ class HasSize(Protocol):
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T", bound=HasSize)
+
+
+_keeps: ContextVar[bool] = ContextVar("keeps", default=True)
+
+
+@contextmanager
+def kept_nowhere() -> Iterator[None]:
+    """Have no cache keep what is made within, in this thread, neither in memory nor on disk."""
+    token = _keeps.set(False)
+    try:
+        yield
+    finally:
+        _keeps.reset(token)
 
 
 def _same(value: Any) -> Any:
@@ -105,7 +120,7 @@ class Cache(Generic[T]):
                 if key in self._values:  # each prediction asks for hundreds
                     self._values.move_to_end(key)
                     found[key] = self._values[key]
-        store = store_beneath(memory, self.name)
+        store = self._store(memory)
         if store is None:
             return found
         state = store.state()
@@ -124,7 +139,7 @@ class Cache(Generic[T]):
         """Tell of which keys the values are held, or on disk, without loading any."""
         with self._lock:
             held = {key for key in keys if key in self._values}
-        store = store_beneath(memory, self.name)
+        store = self._store(memory)
         if store is None:
             return held
         return held | {key for key in keys if key not in held and self.stored_key(key) in store}
@@ -140,7 +155,7 @@ class Cache(Generic[T]):
 
     def bring(self, key: Hashable, value: T, memory: Any) -> bool:
         """Have a value on disk, not in memory, and say whether there was an entry, which stays."""
-        store = store_beneath(memory, self.name)
+        store = self._store(memory)
         if store is None:
             return False
         name = self.stored_key(key)
@@ -228,14 +243,17 @@ class Cache(Generic[T]):
         return ascii((self.version, self._on_disk(key)))
 
     def _load(self, key: Hashable, memory: Any) -> T | None:
-        store = store_beneath(memory, self.name)
+        store = self._store(memory)
         array = None if store is None else store.load(self.stored_key(key))
         return None if array is None else self._unpack(array)
 
     def _save(self, key: Hashable, value: T, memory: Any) -> None:
-        store = store_beneath(memory, self.name)
+        store = self._store(memory)
         if store is not None:
             store.save(self.stored_key(key), self._pack(value))
+
+    def _store(self, memory: Any) -> Any:
+        return store_beneath(memory, self.name) if _keeps.get() else None
 
     def _held(self, key: Hashable) -> T | None:
         if key not in self._values:
@@ -244,7 +262,7 @@ class Cache(Generic[T]):
         return self._values[key]
 
     def _hold(self, key: Hashable, value: T) -> None:
-        if value.nbytes > self.max_bytes or key in self._values:
+        if value.nbytes > self.max_bytes or key in self._values or not _keeps.get():
             return
         self._values[key] = value
         self._nbytes += value.nbytes

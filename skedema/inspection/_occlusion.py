@@ -36,7 +36,7 @@ def occlusion(seen: Seen, size: float | None) -> NDArray[np.float64]:
 
 
 def _timed(seen: Seen, boxes: list[tuple[slice, ...]]) -> Iterator[NDArray[np.float64]]:
-    """Go through the boxes; if that takes long, say how long once some are done."""
+    """Go through the boxes; if that takes long, say how long after the first of them."""
     changes = _on_grid if seen.takes_volumes else _in_scan
     at_once = _AT_ONCE if seen.takes_volumes else 1  # reading a scan takes much longer
     batches = [boxes[start : start + at_once] for start in range(0, len(boxes), at_once)]
@@ -44,7 +44,7 @@ def _timed(seen: Seen, boxes: list[tuple[slice, ...]]) -> Iterator[NDArray[np.fl
         start = time.monotonic()
         yield changes(seen, batch)
         left = (time.monotonic() - start) * (len(batches) - number - 1)
-        if number == 1 and left > _LONG:  # the first one warms up
+        if number == 0 and left > _LONG:
             logger.warning(
                 "skedema: explain_scan hides %d parts of the brain one after the other, about %s "
                 "more; a larger size= has fewer.",

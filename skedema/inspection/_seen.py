@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from skedema._caching.cache import kept_nowhere
 from skedema._device import device_at_hand
 from skedema._scan_column import take_scans
 from skedema.inspection._row import one_row
@@ -122,8 +123,8 @@ class Seen:
             cells[k] = made
         rows.isetitem(self.clf._columns.image, pd.Series(cells, dtype=object))
         model = copy.copy(self.clf)
-        model.memory, model.warn_unusual = None, False  # scans that nobody has are not kept
-        with unheard():  # the scan as it is was told of
+        model.warn_unusual = False
+        with unheard(), kept_nowhere():  # the scan as it is was told of; these are nobody's
             return np.asarray(model.predict_proba(rows)[:, self.position])
 
     def _features(self, volumes: Tensor) -> Tensor | None:

@@ -8,7 +8,7 @@ from threading import Barrier, Event
 import numpy as np
 import pytest
 
-from skedema._caching.cache import Cache
+from skedema._caching.cache import Cache, kept_nowhere
 from skedema._caching.store import ArrayStore, store_beneath
 
 
@@ -377,3 +377,15 @@ def test_a_pickled_cache_still_finds_what_is_on_disk(tmp_path):
     again = pickle.loads(pickle.dumps(cache))
     assert len(again) == 0
     assert (again.find(["key"], tmp_path)["key"] == VALUE).all()
+
+
+def test_nothing_is_kept_where_nothing_is_to_be(tmp_path):
+    cache = in_memory(100)
+    with kept_nowhere():
+        assert cache.get("a", lambda: Data(b"made"), tmp_path) == b"made"
+        cache.put("b", Data(b"put"), tmp_path)
+    assert (len(cache), cache.nbytes) == (0, 0)
+    assert not list(tmp_path.iterdir())
+    cache.put("a", Data(b"made"))
+    with kept_nowhere():
+        assert cache.get("a", refuse) == b"made"

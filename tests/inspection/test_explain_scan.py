@@ -13,6 +13,7 @@ from sklearn.preprocessing import FunctionTransformer
 from torch import Tensor, nn
 
 from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader
+from skedema._features import features
 from skedema.encoders import CNN, Density, Encoder, MirroredTokens, ViT
 from skedema.inspection import _occlusion, explain_scan
 from skedema.inspection._gradient import gradient
@@ -189,15 +190,22 @@ def test_it_is_the_same_again_and_draws_nothing(mirrored, heads):
     assert torch.equal(state, torch.get_rng_state())
 
 
-def test_hidden_volumes_are_kept_nowhere(heads, tmp_path):
+@pytest.mark.parametrize("own", [False, True])
+def test_hidden_scans_are_kept_nowhere(heads, tmp_path, own):
     X, y = heads
-    clf = model(Density(edges=[30]), X, y, memory=tmp_path)
+    encoder, memory = Density(edges=[30]), tmp_path
+    if own:  # a part that takes volumes has a memory of its own, which is no None of the classifier
+        part = ViTAutoencoder(size="tiny", max_epochs=1, random_state=0, memory=memory)
+        encoder, memory = [("a", part), ("d", encoder)], None
+    clf = model(encoder, X, y, memory=memory)
+    clf.predict_proba(X.iloc[:1])
     files = sorted(tmp_path.rglob("*"))
-    before = len(volumes)
+    assert files
+    before = len(volumes), volumes._about.nbytes, features.nbytes
     explain_scan(clf, X.iloc[0], size=90)
     assert sorted(tmp_path.rglob("*")) == files
-    assert len(volumes) <= before + 1
-    assert clf.memory == tmp_path
+    assert (len(volumes), volumes._about.nbytes, features.nbytes) == before
+    assert clf.memory == memory
 
 
 def test_the_target(corner, heads):
@@ -247,6 +255,23 @@ def test_what_takes_long_is_said_beforehand(corner, heads, monkeypatch, caplog):
     monkeypatch.setattr(_occlusion, "_LONG", 0.0)
     explain_scan(corner, heads[0].iloc[0], size=40)
     assert "parts of the brain one after the other, about" in caplog.text
+
+
+@pytest.mark.parametrize("takes_volumes", [True, False])
+def test_it_is_said_after_the_first_of_them(takes_volumes, corner, heads, monkeypatch, caplog):
+    monkeypatch.setattr(_occlusion, "_LONG", 0.0)
+    monkeypatch.setattr(Seen, "takes_volumes", takes_volumes)
+    hidden = []
+    for name in ("_on_grid", "_in_scan"):
+
+        def change(seen, boxes):
+            hidden.append((len(boxes), len(caplog.messages)))
+            return np.zeros(len(boxes))
+
+        monkeypatch.setattr(_occlusion, name, change)
+    explain_scan(corner, heads[0].iloc[0], size=40)
+    assert hidden[:3] == [(8 if takes_volumes else 1, said) for said in (0, 1, 1)]
+    assert len(caplog.messages) == 1
 
 
 def test_plain_imports_bring_neither_matplotlib_nor_captum():
