@@ -18,7 +18,7 @@ from skedema.clinical.leaks import Leak
 from skedema.evaluation._leaks import look_for_leaks
 from skedema.evaluation._patients import warn_of_repeated_patients
 from skedema.evaluation._splits import Split, check_classes, draw_splits
-from skedema.evaluation._tables import TREAT_ALL, TREAT_NONE
+from skedema.evaluation._tables import check_name
 from skedema.frames import check_same_rows, counted
 
 
@@ -96,14 +96,6 @@ def check_estimators(estimators: Any) -> dict[str, Any]:
                 "sklearn.calibration.CalibratedClassifierCV gives a classifier one."
             )
     return dict(estimators)
-
-
-def check_name(name: str) -> None:
-    """Refuse a name that decision curves have for something else."""
-    if name in (TREAT_ALL, TREAT_NONE):
-        raise ValueError(
-            f"An estimator cannot be called {name!r}: a decision curve has a line of that name."
-        )
 
 
 def _check_labels(y: Any) -> tuple[NDArray[Any], NDArray[np.intp]]:

@@ -246,6 +246,14 @@ def written_table(summary: pd.DataFrame, digits: int) -> pd.DataFrame:
     return pd.DataFrame(rows, pd.Index(index, name="estimator"), columns)
 
 
+def check_name(name: str) -> None:
+    """Refuse a name that decision curves have for something else."""
+    if name in (TREAT_ALL, TREAT_NONE):
+        raise ValueError(
+            f"An estimator cannot be called {name!r}: a decision curve has a line of that name."
+        )
+
+
 def decision_table(
     everything: Mapping[str, Repeats],
     classes: tuple[Any, ...],
@@ -264,6 +272,7 @@ def decision_table(
     at = [float(each) for each in thresholds]
     benefits: dict[str, list[list[float]]] = {}
     for name, repeats in everything.items():
+        check_name(name)
         arrays = [each.against_rest(k) for each in repeats]
         benefits[name] = [[net_benefit(label, p, t) for label, p, _ in arrays] for t in at]
     benefits[TREAT_ALL] = [

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from skedema._folds import told_together
-from skedema.evaluation._cohort import check_name
 from skedema.evaluation._external import external, others_of
 from skedema.evaluation._folds import Task, ask
 from skedema.evaluation._gather import class_order
 from skedema.evaluation._splits import Split
+from skedema.evaluation._tables import check_name
 from skedema.evaluation.metrics._registry import METRICS, find_metrics, try_metrics
 from skedema.evaluation.result import Evaluation
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+
+from skedema.evaluation.displays import DecisionCurveDisplay
 
 from ._drawn import line
 
@@ -29,3 +32,9 @@ def test_description_says_where_it_does_good(once):
     table = once.decision_curve(np.linspace(0.01, 0.99, 99))
     better = table["strong"] > table[["treat all", "treat none"]].max(axis=1) + 1e-12
     assert f"strong does more good than treating all or none at {better.sum()} of 99" in text
+
+
+@pytest.mark.parametrize("name", ["treat all", "treat none"])
+def test_a_name_of_another_line_is_refused(name):
+    with pytest.raises(ValueError, match=f"cannot be called '{name}'"):
+        DecisionCurveDisplay.from_predictions([0, 1, 1], [0.2, 0.7, 0.4], name=name)
