@@ -16,7 +16,7 @@ from skedema.cli._labels import positive_label
 from skedema.cli._model import load_model
 from skedema.cli._output import check_place, need
 from skedema.cli._run import Run
-from skedema.cli.predict import ModelPath, model_features
+from skedema.cli.predict import MemoryPath, ModelPath, model_features
 
 
 @command
@@ -38,6 +38,7 @@ def explain(
         bool, typer.Option("--scan", help="Also where in the scan, which takes longer.")
     ] = False,
     report: Annotated[Path | None, typer.Option(help="Write a page: one HTML file.")] = None,
+    memory: MemoryPath = None,
 ) -> None:
     """Explain the prediction of one row: what moved it, what was missing, where in the scan."""
     from skedema.inspection import explain as explained
@@ -49,7 +50,9 @@ def explain(
     line = find_row(raw, row, id_, cohort)
     held = load_model(model, "classifier")
     patient = model_features(held, raw.loc[[line]], cohort, file)
-    classifier = held["model"]
+    classifier = held["model"].set_params(
+        n_jobs=run.jobs, memory=None if memory is None else str(memory)
+    )
     spoken = None if positive is None else positive_label(classifier.classes_, positive, run.say)
     found = explained(classifier, patient, target=spoken, scan=scan)
     print(found)

@@ -23,6 +23,10 @@ ModelPath = Annotated[
     ),
 ]
 
+MemoryPath = Annotated[
+    Path | None, typer.Option(help="Folder where read scans and features are kept.")
+]
+
 
 @command
 def predict(
@@ -31,9 +35,7 @@ def predict(
     file: FileOptions,
     run: Run,
     output: OutputFile = Path("-"),
-    memory: Annotated[
-        Path | None, typer.Option(help="Folder where read scans and features are kept.")
-    ] = None,
+    memory: MemoryPath = None,
 ) -> None:
     """Predict every row: its own columns, a probability a class, the class, what was missing."""
     check_place(output, "--output")

@@ -59,3 +59,18 @@ def test_a_row_that_is_not_there_ends_by_2(run, cohort, model, asked, which, sai
     assert ended.code == 2
     assert said in ended.err
     assert not asked
+
+
+def test_what_is_read_is_kept_where_it_is_asked_for(run, cohort, model, monkeypatch, tmp_path):
+    found = []
+
+    def explain(classifier, row, **_):
+        found.append((classifier.memory, classifier.n_jobs))
+
+    monkeypatch.setattr(inspection, "explain", explain)
+    which = ["explain", model, cohort, "--row", "4", "--jobs", "1"]
+    folder = tmp_path / "memory"
+    for more in (["--memory", folder], []):
+        ended = run(*which, *more)
+        assert ended.code == 0, ended.err
+    assert found == [(str(folder), 1), (None, 1)]
