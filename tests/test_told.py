@@ -8,7 +8,7 @@ import pytest
 from sklearn.model_selection import cross_val_score
 
 from skedema import AttentionMixerClassifier
-from skedema._told import is_table_told, listening, table_told, tell
+from skedema._told import first_time_here, is_table_told, listening, table_told, tell
 
 X = pd.DataFrame({"age": [61.0, 74.0, 35.0, 52.0, 80.0] * 4, "site": [None] * 20})
 Y = [0, 1] * 10
@@ -41,3 +41,12 @@ def test_a_warning_is_at_the_line_of_the_caller():
     with pytest.warns(UserWarning, match="no value at all") as folds:
         cross_val_score(clf, X, Y, cv=2)
     assert [each.filename for each in (*caught, *folds)] == [__file__] * 3
+
+
+def test_a_line_is_asked_for_the_first_time_once_whoever_called_it():
+    def ask(deeper):  # frames that live at the same time have addresses of their own
+        return [first_time_here("test"), *(ask(deeper - 1) if deeper else [])]
+
+    assert ask(2) == [True, False, False]
+    assert ask(0) == [False]
+    assert first_time_here("test")
