@@ -96,16 +96,21 @@ def outcomes(
 ) -> list[Outcome]:
     """Do the tasks, or take what is kept of them; the process that does one keeps it at once.
 
-    They are tested on rows of X, or of the table `unseen`.
+    They are tested on rows of X, or of the table `unseen`. Of tasks with one key, such as those of
+    a model under two names, the first is done: two would write what is kept over each other.
     """
     found = [_kept(task, len(classes), asking) for task in tasks]
-    due = [number for number, outcome in enumerate(found) if outcome is None]
+    first = {task.key: number for number, task in reversed([*enumerate(tasks)])}
+    again = {n: first[t.key] for n, t in enumerate(tasks) if t.key and first[t.key] != n}
+    due = [n for n, outcome in enumerate(found) if outcome is None and n not in again]
     arguments = [(tasks[number], X, y, classes, asking, unseen) for number in due]
     progress = bar("evaluate", "fit", len(tasks), done=len(tasks) - len(due), shown=asking.verbose)
     each = each_fold(_do, arguments, asking.n_jobs, progress)
     for number, outcome in zip(due, each, strict=True):
         found[number] = outcome
         progress.set_postfix_str(tasks[number].name, refresh=False)
+    for number, same in again.items():
+        found[number] = found[same]
     return [outcome for outcome in found if outcome is not None]
 
 

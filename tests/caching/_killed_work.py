@@ -37,13 +37,16 @@ READER = VolumeReader(shape=16, spacing=None)
 class Slow(ClassifierMixin, BaseEstimator):
     """Takes a moment, so that there is something to kill."""
 
+    def __init__(self, shift=0.0):
+        self.shift = shift
+
     def fit(self, X, y):
         time.sleep(0.01)
         self.classes_, self.mean_ = np.unique(y), float(X[:, 0].mean())
         return self
 
     def predict_proba(self, X):
-        second = 1 / (1 + np.exp(self.mean_ - X[:, 0]))
+        second = 1 / (1 + np.exp(self.mean_ + self.shift - X[:, 0]))
         return np.stack([1 - second, second], axis=1)
 
     def predict(self, X):
@@ -77,7 +80,7 @@ def classification(root: Path, folder: Path) -> object:
 def evaluation(root: Path, folder: Path) -> object:
     X = np.random.default_rng(0).normal(size=(40, 2))
     y = (X[:, 0] > 0).astype(int)
-    models = {"one": Slow(), "two": Slow()}
+    models = {"one": Slow(), "two": Slow(0.5)}
     result = evaluate(models, X, y, cv=5, random_state=0, storage=folder, trusted_columns=[0, 1])
     return result.predictions.to_numpy().tolist()
 

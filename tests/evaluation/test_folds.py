@@ -61,6 +61,17 @@ def test_nothing_is_computed_twice(run):
     pd.testing.assert_frame_equal(first.predictions, plain.predictions)
 
 
+def test_model_under_two_names_is_fitted_once_where_folds_are_kept(run):
+    models = {"a": Counted(), "b": Counted(C=0.1), "again": Counted()}
+    result, n_fits = run(models)
+    assert n_fits == 6
+    plain, n_plain = run(models, storage=None)
+    assert n_plain == 9
+    pd.testing.assert_frame_equal(result.predictions, plain.predictions)
+    assert [len(kept) for kept in result.estimators.values()] == [3, 3, 3]
+    assert run(models)[1] == 0
+
+
 def test_interrupted_evaluation_goes_on(run, monkeypatch):
     models = {"a": Counted(), "b": Counted(C=0.1)}
     monkeypatch.setitem(AT_MOST, "fits", 4)
