@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from skedema._caching.memory import memory_folder
-from skedema._pretraining.checkpoints import Checkpoints, folder_of_run
+from skedema._checkpoints import Checkpoints, folder_of_run
 from skedema._pretraining.fingerprint import fingerprint
 from skedema._pretraining.loop import Stage, Training
 from skedema._pretraining.resumable import problem_of_state
@@ -24,6 +24,7 @@ from skedema.scans import VolumeReader
 
 #: The parameters of the estimator that replace a part of its `size`, beside `patch`.
 WIDTHS = ("dim", "depth", "n_heads", "decoder_dim", "decoder_depth", "decoder_heads")
+_NAME = "vit_autoencoder"  # of checkpoints
 
 
 def size_of(params: Mapping[str, Any]) -> AutoencoderSize:
@@ -95,8 +96,8 @@ def _checkpoints(training: Training) -> Checkpoints | None:
     else:
         return None
     run = fingerprint(params, training, None if is_new else training.module)
-    folder = folder_of_run(folder, run)
-    checkpoints = Checkpoints(folder, run, params["checkpoint_minutes"], cache=cache)
+    folder = folder_of_run(folder, _NAME, run)
+    checkpoints = Checkpoints(folder, _NAME, run, params["checkpoint_minutes"], cache=cache)
     state = checkpoints.load(partial(problem_of_state, training))
     if state is not None:
         training.restore(state)

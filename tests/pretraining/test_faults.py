@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from skedema._pretraining.checkpoints import Checkpoints
+from skedema._checkpoints import Checkpoints
 
 from .conftest import same_weights
 
@@ -121,7 +121,7 @@ class _Touch:
 
 def crafted(path, tmp_path, kind):
     """Give a checkpoint whose digest is right and whose content is not."""
-    checkpoints = Checkpoints(path.parent, {}, 0)
+    checkpoints = Checkpoints(path.parent, "vit_autoencoder", {}, 0)
     state = torch.load(path, weights_only=True)
     checkpoints.fingerprint = state["fingerprint"]
     state = state["state"]

@@ -17,8 +17,9 @@ from skedema._caching.digest import DIGEST_SIZE, DigestedWriter, digest, raw_dig
 from skedema._caching.whole_files import open_file, sweep, sync_folder, write_whole
 from skedema._told import tell
 
-_NAME, _PREVIOUS = "vit_autoencoder.ckpt", "vit_autoencoder.previous.ckpt"
-_TEMPORARY = ".vit_autoencoder-"
+# Share of the time that goes into checkpoints where nobody says how often, and seconds before the
+# first, of which it is not known yet how long it takes.
+_SHARE, _FIRST = 0.02, 1.0
 _MAGIC = b"SKEDEMA1"
 _TRAILER = DIGEST_SIZE + len(_MAGIC)
 
@@ -34,13 +35,18 @@ class Checkpoints:
     ----------
     folder : path
         Made if need be. Temporary files of a run that was killed are removed.
+    name : str
+        What files are called.
     fingerprint : mapping of str to str
         What makes the run what it is; a checkpoint with another one is refused.
-    minutes : float
-        Least time between two checkpoints; 0 writes one after every step.
+    minutes : float or None
+        Least time between two checkpoints; 0 writes one after every step. None: as often as makes
+        them a fiftieth of the time.
+    lenient : bool
+        Whether what is damaged is made anew, with a warning, where no checkpoint is whole.
     cache : bool
         Whether the folder is a cache: then other processes may be at the same run now, and nothing
-        about the folder ends a fit. What is damaged there is made anew, with a warning.
+        about the folder ends a fit. It is lenient.
 
     Raises
     ------
@@ -51,18 +57,23 @@ class Checkpoints:
     def __init__(
         self,
         folder: str | os.PathLike[str],
+        name: str,
         fingerprint: Mapping[str, str],
-        minutes: float,
+        minutes: float | None,
         *,
+        lenient: bool = False,
         cache: bool = False,
     ) -> None:
         self.folder = Path(folder).expanduser()
+        self.name = name
         self.fingerprint = dict(fingerprint)
         self.minutes = minutes
+        self.lenient = lenient or cache
         self.cache = cache
-        self._last = time.monotonic()
+        self._due = time.monotonic() + (_FIRST if minutes is None else 60 * minutes)
         self._warned = False
-        sweep(self.folder, f"{_TEMPORARY}*", at_once=not cache)
+        self._newest, self._previous = _files(self.folder, name)
+        sweep(self.folder, f".{name}-*", at_once=not cache)
         if not cache:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -80,7 +91,8 @@ class Checkpoints:
         `state` gives what is to be kept: tensors, numbers and text in dicts and lists. Where it
         cannot be written, one warning says so: training must not be lost to that.
         """
-        if not last and time.monotonic() - self._last < 60 * self.minutes:
+        began = time.monotonic()
+        if not last and began < self._due:
             return
         content = state()
         try:
@@ -89,7 +101,8 @@ class Checkpoints:
             if isinstance(error.__context__, KeyboardInterrupt):  # and of an interrupt, too
                 raise error.__context__ from None
             self._warn_once(error)
-        self._last = time.monotonic()
+        now = time.monotonic()
+        self._due = now + ((now - began) / _SHARE if self.minutes is None else 60 * self.minutes)
 
     def save(self, state: dict[str, Any]) -> None:
         """Write a checkpoint; where that fails, the one before is still there."""
@@ -102,9 +115,9 @@ class Checkpoints:
 
         def keep_previous() -> None:
             with suppress(FileNotFoundError):
-                os.replace(self.folder / _NAME, self.folder / _PREVIOUS)
+                os.replace(self._newest, self._previous)
 
-        write_whole(self.folder / _NAME, write, prefix=_TEMPORARY, before_naming=keep_previous)
+        write_whole(self._newest, write, prefix=f".{self.name}-", before_naming=keep_previous)
         sync_folder(self.folder)
 
     def load(self, problem_of: Callable[[Any], str] = lambda state: "") -> dict[str, Any] | None:
@@ -116,11 +129,11 @@ class Checkpoints:
         Raises
         ------
         ValueError
-            When it belongs to another run (the message says in what), or none is whole. Not in a
-            cache.
+            When it belongs to another run (the message says in what), or none is whole. Not if
+            lenient.
         """
         damaged: list[str] = []
-        for path in (self.folder / _NAME, self.folder / _PREVIOUS):
+        for path in (self._newest, self._previous):
             try:
                 content = _read(path)
                 self._refuse_foreign(path, content["fingerprint"])
@@ -136,7 +149,7 @@ class Checkpoints:
                 tell(f"{damaged[0]}; training goes on from the checkpoint before it, {path}.")
             state: dict[str, Any] = content["state"]
             return state
-        if damaged and self.cache:
+        if damaged and self.lenient:
             tell(f"{' and '.join(damaged)}; training begins anew.")
         elif damaged:
             raise ValueError(
@@ -154,7 +167,7 @@ class Checkpoints:
         if not differences:
             return
         what = f"is the checkpoint of another run: {'; '.join(differences)}"
-        if self.cache:
+        if self.lenient:
             raise _DamagedError(what)
         raise ValueError(
             f"{path} {what}. Give this run a checkpoint_dir of its own, the parameters and scans "
@@ -173,17 +186,21 @@ class Checkpoints:
         )
 
 
-def folder_of_run(folder: Path, fingerprint: Mapping[str, str]) -> Path:
+def folder_of_run(folder: Path, name: str, fingerprint: Mapping[str, str]) -> Path:
     """Give a run's own folder in the one that all runs share, so that none disturbs another.
 
     Or that one itself, where it holds a checkpoint of this very run, as it did before runs had
     folders of their own.
     """
-    for name in (_NAME, _PREVIOUS):
+    for path in _files(folder, name):
         with suppress(OSError, _DamagedError):
-            if _read(folder / name)["fingerprint"] == dict(fingerprint):
+            if _read(path)["fingerprint"] == dict(fingerprint):
                 return folder
     return folder / digest(json.dumps(dict(fingerprint), sort_keys=True))[:32]
+
+
+def _files(folder: Path, name: str) -> tuple[Path, Path]:
+    return folder / f"{name}.ckpt", folder / f"{name}.previous.ckpt"
 
 
 class _DamagedError(Exception):
