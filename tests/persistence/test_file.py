@@ -12,6 +12,7 @@ from sklearn.base import clone
 import skedema
 from skedema import AttentionMixerClassifier
 from skedema.persistence import ModelFileError
+
 from .._autoencoders import make, make_cohort
 
 rng = np.random.default_rng(0)
