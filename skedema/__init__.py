@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from skedema.autoencoder import ViTAutoencoder
     from skedema.classifier import AttentionMixerClassifier
     from skedema.clinical import ClinicalTokenizer
+    from skedema.persistence import load, save
     from skedema.scans import ScanError, VolumeReader
 
 __version__ = "0.1.0"
@@ -20,6 +21,8 @@ __all__ = [
     "ViTAutoencoder",
     "VolumeReader",
     "cache",
+    "load",
+    "save",
 ]
 
 _HOMES = {
@@ -28,6 +31,8 @@ _HOMES = {
     "ScanError": "skedema.scans",
     "ViTAutoencoder": "skedema.autoencoder",
     "VolumeReader": "skedema.scans",
+    "load": "skedema.persistence",
+    "save": "skedema.persistence",
 }
 
 

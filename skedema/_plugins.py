@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from sklearn.base import clone
 from torch import nn
 
 from skedema._registry import Registry
@@ -13,6 +14,15 @@ from skedema._registry import Registry
 def can_build(thing: Any) -> bool:
     """Tell whether something is an object with a build method, and no class or torch module."""
     return not isinstance(thing, (type, nn.Module)) and callable(getattr(thing, "build", None))
+
+
+def build(plugin: Any, **arguments: Any) -> Any:
+    """Let a plug-in build its module, which remembers what it was made of, to be made again."""
+    module = plugin.build(**arguments)
+    if isinstance(module, nn.Module):
+        # A copy: the plug-in may be given other parameters later.
+        module.made_of = (clone(plugin, safe=False), arguments)  # type: ignore[assignment]
+    return module
 
 
 def resolve(given: Any, registry: Registry, is_plugin: Callable[[Any], bool] = can_build) -> Any:

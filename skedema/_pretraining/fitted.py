@@ -43,6 +43,7 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     check_: Worth | None
     weights_report_: WeightsReport
     _seed: int
+    _n_scans: int  # of the last fit
     _history: list[dict[str, float]]
     _optimizer_state: dict[str, Any] | None
     pool: str

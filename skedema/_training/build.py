@@ -10,6 +10,7 @@ import torch
 from skorch.utils import noop
 from torch import nn
 
+from skedema._plugins import build
 from skedema._training.members import learning_rate
 from skedema._training.net import FusionNet, LossStopper
 from skedema._training.patients import Patients
@@ -78,7 +79,8 @@ def build_network(
     if given:
         spread = _spread(np.concatenate(given, axis=1), patients.weight.numpy()[present])
         scan_tokens.standardise(*spread)
-    mix = make_fusion(parameters.fusion).build(
+    mix = build(
+        make_fusion(parameters.fusion),
         dim=dim,
         n_heads=parameters.n_heads,
         n_queries=n_queries,
@@ -91,15 +93,14 @@ def build_network(
             "the length of the sequence it gives."
         )
     refine = make_refiner(parameters.refiner)
+    sizes = {"dim": dim, "n_tokens": mix.n_tokens, "depth": parameters.depth, "dropout": dropout}
     lacked = patients.clinical.isnan().any(dim=0)
     network = FusedClassifier(
         encoder,
         scan_tokens,
         ClinicalTokens(n_categories, dim, lacked),
         mix,
-        torch.nn.Identity()
-        if refine is None
-        else refine.build(dim=dim, n_tokens=mix.n_tokens, depth=parameters.depth, dropout=dropout),
+        torch.nn.Identity() if refine is None else build(refine, **sizes),
         dim,
         n_outputs,
         dropout,

@@ -62,6 +62,7 @@ class FusedEstimator(FittedModel):
     held_out_: HeldOut | None
     _held_out_of: bytes | None
     _seed: int
+    _n_patients: int  # of the last fit
 
     def _read_y(self, y: Any, table: Table) -> np.ndarray:
         """Read the targets that belong to a table."""
@@ -141,7 +142,7 @@ class FusedEstimator(FittedModel):
                 self.net_.train_epochs(learn, watch, n_epochs)
             if whole and not self.warm_start:
                 self.net_.forget_optimizer()
-            self.n_iter_ = len(self.net_.history)
+            self.n_iter_, self._n_patients = len(self.net_.history), len(cohort.labels)
             self._hold_out(learn, left_out, watched, resume=resume, whole=whole)
             volumes = self._volumes(cohort.scans)
             about = volumes.about()

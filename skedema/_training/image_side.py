@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from skedema._caching.memory import memory_folder, memory_for_others
 from skedema._features import DerivedEncoder, ModuleEncoder, features_of
+from skedema._plugins import build
 from skedema._rng import isolated_rng
 from skedema._scan_column import Scans
 from skedema._training.encoding import TransformerEncoder
@@ -174,8 +175,10 @@ class ImageSide:
 
     def _built(self, seed: int) -> nn.Module:
         with isolated_rng(seed):
-            module = self.given.build(
-                in_channels=self.reader.n_channels, shape=self.reader.settings().shape
+            module = build(
+                self.given,
+                in_channels=self.reader.n_channels,
+                shape=self.reader.settings().shape,
             )
         if not isinstance(module, nn.Module):
             raise TypeError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -102,6 +102,28 @@ def learn_usual(values: np.ndarray) -> Usual:
         odd=frozenset([*codes, *rest[far].tolist()]),
         few=len(inner) < _ENOUGH,
         typical=tuple(inner[np.linspace(0, len(inner) - 1, _TYPICAL).round().astype(int)].tolist()),
+    )
+
+
+def without_patients(usual: Usual) -> Usual:
+    """Give what may leave the place where training was: no value that a single patient told.
+
+    Typical values are rounded to a hundredth of the range or so, but for the ends of the range; of
+    the odd ones, codes alone are known.
+    """
+    codes = _CODES.tolist()
+    inner = np.asarray(usual.typical[1:-1])
+    width = usual.high - usual.low
+    whole = all(value.is_integer() for value in usual.typical)
+    if 0 < width < np.inf:
+        # Powers of ten keep whole numbers whole, and others apart from them.
+        digits = int(np.floor(2 - np.log10(width)))
+        digits = min(digits, 0) if whole else max(digits, 1)
+        inner = np.clip(inner.round(digits), usual.low, usual.high)
+    return replace(
+        usual,
+        odd=frozenset(value for value in usual.odd if value in codes),
+        typical=(usual.low, *inner.tolist(), usual.high),
     )
 
 

@@ -11,6 +11,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 from torch import nn
 
+from skedema._plugins import build
 from skedema._rng import isolated_rng
 from skedema.encoders._left_open import fill_left_open
 from skedema.encoders.base import is_transformer
@@ -61,7 +62,8 @@ def token_network(
     else:
         channels, shape = reader.n_channels, reader.settings().shape
         with isolated_rng(int(check_random_state(random_state).randint(2**31))):
-            found = TokenNetwork(encoder.build(in_channels=channels, shape=shape), reader, False)
+            module = build(encoder, in_channels=channels, shape=shape)
+        found = TokenNetwork(module, reader, learned=False)
     shape = found.reader.settings().shape
     n_tokens, _ = probe(found.module, found.reader.n_channels, shape)
     grid = getattr(found.module, "grid", ())

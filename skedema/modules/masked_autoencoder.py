@@ -94,6 +94,7 @@ class MaskedAutoencoder(nn.Module):
         predictor_norm: Literal["layer", "batch"] = "layer",
     ) -> None:
         super().__init__()
+        self.size, self.mask_ratio, self.predictor_norm = size, mask_ratio, predictor_norm
         self.patches = Patches(shape, size.patch_for(shape), in_channels)
         self.standardize = Standardize(in_channels)
         self.n_patches = self.patches.n_patches

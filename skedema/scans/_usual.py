@@ -80,17 +80,24 @@ class Usual:
     ----------
     known : ndarray of shape (n, 69)
         `measures` of each. Fewer than ten tell nothing.
+
+    Attributes
+    ----------
+    known : ndarray or None
+        Those of different volumes; a model that was saved and loaded knows their range alone.
+    n : int
+        How many these are, or were.
     """
 
     def __init__(self, known: Numbers) -> None:
-        self.known = np.unique(known, axis=0)
-        n = len(self.known)
-        if n < _FEWEST:
+        self.known: Numbers | None = np.unique(known, axis=0)
+        self.n = len(self.known)
+        if self.n < _FEWEST:
             return
         self._typical = np.median(self.known[:, _N_OWN:], axis=0)
         values = self._values(self.known)
         self._low, self._high = values.min(axis=0), values.max(axis=0)
-        far = (_FAR + _MORE / n) * (self._high - self._low)
+        far = (_FAR + _MORE / self.n) * (self._high - self._low)
         self._margin = np.maximum(far, [least for _, least in _MEASURES])
 
     def and_of(self, more: Numbers) -> Usual:
@@ -104,9 +111,9 @@ class Usual:
         Returns
         -------
         Usual
-            Of all of them.
+            Of all of them. The range stays where the first ones are not known any more.
         """
-        return Usual(np.concatenate([self.known, more]))
+        return self if self.known is None else Usual(np.concatenate([self.known, more]))
 
     def unlike(self, found: Numbers) -> dict[int, str]:
         """Tell which volumes are far outside of all that were learned from, and in what.
@@ -121,7 +128,7 @@ class Usual:
         dict of int to str
             For each row that is, such as ``noise 1.10, in training 0.10 to 0.20``.
         """
-        if len(self.known) < _FEWEST:
+        if self.n < _FEWEST:
             return {}
         values = self._values(found)
         far = (values < self._low - self._margin) | (values > self._high + self._margin)

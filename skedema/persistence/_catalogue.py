@@ -1,0 +1,65 @@
+"""Every class that a file may name."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from torch import nn
+
+from skedema.encoders.catalogue import _ENCODERS
+from skedema.fusion.base import _FUSIONS
+from skedema.persistence import _ours, _sklearn
+from skedema.persistence._errors import Damaged
+from skedema.persistence._modules import MODULES
+from skedema.persistence._parts import Part
+from skedema.refiners.base import _REFINERS
+
+PARTS: dict[str, Part] = {**_ours.PARTS, **_sklearn.PARTS, **MODULES}
+_PLUG_IN = "plug-in"
+_REGISTRIES = {registry.kind: registry for registry in (_ENCODERS, _FUSIONS, _REFINERS)}
+
+
+def part_of(name: Any) -> Part:
+    """Give the part of a name, or say that there is none here."""
+    if not isinstance(name, str):
+        raise Damaged("a part has no name")
+    if name in PARTS:
+        return PARTS[name]
+    word, _, rest = name.partition(":")
+    kind, _, called = rest.partition(":")
+    if word != _PLUG_IN:
+        raise Damaged(
+            f"it holds a {name[:80]!r}, which is no part that this version of skedema knows"
+        )
+    registry = _REGISTRIES.get(kind)
+    if registry is None or called not in registry.names():
+        raise Damaged(
+            f"it was saved with the {kind[:40]} {called[:80]!r} of another package, which is not "
+            "installed here: install that package, or register it before, and load again"
+        )
+    return Part(type(registry.make(called)), plug_in=True)
+
+
+def name_of(thing: Any) -> str | None:
+    """Give the name of the part that an object is, or None."""
+    kind = type(thing)
+    if isinstance(thing, nn.Module) and hasattr(thing, "made_of"):
+        return "module.built"
+    for found in _NAMES.get((kind.__module__.partition(".")[0], kind.__qualname__), ()):
+        if PARTS[found].cls is kind:
+            return found
+    if isinstance(thing, type) or not (hasattr(thing, "get_params") or hasattr(thing, "build")):
+        return None
+    for registry in _REGISTRIES.values():
+        for called in registry.names():
+            with suppress(Exception):  # one that is broken is none of this estimator
+                if type(registry.make(called)) is kind:
+                    return f"{_PLUG_IN}:{registry.kind}:{called}"
+    return None
+
+
+_NAMES: dict[tuple[str, str], list[str]] = {}
+for _name, _part in PARTS.items():
+    _module, _, _class = str(_part.home).partition(":")
+    _NAMES.setdefault((_module.partition(".")[0], _class), []).append(_name)

@@ -1,0 +1,216 @@
+"""Skedema's own classes, as a file holds them.
+
+What a fit kept of single patients stays out of files. Ranges, categories and the middle of a
+variable are what a model needs to read a table; of the values in between coarse ones are kept, of
+values that were far off none, of what each scan was like the range, and of predictions of those who
+were held out their calibration, in no order.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from skedema._training.build import build_net
+from skedema._training.held_out import HeldOut
+from skedema.clinical.usual import without_patients
+from skedema.persistence._errors import Damaged, Unsupported
+from skedema.persistence._parts import Part, of_arguments
+
+_PLACES = {"memory": None}  # of the machine where it was fitted
+_NET = ("seed", "batch_size", "lr", "layer_decay")
+
+
+def _of_classifier(held: dict[str, Any]) -> dict[str, Any]:
+    if held["callbacks"]:
+        raise Unsupported(
+            "its callbacks are of use in training alone, and no file can hold them: "
+            "set_params(callbacks=None) before it is saved"
+        )
+    if "net_" in held:
+        net = held["net_"]
+        epochs = [
+            {name: each[name] for name in each if _is_number(each[name])} for each in net.history
+        ]
+        held["net_"] = {
+            "module_": net.module_,
+            "history": epochs,
+            **{name: getattr(net, name) for name in _NET},
+        }
+    if held.get("held_out_") is not None:
+        held["held_out_"] = _in_no_order(held["held_out_"])
+    return held
+
+
+def _with_net(classifier: Any) -> None:
+    """Wrap the network into the training loop again, which a fit that goes on needs."""
+    if not hasattr(classifier, "net_"):
+        return
+    held = classifier.net_
+    module, history = held["module_"], held["history"]
+    device = torch.device("cpu")
+    net = build_net(classifier, module, held["seed"], held["batch_size"], device)
+    net.set_params(lr=held["lr"])
+    net.layer_decay = held["layer_decay"]
+    net.initialize()
+    module.eval()
+    for epoch in history:
+        net.history.new_epoch()
+        for name, value in epoch.items():
+            net.history.record(name, value)
+    classifier.net_ = net
+
+
+def _in_no_order(held: HeldOut) -> HeldOut:
+    """Sort by what was predicted, so that nothing tells whose row each was."""
+    order = np.lexsort([*held.proba.T, np.unique(held.y, return_inverse=True)[1]])
+    return replace(
+        held, proba=held.proba[order], y=held.y[order], sample_weight=held.sample_weight[order]
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (bool, int, float, np.number, np.bool_))
+
+
+def _without_downloads(held: dict[str, Any]) -> dict[str, Any]:
+    for name in held.get("arguments") or {}:
+        if _FROM_ELSEWHERE.search(str(name)):
+            raise Unsupported(
+                f"its argument {name} reads weights from elsewhere; only networks that are made of "
+                "numbers alone can be made again"
+            )
+    return held
+
+
+def _monai(cls: Any, held: dict[str, Any]) -> Any:
+    """Make the encoder, if its network is one of MONAI's and reads nothing."""
+    from importlib import import_module
+
+    made = cls(**_without_downloads(held))
+    factory = getattr(import_module("monai.networks.nets"), str(made.name), None)
+    if not getattr(factory, "__module__", "").startswith("monai.networks.nets."):
+        raise Damaged(f"MONAI has no network {str(made.name)[:80]!r}")
+    return made
+
+
+_FROM_ELSEWHERE = re.compile("pretrain|url|path|file|dir|weights|checkpoint", re.IGNORECASE)
+_CLINICAL = "skedema.clinical."
+_TRAINING = "skedema._training."
+_ENCODERS = "skedema.encoders."
+_BASELINES = "skedema.baselines."
+_SIDE = ("given", "frozen", "volume", "reader", "dtype", "trained", "shape", "widths")
+
+PARTS = {
+    "skedema.AttentionMixerClassifier": Part(
+        "skedema.classifier:AttentionMixerClassifier",
+        private=(
+            "_columns",
+            "_clinical",
+            "_image",
+            "_encoder",
+            "_usual",
+            "_dtype",
+            "_seed",
+            "_n_patients",
+        ),
+        left=_PLACES | {"_held_out_of": None},
+        before=_of_classifier,
+        after=_with_net,
+    ),
+    "skedema.ViTAutoencoder": Part(
+        "skedema.autoencoder:ViTAutoencoder",
+        private=("_seed", "_history", "_n_scans"),
+        left=_PLACES | {"checkpoint_dir": None, "_optimizer_state": None},
+    ),
+    "skedema.ViewAugmentation": Part("skedema.autoencoder:ViewAugmentation"),
+    "skedema.Worth": Part(
+        "skedema._pretraining.worth:Worth",
+        take=lambda worth: worth._asdict(),
+        make=lambda cls, fields: cls(**fields),
+    ),
+    "skedema.WeightsReport": Part(
+        "skedema.modules.reference_weights:WeightsReport",
+        **of_arguments("loaded", "missing", "unexpected", "misshapen", "regenerated", "ignored"),
+    ),
+    "skedema.VolumeReader": Part("skedema.scans.reader:VolumeReader"),
+    "skedema.ClinicalTokenizer": Part(
+        _CLINICAL + "tokenizer:ClinicalTokenizer", private=("_usual", "_keys")
+    ),
+    "skedema.UsualValues": Part(
+        _CLINICAL + "usual:Usual",
+        take=lambda usual: dict(vars(without_patients(usual))),
+        make=lambda cls, fields: cls(**fields),
+    ),
+    "skedema.UsualScans": Part(
+        "skedema.scans._usual:Usual",
+        only=("n", "_typical", "_low", "_high", "_margin"),
+        left={"known": None},
+    ),
+    "skedema.HeldOut": Part(
+        _TRAINING + "held_out:HeldOut", **of_arguments("proba", "y", "sample_weight")
+    ),
+    "skedema.Columns": Part(
+        _TRAINING + "columns:Columns",
+        only=("names", "n_columns", "owner", "image", "clinical", "scan"),
+    ),
+    "skedema.ClinicalSide": Part(
+        _TRAINING + "clinical_side:ClinicalSide",
+        only=("metadata", "warn_unusual", "variables", "_dtypes"),
+    ),
+    "skedema.ImageSide": Part(_TRAINING + "image_side:ImageSide", only=_SIDE),
+    "skedema.UnionSide": Part(_TRAINING + "union_side:UnionSide", only=(*_SIDE, "sides")),
+    "skedema.CNN": Part(_ENCODERS + "cnn:CNN"),
+    "skedema.ViT": Part(_ENCODERS + "vit:ViT"),
+    "skedema.MonaiEncoder": Part(
+        _ENCODERS + "monai:MonaiEncoder",
+        take=lambda encoder: _without_downloads(encoder.get_params(deep=False)),
+        make=_monai,
+    ),
+    "skedema.Density": Part(_ENCODERS + "density:Density"),
+    "skedema.EncoderUnion": Part(_ENCODERS + "union:EncoderUnion"),
+    "skedema.MirroredTokens": Part(
+        _ENCODERS + "mirrored_tokens:MirroredTokens",
+        private=("_pieces", "_digest", "_learned"),
+        left=_PLACES,
+    ),
+    "skedema.Piece": Part(
+        _ENCODERS + "_components:Piece",
+        take=lambda piece: piece._asdict(),
+        make=lambda cls, fields: cls(**fields),
+    ),
+    "skedema.Components": Part(
+        _ENCODERS + "_components:Components", **of_arguments("mean", "weights")
+    ),
+    "skedema.ClinicalValues": Part(
+        _BASELINES + "_clinical_values:ClinicalValues", private=("_columns", "_clinical")
+    ),
+    "skedema.MeanImputed": Part(_BASELINES + "_mean_imputed:MeanImputed", private=("_marked",)),
+    "skedema.OnlyScan": Part(_BASELINES + "_columns:OnlyScan"),
+    "skedema.WithoutScan": Part(_BASELINES + "_columns:WithoutScan"),
+    "skedema.Untrained": Part(_BASELINES + "_untrained:Untrained"),
+    "skedema.ScanFeatures": Part(
+        _BASELINES + "_scan_features:ScanFeatures",
+        private=("_columns", "_side", "_components", "_n_features_out"),
+        left=_PLACES,
+    ),
+}
+_FUSIONS = (
+    "Concat",
+    "CrossAttention",
+    "DAFT",
+    "FiLM",
+    "Gated",
+    "HyperFusion",
+    "Interactive",
+    "LowRankTensor",
+    "Perceiver",
+    "ProductOfExperts",
+    "SelfAttention",
+)
+PARTS |= {f"skedema.{name}": Part(f"skedema.fusion:{name}") for name in _FUSIONS}
+PARTS["skedema.Mixer"] = Part("skedema.refiners:Mixer")

@@ -1,0 +1,84 @@
+"""The classes of scikit-learn that a file may hold, as whole models or as parts of ours.
+
+Those that call functions of the user are left out, and so are those whose state is made of compiled
+objects.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skedema.persistence._parts import Part
+
+_SCALERS = ("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler", "Normalizer")
+
+
+def _simple(module: str, *names: str, private: tuple[str, ...] = ()) -> dict[str, Part]:
+    homes = {f"sklearn.{name}": f"sklearn.{module}:{name}" for name in names}
+    return {name: Part(home, private=private) for name, home in homes.items()}
+
+
+def _random_state(state: Any) -> dict[str, Any]:
+    held = state.get_state(legacy=False)
+    return {
+        "key": held["state"]["key"],
+        "pos": held["state"]["pos"],
+        "has_gauss": held["has_gauss"],
+        "gauss": held["gauss"],
+    }
+
+
+def _random_state_again(cls: Any, held: dict[str, Any]) -> Any:
+    made = cls(0)
+    made.set_state(("MT19937", held["key"], held["pos"], held["has_gauss"], held["gauss"]))
+    return made
+
+
+_ENCODED = (
+    "_infrequent_enabled",
+    "_infrequent_indices",
+    "_default_to_infrequent_mappings",
+    "_drop_idx_after_grouping",
+    "_n_features_outs",
+    "_missing_indices",
+)
+_COLUMNS = (
+    "_columns",
+    "_transformer_to_input_indices",
+    "_remainder",
+    "_n_features",
+    "_transformers_feature_names_out",
+)
+_CALIBRATION = "sklearn.calibration:"
+PARTS = {
+    **_simple("preprocessing", *_SCALERS),
+    **_simple("preprocessing", "OneHotEncoder", "OrdinalEncoder", private=_ENCODED),
+    **_simple("preprocessing", "LabelEncoder"),
+    **_simple("impute", "SimpleImputer", private=("_fit_dtype", "_fill_dtype")),
+    **_simple("impute", "MissingIndicator", private=("_precomputed", "_n_features")),
+    **_simple("linear_model", "LogisticRegression", "Ridge", "LinearRegression"),
+    **_simple("decomposition", "PCA", private=("_n_features_out", "_fit_svd_solver")),
+    **_simple("frozen", "FrozenEstimator"),
+    **_simple("pipeline", "Pipeline", private=("_n_features_out",)),
+    **_simple("pipeline", "FeatureUnion", private=("_transformers_feature_names_out",)),
+    **_simple("compose", "ColumnTransformer", private=_COLUMNS),
+    **_simple("calibration", "CalibratedClassifierCV"),
+    **_simple("model_selection", "FixedThresholdClassifier", "TunedThresholdClassifierCV"),
+    "sklearn.make_column_selector": Part(
+        "sklearn.compose:make_column_selector", only=("pattern", "dtype_include", "dtype_exclude")
+    ),
+    "sklearn.CalibratedClassifier": Part(
+        _CALIBRATION + "_CalibratedClassifier",
+        only=("estimator", "calibrators", "classes", "method"),
+    ),
+    "sklearn.SigmoidCalibration": Part(_CALIBRATION + "_SigmoidCalibration"),
+    "sklearn.IsotonicRegression": Part(
+        "sklearn.isotonic:IsotonicRegression",
+        left={"f_": None},
+        after=lambda made: made._build_f(made.X_thresholds_, made.y_thresholds_),
+    ),
+    "sklearn.Bunch": Part("sklearn.utils:Bunch", take=dict, make=lambda cls, fields: cls(**fields)),
+    "numpy.RandomState": Part(
+        "numpy.random.mtrand:RandomState", take=_random_state, make=_random_state_again
+    ),
+}
