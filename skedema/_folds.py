@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
-from skedema._each import each
+from skedema._each import each, name_of, named
 from skedema._told import listening, table_told, tell, without_repeats
 from skedema.scans._remarks import Told, gathered
 from skedema.scans._remarks import tell as tell_of_scans
@@ -95,6 +95,7 @@ def _told_at_the_end(results: Iterator[tuple[Result, Heard]], together: Heard) -
         together.tell()
 
 
+@named(lambda function, *fold: name_of(function, fold) or "a fold")
 def _call(function: Callable[..., Result], *arguments: Any) -> tuple[Result, Heard]:
     heard = Heard([], [])
     try:

@@ -16,7 +16,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from skedema._caching.meaning import digest
-from skedema._each import bar
+from skedema._each import bar, named
 from skedema._folds import each_fold, told_of_test
 from skedema.evaluation._outcome import Outcome, Outcomes
 from skedema.evaluation._splits import Split
@@ -114,6 +114,7 @@ def outcomes(
     return [outcome for outcome in found if outcome is not None]
 
 
+@named(lambda task, *_: f"estimator {task.name!r} on {task.split.name}")
 def _do(task: Task, X: Any, y: Any, classes: NDArray[Any], asking: Asking, unseen: Any) -> Outcome:
     try:
         outcome = _fit_and_ask(task, X, y, classes, X if unseen is None else unseen)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
+from skedema._each import named
 from skedema._folds import each_fold
 from skedema._registry import nearest_name
 from skedema.evaluation._cohort import check_estimators, cohort_of
@@ -181,6 +182,7 @@ def missing_curve(
     return pd.concat(parts, ignore_index=True)
 
 
+@named(lambda name, _, __, split, *___: f"estimator {name!r} on {split.name}")
 def _curve(
     name: str,
     model: Any,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skedema._caching.digest import digest, file_digest
-from skedema._each import bar, each
+from skedema._each import bar, each, named
 from skedema.scans._budget import DEFAULT_MAX_BYTES, checked_max_bytes
 from skedema.scans._column import scan_cells
 from skedema.scans._findings import degrees, duplicates, odd_geometry, odd_values, outliers
@@ -148,6 +148,7 @@ def check(
     return frame.astype(numbers)
 
 
+@named(lambda cell, *_: repr(scan_name(cell)))
 def _look(
     cell: object,
     expected: str | None,

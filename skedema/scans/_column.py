@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from skedema._each import each
+from skedema._each import each, named
 from skedema.scans._remarks import Told, gathered, tell
 from skedema.scans.errors import ScanError
 
@@ -49,6 +50,11 @@ def of_each_scan(
     tell(told, len(cells))
 
 
+def _name(_: object, row: int, cell: object, *__: object) -> str:
+    return f"row {row}" + (f", {str(cell)!r}" if isinstance(cell, str | os.PathLike) else "")
+
+
+@named(_name)
 def _of_row(
     function: Callable[..., Result], row: int, cell: object, *arguments: Any
 ) -> tuple[Result, list[Told]]:

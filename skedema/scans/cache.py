@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skedema._caching.cache import Cache
-from skedema._each import each, n_processes
+from skedema._each import each, n_processes, named
 from skedema.scans._content import kept_as
 from skedema.scans._remarks import Remark, gathered, packed, unpacked
 from skedema.scans._usual import N_MEASURES, measures
 from skedema.scans.errors import ScanError
-from skedema.scans.files import scan_key
+from skedema.scans.files import scan_key, scan_name
 from skedema.scans.reader import VolumeReader
 
 #: Bytes of volumes that a cache keeps: 1 GiB, about 300 volumes of 96 cubed in one channel.
@@ -326,6 +326,7 @@ def _read_only(volume: Volume) -> Volume:
     return volume
 
 
+@named(lambda _, cell, *__: repr(scan_name(cell)))
 def _read_apart(
     reader: VolumeReader, cell: object, memory: Path | None, key: Key
 ) -> tuple[Volume, int, About | None]:

@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from sklearn.model_selection import cross_validate
 
+from skedema._each import named
+
 Split: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 
@@ -22,6 +24,7 @@ class Fold:
     error: Exception | None = None
 
 
+@named(lambda estimator, *_: f"{type(estimator).__name__} on a fold")
 def score_fold(
     estimator: Any, X: Any, y: Any, split: Split, scorer: Any, fit_params: Mapping[str, Any]
 ) -> Fold:

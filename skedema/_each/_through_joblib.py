@@ -1,0 +1,45 @@
+"""Tasks where joblib is configured to run them: in threads, or in what a package registered."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits
+
+from skedema._each._call import Call
+from skedema._each._cores import threads_a_worker
+
+
+class ThroughJoblib:
+    """Workers of the active backend of joblib.
+
+    Parameters
+    ----------
+    n_workers : int
+        How many.
+    """
+
+    def __init__(self, n_workers: int) -> None:
+        self.n_workers = n_workers
+
+    def results(
+        self, function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], at_once: int
+    ) -> Iterator[Any]:
+        """Do tasks, so many handed out `at_once`; gives results in their order."""
+        n_threads = threads_a_worker(self.n_workers)
+        call = Call.of(function, tasks, n_threads)
+        do = delayed(call)
+        # Workers that are threads change what holds for the process.
+        torch = sys.modules.get("torch")
+        before = None if torch is None else torch.get_num_threads()
+        try:
+            with threadpool_limits(), Parallel(n_jobs=self.n_workers) as parallel:
+                for start in range(0, len(tasks), at_once):
+                    wave = tasks[start : start + at_once]
+                    yield from parallel(do(*call.own(task)) for task in wave)
+        finally:
+            if torch is not None and before is not None:
+                torch.set_num_threads(before)
