@@ -160,10 +160,16 @@ def load_scan(
     """
     name, most = scan_name(cell), checked_max_bytes(max_bytes)
     acquisition = checked_acquisition(acquisition)
-    if isinstance(cell, RemoteScan):
+    if not isinstance(cell, RemoteScan):
+        return _load(cell, name, most, acquisition)
+    try:
         with cell.local() as path:
             return _load(path, name, most, acquisition)
-    return _load(cell, name, most, acquisition)
+    except ScanError:
+        if cell.is_here():
+            raise
+    with cell.local() as path:  # another process had to make room meanwhile
+        return _load(path, name, most, acquisition)
 
 
 def _load(cell: Any, name: str, most: int, acquisition: int | None) -> Scan:

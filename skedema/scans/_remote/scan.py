@@ -87,6 +87,11 @@ class RemoteScan(os.PathLike[str]):
                 _link(path, Path(folder, f"{number:05d}-{name[-200:]}"))
             yield folder
 
+    def is_here(self) -> bool:
+        """Say whether there is a copy of every file, be it whole or not."""
+        folder = copies_in(self.folder).folder
+        return all((folder / entry).exists() for entry in self.entries)
+
     def content(self) -> str | None:
         """Give the SHA-256 of the file; None where it is several, or not fetched yet."""
         return copies_in(self.folder).content(self.entries[0]) if self.is_file else None

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import os
 import pickle
+import shutil
 
 import numpy as np
 import pytest
 
 from skedema import VolumeReader
-from skedema.scans import ScanError, check, looks_like_scan
+from skedema.scans import ScanError, check, files, looks_like_scan
 from skedema.scans._content import kept_as
 from skedema.scans._remote.scan import RemoteScan, at_address, is_address
+from skedema.scans._remote.store import forget
 from skedema.scans.cache import VolumeCache
 from skedema.scans.files import load_scan, scan_key, scan_name
 
@@ -90,13 +93,25 @@ def test_a_series_that_is_damaged_names_the_file_not_its_copy(s3, tmp_path):
 
 
 def test_a_zip_at_an_address_is_read(s3, tmp_path):
-    import shutil
-
     here = read_in_silence(tmp_path / "here", exam())
     packed = shutil.make_archive(str(tmp_path / "exam"), "zip", tmp_path / "here")
     s3.upload_file(packed, "exams", "exam.zip")
     there = load_scan(at_address("s3://exams/exam.zip", tmp_path / "copies"))
     np.testing.assert_array_equal(there.voxels, here.voxels)
+
+
+def test_a_copy_that_has_to_go_while_it_is_read_is_fetched_once_more(far, tmp_path, monkeypatch):
+    remote, load, calls = at_address(far, tmp_path), files._load, []
+
+    def first_gone(path, *others):
+        calls.append(path)
+        if len(calls) == 1:
+            os.unlink(path)
+        return load(path, *others)
+
+    monkeypatch.setattr(files, "_load", first_gone)
+    assert load_scan(remote).voxels.shape == (12, 10, 8)
+    assert len(calls) == 2
 
 
 def test_half_of_a_pair_is_told(s3, tmp_path):
@@ -106,8 +121,6 @@ def test_half_of_a_pair_is_told(s3, tmp_path):
 
 
 def test_the_key_is_another_once_it_was_written_anew(far, s3, tmp_path):
-    from skedema.scans._remote.store import forget
-
     before = scan_key(at_address(far, tmp_path))
     assert scan_key(at_address(far, tmp_path)) == before
     s3.put_object(Bucket="exams", Key="sub-01/scan.nii.gz", Body=b"another")
