@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 # Before numpy or torch is imported, or the pools are made already. Set, not defaulted: results are
 # bit-equal only at the same number of threads, and two threads a process on a busy machine with
@@ -59,15 +60,43 @@ def real_data() -> Path:
     return Path(folder)
 
 
+@pytest.fixture(scope="session")
+def _s3_server() -> Iterator[str]:
+    """Give the address of an S3 server on the loopback."""
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3(_s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Give a client of an S3 server with an empty bucket "exams", which s3:// leads to."""
+    import boto3
+
+    at_home = {"AWS_ENDPOINT_URL": _s3_server, "AWS_DEFAULT_REGION": "us-east-1"}
+    keys = {"AWS_ACCESS_KEY_ID": "AKIAOFTESTS", "AWS_SECRET_ACCESS_KEY": "secret-of-tests"}
+    for name, value in (at_home | keys).items():
+        monkeypatch.setenv(name, value)
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="exams")
+    for item in client.list_objects_v2(Bucket="exams").get("Contents", []):
+        client.delete_object(Bucket="exams", Key=item["Key"])
+    return client
+
+
 @pytest.fixture(autouse=True)
 def _nothing_known() -> None:
     """Begin each test as a new process would, without what others read, encoded and fitted."""
     from skedema._features import features
     from skedema._training.fitted import fitted
+    from skedema.scans._remote.store import forget
     from skedema.scans.cache import volumes
 
     for cache in (volumes, features, fitted):
         cache.clear()
+    forget()
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ PACKAGES = {
     "cli": ["typer", "jinja2", "matplotlib"],
     "explain": ["captum"],
     "onnx": ["onnx", "onnxscript"],
-    "remote": ["fsspec", "s3fs"],
+    "remote": ["fsspec", "s3fs", "aiohttp"],
     "dask": ["distributed"],
     "postgres": ["psycopg", "psycopg-binary"],
 }

@@ -14,8 +14,9 @@ import pandas as pd
 from skedema.frames import Column, Table, listing, read_table
 from skedema.scans import ScanError
 from skedema.scans._column import scan_cells
+from skedema.scans._remote.scan import RemoteScan, ask_all, at_address, is_address, not_asked
 from skedema.scans.errors import SEVERAL_SCANS
-from skedema.scans.files import could_be_scan, holds_several, scan_key
+from skedema.scans.files import could_be_scan, holds_several, scan_key, scan_name
 
 
 @dataclass(frozen=True)
@@ -65,16 +66,20 @@ class Scans:
             raise ScanError(f"{self.table.rows(np.array([row]))}: {error}") from error
 
 
-def take_scans(table: Table, position: int | None) -> Scans:
-    """Take the scans out of a table, checked as far as can be without reading; none, for None."""
+def take_scans(table: Table, position: int | None, remote: Any = None) -> Scans:
+    """Take the scans out of a table, checked as far as can be without reading; none, for None.
+
+    Those at addresses are asked about, where there is a folder for copies (`remote`).
+    """
     if position is None:
         nothing = np.full(len(table), None, dtype=object)
         return Scans(nothing, np.zeros(len(table), dtype=bool), table)
     column = table.columns[position]
-    return Scans(column.values.astype(object), _check_cells(column, table), table)
+    cells = column.values.astype(object)
+    return Scans(*_checked_cells(cells, column, table, remote), table)
 
 
-def take_every_scan(X: Any) -> Scans:
+def take_every_scan(X: Any, remote: Any = None) -> Scans:
     """Take a sequence of scans, checked as far as can be without reading them; none is missing."""
     given = scan_cells(X)
     cells = np.empty(len(given), dtype=object)
@@ -84,7 +89,7 @@ def take_every_scan(X: Any) -> Scans:
     name = getattr(X, "name", None) if columns is None else columns[0]
     index = X.index if isinstance(X, (pd.Series, pd.DataFrame)) else None
     frame = pd.DataFrame({"scans" if name is None else str(name): cells}, index=index)
-    scans = take_scans(read_table(frame), 0)
+    scans = take_scans(read_table(frame), 0, remote)
     n_missing = int((~scans.present).sum())
     if n_missing:
         raise ScanError(
@@ -94,14 +99,27 @@ def take_every_scan(X: Any) -> Scans:
     return scans
 
 
+def remote_of(volume: Any, encoder: Any) -> Any:
+    """Give the folder for copies of remote scans that a model names: its reader, or its encoder's.
+
+    None where nothing is to be fetched.
+    """
+    encoder = getattr(encoder, "estimator", encoder)  # what keeps a fitted one as it is
+    readers = (volume, getattr(encoder, "volume", None), getattr(encoder, "volume_", None))
+    named = (getattr(reader, "remote", None) for reader in readers)
+    return next((remote for remote in named if remote is not None), None)
+
+
 def _short(cell: Any) -> str:
     """Quote a text, the end of a long one, where a path has its name; or name the type."""
-    text = cell if isinstance(cell, str) else type(cell).__name__
+    text = scan_name(cell) if isinstance(cell, str | RemoteScan) else type(cell).__name__
     return repr(text if len(text) < 80 else f"...{text[-77:]}")
 
 
-def _check_cells(column: Column, table: Table) -> np.ndarray:
-    """Return which patients have a scan, or say what is wrong with the column."""
+def _checked_cells(
+    cells: np.ndarray, column: Column, table: Table, remote: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return cells, and which patients have a scan, or say what is wrong with the column."""
     present = ~column.missing()
     if column.is_numeric:
         if present.any():
@@ -109,7 +127,7 @@ def _check_cells(column: Column, table: Table) -> np.ndarray:
                 f"Column {column.label} holds numbers, not scans. image= names the column of "
                 "paths, images or arrays."
             )
-        return present
+        return cells, present
     several = np.array([holds_several(cell) for cell in column.values], dtype=bool)
     odd = np.array([not could_be_scan(cell) for cell in column.values], dtype=bool) | several
     odd &= present
@@ -122,10 +140,10 @@ def _check_cells(column: Column, table: Table) -> np.ndarray:
             "the files of one DICOM series, a nibabel image, a 3-D array in HU, or missing (None)."
             + (f" {SEVERAL_SCANS}" if several.any() else "")
         )
-    absent = np.array(
-        [isinstance(c, (str, os.PathLike)) and not os.path.exists(c) for c in column.values],
-        dtype=bool,
-    )
+    far = np.array([is_address(cell) for cell in cells], dtype=bool)
+    if far.any():
+        cells = _asked_about(cells, far, column, table, remote)
+    absent = np.array([_is_path(cell) and not os.path.exists(cell) for cell in cells], dtype=bool)
     if absent.any():
         raise ScanError(
             f"{int(absent.sum())} of {int(present.sum())} scans in column {column.label} "
@@ -134,4 +152,34 @@ def _check_cells(column: Column, table: Table) -> np.ndarray:
             f"at the working directory, {os.getcwd()}. Mend the paths, or use None for a patient "
             "without a scan."
         )
-    return present
+    return cells, present
+
+
+def _is_path(cell: Any) -> bool:
+    return isinstance(cell, str | os.PathLike) and not isinstance(cell, RemoteScan)
+
+
+def _asked_about(
+    cells: np.ndarray, far: np.ndarray, column: Column, table: Table, remote: Any
+) -> np.ndarray:
+    """Put scans at addresses in the place of these, where that is asked for and they are there."""
+    if remote is None:
+        raise ScanError(
+            f"Column {column.label} holds addresses in {table.rows(far)}. "
+            f"{not_asked(listing([_short(cell) for cell in cells[far]]))}."
+        )
+    cells = cells.copy()
+    rows = np.flatnonzero(far)
+    for row in rows:
+        cells[row] = at_address(cells[row], remote)
+    wrong = {
+        row: error for row, error in zip(rows, ask_all(list(cells[rows])), strict=True) if error
+    }
+    if wrong:
+        named = np.array(list(wrong))
+        texts = listing(list(dict.fromkeys(map(str, wrong.values()))))
+        raise ScanError(
+            f"{len(wrong)} of {len(rows)} addresses in column {column.label} cannot be read, in "
+            f"{table.rows(np.isin(np.arange(len(cells)), named))}: {texts}."
+        )
+    return cells

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from skedema._caching.bound import KINDS, bound_of
+from skedema._caching.bound import FILES, bound_of
 from skedema._caching.cache import CACHES
 from skedema._caching.memory import memory_folder
 
@@ -23,8 +23,8 @@ __all__ = ["clear", "info", "set_max_bytes"]
 
 _RUN = "[0-9a-f]" * 32  # the folder of a pre-training
 # Nothing else is ever removed, whatever else lies in the folder. Encoders are in memory alone.
-_FILES = dict.fromkeys(KINDS, "*.array") | {"pretraining": f"{_RUN}/vit_autoencoder*.ckpt"}
-_STRAYS = dict.fromkeys(KINDS, ".*.partial") | {"pretraining": f"{_RUN}/.vit_autoencoder-*.partial"}
+_FILES = FILES | {"pretraining": f"{_RUN}/vit_autoencoder*.ckpt"}
+_STRAYS = dict.fromkeys(FILES, ".*.partial") | {"pretraining": f"{_RUN}/.vit_autoencoder-*.partial"}
 
 
 def info(memory: Any = None) -> pd.DataFrame:
@@ -33,13 +33,15 @@ def info(memory: Any = None) -> pd.DataFrame:
     Parameters
     ----------
     memory : str, path, joblib.Memory or None, default=None
-        The folder that estimators have as `memory`; None tells of what is in memory alone.
+        The folder that estimators have as `memory`, or readers as `remote`; None tells of what is
+        in memory alone.
 
     Returns
     -------
-    DataFrame of shape (5, 4)
+    DataFrame of shape (6, 4)
         A row for the ``volumes`` that scans were read to, for what is known ``about`` them, for the
-        ``features`` that encoders made of them, for fitted ``encoders``, and for checkpoints of
+        ``features`` that encoders made of them, for copies of ``remote`` scans and, a file each,
+        their digests, for fitted ``encoders``, and for checkpoints of
         ``pretraining``. Columns: ``in_memory`` and ``on_disk``, the number of entries kept in this
         process and of files; ``bytes_in_memory`` and ``bytes_on_disk``.
 
@@ -54,14 +56,14 @@ def info(memory: Any = None) -> pd.DataFrame:
     >>> import skedema
     >>> kept = skedema.cache.info()
     >>> kept.index.tolist()
-    ['volumes', 'about', 'features', 'encoders', 'pretraining']
+    ['volumes', 'about', 'features', 'remote', 'encoders', 'pretraining']
     >>> skedema.cache.clear()
     >>> int(skedema.cache.info()["bytes_in_memory"].sum())
     0
     """
     folder = _folder(memory)
     rows = []
-    kinds = (*KINDS, "encoders", "pretraining")
+    kinds = (*FILES, "encoders", "pretraining")
     for kind in kinds:
         caches = [cache for cache in list(CACHES) if cache.name == kind]
         files = _listed(folder / kind, _FILES[kind]) if folder and kind in _FILES else ()
@@ -83,8 +85,9 @@ def clear(memory: Any = None) -> None:
     Parameters
     ----------
     memory : str, path, joblib.Memory or None, default=None
-        The folder that estimators have as `memory`; None leaves what is on disk. Volumes, features
-        and pre-trainings are removed there, and nothing else. A fit that is at work there goes on.
+        The folder that estimators have as `memory`, or readers as `remote`; None leaves what is on
+        disk. Volumes, features, copies of remote scans and pre-trainings are removed there, and
+        nothing else. A fit that is at work there goes on.
 
     Raises
     ------
@@ -132,7 +135,7 @@ def clear(memory: Any = None) -> None:
 
 
 def set_max_bytes(memory: Any, max_bytes: int | None) -> None:
-    """Say how many bytes of volumes and features a folder may hold.
+    """Say how many bytes of volumes, features and copies of remote scans a folder may hold.
 
     Those that were not used for the longest are removed, now and whenever there are more: by as
     much as to have a twentieth free. Checkpoints of pre-trainings do not count, and stay; so do
@@ -141,9 +144,9 @@ def set_max_bytes(memory: Any, max_bytes: int | None) -> None:
     Parameters
     ----------
     memory : str, path or joblib.Memory
-        The folder that estimators have as `memory`. The bound is written there and holds for all
-        processes and later sessions. Processes at work there heed it once they have written a
-        twentieth of what the bound was before.
+        The folder that estimators have as `memory`, or readers as `remote`. The bound is written
+        there and holds for all processes and later sessions. Processes at work there heed it once
+        they have written a twentieth of what the bound was before.
     max_bytes : int or None
         Bytes; None for no bound. Where nothing was said it is 20 GiB, ``20 * 2**30``.
 

@@ -17,8 +17,13 @@ from skedema._caching.whole_files import write_whole
 #: Bytes of files unless a folder says otherwise: 20 GiB, about 6,000 volumes of 96 cubed.
 DEFAULT_MAX_BYTES = 20 * 2**30
 
-#: The folders of entries that go. Whatever else lies beside them is not of a cache.
-KINDS = ("volumes", "about", "features")
+#: The folders of entries that go, and their names. Whatever else lies there is not of a cache.
+FILES = {
+    "volumes": "*.array",
+    "about": "*.array",
+    "features": "*.array",
+    "remote": "[0-9a-f]" * 64 + ".*",
+}
 
 _NAME = "max_bytes.json"
 _ROUGHLY = 60 * 10**9  # ns by which the time of last use may be off, to load quickly
@@ -26,7 +31,7 @@ _SLACK = 20  # a twentieth is made free at a time, so that a full folder is not 
 
 
 class Bound:
-    """The bound of a folder with a folder of entries for each cache (`KINDS`).
+    """The bound of a folder with a folder of entries for each cache (`FILES`).
 
     It is written in the folder itself, so that it holds for all processes. Whoever writes there
     looks from time to time at what others wrote; between that, each may exceed the bound by a
@@ -95,9 +100,9 @@ class Bound:
 
 
 def _entries(folder: Path) -> Iterator[Path]:
-    for kind in KINDS:
+    for kind, pattern in FILES.items():
         with suppress(OSError):
-            yield from (folder / kind).glob("*.array")
+            yield from (folder / kind).glob(pattern)
 
 
 @lru_cache(maxsize=64)

@@ -268,7 +268,9 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             for name in ("n_features_in_", "feature_names_in_"):
                 self.__dict__.pop(name, None)
         memory = memory_folder(self.memory)
-        return Volumes(take_every_scan(X), reader, memory, self.n_jobs, int(self.verbose))
+        return Volumes(
+            take_every_scan(X, reader.remote), reader, memory, self.n_jobs, int(self.verbose)
+        )
 
     def _stage(self) -> Stage:
         # A copy: whatever stops a run that goes on leaves the last one's weights whole.

@@ -47,6 +47,7 @@ def read_cohort(
     read_y: Callable[[Any, Table], np.ndarray],
     columns: Columns | None,
     new_columns: Callable[[Table], Columns],
+    remote: Any = None,
 ) -> Cohort:
     """Read the arguments of `fit`; patients of weight 0 are left out.
 
@@ -67,7 +68,7 @@ def read_cohort(
         table, labels, weight = table.take(kept), labels[kept], weight[kept]
     if columns is None:
         columns = new_columns(table)
-    return Cohort(columns, table, columns.scans(table), labels, weight)
+    return Cohort(columns, table, columns.scans(table, remote), labels, weight)
 
 
 def _width(given: Any) -> int:

@@ -68,9 +68,9 @@ class Columns:
     def clinical_part(self, table: Table) -> Table:
         return table.select(self.clinical)
 
-    def scans(self, table: Table) -> Scans:
-        """Take the scans out of a table; all their files are looked for."""
-        return take_scans(table, self.scan)
+    def scans(self, table: Table, remote: Any = None) -> Scans:
+        """Take the scans out of a table; all their files are looked for. See `take_scans`."""
+        return take_scans(table, self.scan, remote)
 
     def refuse_no_scan(self, scans: Scans) -> None:
         """Refuse patients to learn from of whom none has a scan."""

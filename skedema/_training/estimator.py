@@ -18,7 +18,7 @@ from sklearn.utils import check_random_state
 from skedema._device import find_device
 from skedema._pace import paced
 from skedema._rng import isolated_rng
-from skedema._scan_column import Scans
+from skedema._scan_column import Scans, remote_of
 from skedema._torch_state import own_torch_state
 from skedema._training.build import build_net, build_network
 from skedema._training.clinical_side import ClinicalSide
@@ -102,6 +102,7 @@ class FusedEstimator(FittedModel):
             read_y=self._read_y,
             columns=self._columns if resume else None,
             new_columns=self._new_columns,
+            remote=remote_of(self.volume, self.encoder),
         )
         if not resume:
             self._begin(cohort, announced)

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skedema._caching.memory import memory_folder
 from skedema._device import device_at_hand
-from skedema._scan_column import Scans
+from skedema._scan_column import Scans, remote_of
 from skedema._torch_state import own_torch_state
 from skedema._training.clinical_side import ClinicalSide
 from skedema._training.columns import Columns
@@ -54,7 +54,7 @@ class FittedModel(BaseEstimator):
         table = self._columns.read(X)
         device, features = device_at_hand(self.device), None
         self.net_.move_to(device)
-        scans = self._columns.scans(table)
+        scans = self._columns.scans(table, remote_of(self.volume, self.encoder))
         volumes = self._volumes(scans)
         if self._image is not None:
             features = self._image.transform(self.encoder_, volumes, device)

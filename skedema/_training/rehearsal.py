@@ -21,6 +21,7 @@ from skedema._features import DerivedEncoder, features
 from skedema._measured import Tensors, process_peak
 from skedema._pace import paced
 from skedema._rng import isolated_rng
+from skedema._scan_column import remote_of
 from skedema._told import table_told
 from skedema._training.build import build_net
 from skedema._training.cohort import read_cohort
@@ -97,7 +98,13 @@ class _Rehearsal:
         twin._validate_params()
         self.device = find_device(twin.device)
         self.cohort = read_cohort(
-            X, y, None, read_y=twin._read_y, columns=None, new_columns=twin._new_columns
+            X,
+            y,
+            None,
+            read_y=twin._read_y,
+            columns=None,
+            new_columns=twin._new_columns,
+            remote=remote_of(twin.volume, twin.encoder),
         )
         twin._begin(self.cohort, None)
         self.rng = np.random.default_rng()

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skedema._all_or_nothing import all_or_nothing
 from skedema._device import device_at_hand, find_device
-from skedema._scan_column import Scans
+from skedema._scan_column import Scans, remote_of
 from skedema._torch_state import own_torch_state
 from skedema._training.columns import Columns
 from skedema._training.target import read_labels
@@ -133,7 +133,7 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         device = find_device(self.device)
         table = read_table(X)
         self._columns = Columns(table, self.image, type(self).__name__)
-        scans = self._columns.scans(table)
+        scans = self._columns.scans(table, remote_of(self.volume, self.encoder))
         self._columns.refuse_no_scan(scans)
         labels = np.zeros(len(table)) if y is None else read_labels(y, table)
         self._side = make_image_side(self.encoder, False, self.volume, torch.float32)
@@ -171,7 +171,8 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             When a scan is not there or cannot be read.
         """
         check_is_fitted(self)
-        scans = self._columns.scans(self._columns.read(X))
+        remote = remote_of(self.volume, self.encoder)
+        scans = self._columns.scans(self._columns.read(X), remote)
         found = np.full((len(scans), self._n_features_out), np.nan)
         if scans.present.any():
             features = self._pooled(self._volumes(scans), device_at_hand(self.device))

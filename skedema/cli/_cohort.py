@@ -148,7 +148,7 @@ def features_of(
         )
     made = {name: _typed(raw[name], file.decimal) for name in raw.columns if name != image}
     if image is not None:
-        made[image] = _scans(raw[image], path, file.root)
+        made[image] = _scans(raw[image], path, file)
     return pd.DataFrame(made, index=raw.index)[list(raw.columns)]
 
 
@@ -249,15 +249,26 @@ def _labels(cells: pd.Series, target: str, path: Path) -> pd.Series:
     return pd.Series(found, cells.index, dtype=object, name=target)
 
 
-def _scans(cells: pd.Series, path: Path, root: Path | None) -> pd.Series:
+def _scans(cells: pd.Series, path: Path, file: FileOptions) -> pd.Series:
     import pandas as pd
 
-    start = path.resolve().parent if root is None else root.resolve()
-    found: list[str | None] = []
+    from skedema.scans._addresses import scheme_of, shown
+    from skedema.scans._remote.scan import at_address
+
+    start = path.resolve().parent if file.root is None else file.root.resolve()
+    found: list[Any] = []
     absent = []
     for line, text in cells.items():
         if is_missing(text):
             found.append(None)
+            continue
+        if scheme_of(text):
+            if file.remote is None:
+                raise DataError(
+                    f"{path}, {line}: {shown(text)} is an address, and nothing is fetched unless "
+                    "--remote DIR names a folder for copies."
+                )
+            found.append(at_address(text, file.remote))
             continue
         place = os.path.join(start, os.path.expanduser(text))
         found.append(place)

@@ -33,6 +33,15 @@ class FileOptions:
             file_okay=False,
         ),
     ] = None
+    remote: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder for copies of scans at addresses (s3://, gs://, az://, https://); "
+            "without, nothing is fetched.",
+            file_okay=False,
+        ),
+    ] = None
     sep: Annotated[
         str | None,
         typer.Option(help="What separates columns: , or ; or tab; by default found out."),

@@ -207,8 +207,8 @@ class MirroredTokens(TransformerMixin, BaseEstimator):
         """
         self._validate_params()
         find_device(self.device)  # or refuse it before anything is looked at
-        scans = take_every_scan(X)
         reader = VolumeReader(template="head") if self.volume is None else clone(self.volume)
+        scans = take_every_scan(X, reader.remote)
         context = {
             "device": self.device,
             "memory": memory_for_others(memory_folder(self.memory)),
@@ -310,7 +310,7 @@ class MirroredTokens(TransformerMixin, BaseEstimator):
     @own_torch_state()
     def _features(self, X: Any, *, mirror: bool) -> NDArray[np.float32]:
         check_is_fitted(self)
-        volumes = self._open(take_every_scan(X))
+        volumes = self._open(take_every_scan(X, self.volume_.remote))
         found = features_of(self._encoder(), volumes, volumes.rows, (mirror,))[0]
         volumes.tell_odd()
         return found

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from skedema._caching.cache import kept_nowhere
 from skedema._device import device_at_hand
-from skedema._scan_column import take_scans
+from skedema._scan_column import remote_of, take_scans
 from skedema.inspection._row import one_row
 from skedema.scans import VolumeReader
 from skedema.scans._placed import Placed
@@ -138,7 +138,9 @@ def _scan_of(clf: Any, row: pd.DataFrame) -> Any:
             "The model was fitted without scans (image=None or encoder=None), so that there is no "
             "place it looked at. Fit it with both; clf.attention(row) tells of the table."
         )
-    scans = take_scans(clf._columns.read(row), clf._columns.image)
+    scans = take_scans(
+        clf._columns.read(row), clf._columns.image, remote_of(clf.volume, clf.encoder)
+    )
     if not scans.present[0]:
         raise ValueError(
             f"The patient has no scan (column {scans.table.columns[clf._columns.image].label} is "

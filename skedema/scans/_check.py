@@ -14,6 +14,7 @@ from skedema.scans._budget import DEFAULT_MAX_BYTES, checked_max_bytes
 from skedema.scans._column import scan_cells
 from skedema.scans._findings import degrees, duplicates, odd_geometry, odd_values, outliers
 from skedema.scans._intensity import look
+from skedema.scans._remote.scan import RemoteScan, at_address
 from skedema.scans._settings import ReaderSettings
 from skedema.scans.errors import ScanError
 from skedema.scans.files import checked_acquisition, is_missing_scan, load_scan, scan_name
@@ -61,7 +62,7 @@ def check(
     volume : VolumeReader or None, default=None
         How scans are to be read: its `head_margin`, `skull_strip`, `align` and `template` are
         tried, so that heads, brain masks and poses that are not found or not to be trusted are
-        findings, and heads that are cut off.
+        findings, and heads that are cut off. With its `remote`, scans at addresses are fetched.
     n_jobs : int or None, default=None
         Number of processes (as in joblib), each with one scan in memory at a time.
     verbose : int, default=0
@@ -133,8 +134,9 @@ def check(
     acquisition = checked_acquisition(acquisition)
     most = checked_max_bytes(DEFAULT_MAX_BYTES if max_bytes is None else max_bytes)
     settings = None if volume is None else volume.settings()
+    remote = None if volume is None else volume.remote
     tasks = [
-        (cell, checksum, most, acquisition, settings)
+        (at_address(cell, remote), checksum, most, acquisition, settings)
         for cell, checksum in zip(cells, expected, strict=True)
     ]
     progress = bar("checking scans", "scan", len(cells), shown=verbose)
@@ -160,8 +162,7 @@ def _look(
     name = "missing" if is_missing_scan(cell) else scan_name(cell)
     findings: list[str] = []
     row: dict[str, Any] = dict.fromkeys(_COLUMNS)
-    row |= {"scan": name, "readable": False, "checksum": _checksum(cell), "findings": findings}
-    row["voxels"] = None
+    row |= {"scan": name, "readable": False, "findings": findings, "voxels": None}
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
         try:
@@ -177,6 +178,7 @@ def _look(
             row["low"], row["high"] = float(scan.voxels.min()), float(scan.voxels.max())
             findings += odd_values(row["low"], row["high"]) + odd_geometry(scan, row)
             findings += _remarks(scan, settings)
+    row["checksum"] = _checksum(cell)
     if expected is not None and row["checksum"] != expected:
         findings += _other_checksum(row, expected)
     findings += dict.fromkeys(str(each.message).removeprefix(f"{name}: ") for each in raised)
@@ -208,6 +210,8 @@ def _other_checksum(row: dict[str, Any], expected: str) -> list[str]:
 def _checksum(cell: object) -> str | None:
     # Only of plain files: reading a pipe or a device may never end.
     try:
+        if isinstance(cell, RemoteScan):
+            return cell.content()
         if not isinstance(cell, str | os.PathLike) or not os.path.isfile(cell):
             return None
         return file_digest(cell)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from functools import lru_cache
 from typing import Any
 
-from skedema._caching.digest import file_digest
+from skedema.scans._digests import digest_at
 from skedema.scans._paths import file_key
+from skedema.scans._remote.copies import copies_in
 from skedema.scans.formats.base import ending_of, format_of
 
 _MOST_BYTES = 2**30  # a larger file takes longer to hash than a scan may take to be refused
@@ -20,6 +20,8 @@ def by_content(key: tuple[Any, ...]) -> tuple[Any, ...]:
     file is another by now: what is kept under a key is never taken for what came after it.
     """
     match key:
+        case ("remote", _, entry):  # whatever folder has the copy
+            return "remote", entry
         case ("file", str(path), tuple(identity), int(size), *rest):
             kind = format_of(path)
             digest = _digest_of(path, identity, size) if kind and kind.whole else None
@@ -30,7 +32,17 @@ def by_content(key: tuple[Any, ...]) -> tuple[Any, ...]:
 def kept_as(key: tuple[tuple[Any, ...], str]) -> tuple[Any, ...]:
     """Tell what is kept of a scan (by `scan_key`), and how it was made, by its content."""
     scan, how = key
-    return by_content(scan), how
+    return _known_content(scan) or by_content(scan), how
+
+
+def _known_content(key: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """Give the key of a remote scan as of a file of here, once its content is known."""
+    match key:
+        case ("remote", str(folder), str(entry)):
+            kind = format_of(entry)
+            content = copies_in(folder).content(entry) if kind and kind.whole else None
+            return ("content", ending_of(entry), content) if content else None
+    return None
 
 
 def content_digest(path: str | os.PathLike[str]) -> str | None:
@@ -48,14 +60,6 @@ def content_digest(path: str | os.PathLike[str]) -> str | None:
 def _digest_of(path: str, identity: tuple[int, ...], size: int) -> str | None:
     """Give the digest of the file that was there under this identity; None for another."""
     try:
-        return _hash_file(path, identity, size) if size <= _MOST_BYTES else None
+        return digest_at(path, identity, size) if size <= _MOST_BYTES else None
     except OSError:
         return None
-
-
-@lru_cache(maxsize=2**16)
-def _hash_file(path: str, identity: tuple[int, ...], size: int) -> str:
-    found = file_digest(path)
-    if file_key(path) != (path, identity, size):
-        raise OSError(f"{path} was written meanwhile")  # and nothing is remembered
-    return found

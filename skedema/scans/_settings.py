@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any, NamedTuple
@@ -67,6 +68,8 @@ def reader_settings(reader: Any) -> ReaderSettings:
     )
     _check_template(settings)
     checked_max_bytes(reader.max_bytes)
+    if reader.remote is not None and not isinstance(reader.remote, str | os.PathLike):
+        raise TypeError(f"remote={reader.remote!r}: give a folder for copies of scans, or None")
     return settings
 
 

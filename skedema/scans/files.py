@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from skedema.scans._addresses import FOLDERS, scheme_of, shown
 from skedema.scans._budget import DEFAULT_MAX_BYTES, checked_max_bytes
 from skedema.scans._paths import existing, is_list_of_paths
+from skedema.scans._remote.scan import RemoteScan, is_address, not_asked
 from skedema.scans._voxels import as_volume
 from skedema.scans.errors import ScanError
 from skedema.scans.formats._geometry import check_affine
@@ -46,6 +48,11 @@ def looks_like_scan(value: object) -> bool:
     >>> looks_like_scan("scans/sub-01.NII.GZ"), looks_like_scan("male"), looks_like_scan(71.0)
     (True, False, False)
     """
+    if isinstance(value, RemoteScan):
+        return True
+    if (scheme := scheme_of(value)) is not None:
+        # What has an ending tells; a folder only where it is one of a store, not a page.
+        return ending_of(shown(str(value))) is not None or scheme in FOLDERS
     if isinstance(value, str | os.PathLike):
         text = os.fspath(value)
         if not isinstance(text, str) or len(text) > 4096:
@@ -153,6 +160,19 @@ def load_scan(
     """
     name, most = scan_name(cell), checked_max_bytes(max_bytes)
     acquisition = checked_acquisition(acquisition)
+    if not isinstance(cell, RemoteScan):
+        return _load(cell, name, most, acquisition)
+    try:
+        with cell.local() as path:
+            return _load(path, name, most, acquisition)
+    except ScanError:
+        if cell.is_here():
+            raise
+    with cell.local() as path:  # another process had to make room meanwhile
+        return _load(path, name, most, acquisition)
+
+
+def _load(cell: Any, name: str, most: int, acquisition: int | None) -> Scan:
     kind, cell = _format_of(cell, name)
     if isinstance(kind, Dicom):
         return kind.load(cell, name, most, acquisition)
@@ -177,10 +197,12 @@ def scan_name(cell: object) -> str:
     str
         Its path, or what it is where there is no path.
     """
+    if isinstance(cell, RemoteScan):
+        return cell.name
     if isinstance(cell, str | os.PathLike):
-        return os.fsdecode(cell) or "empty path"
+        return _path_name(cell) or "empty path"
     if is_list_of_paths(cell):
-        first, n = os.fsdecode(cell[0]), len(cell)  # type: ignore[index, arg-type]
+        first, n = _path_name(cell[0]), len(cell)  # type: ignore[index, arg-type]
         return f"{first} and {n - 1} more" if n > 1 else first
     if isinstance(cell, np.ndarray):
         return f"array of shape {cell.shape}"
@@ -188,6 +210,11 @@ def scan_name(cell: object) -> str:
         filename = cell.get_filename()  # type: ignore[attr-defined]
         return str(filename or f"nibabel image of shape {cell.shape}")  # type: ignore[attr-defined]
     return f"{type(cell).__name__} {cell!r:.60}"
+
+
+def _path_name(path: Any) -> str:
+    text = os.fsdecode(path)
+    return shown(text) if scheme_of(text) else text
 
 
 def scan_key(cell: object) -> tuple[Any, ...]:
@@ -211,6 +238,8 @@ def scan_key(cell: object) -> tuple[Any, ...]:
     ScanError
         If the cell is missing, names no file or holds something else than a scan.
     """
+    if isinstance(cell, RemoteScan):
+        return cell.key
     if isinstance(cell, str) and (kind := format_of(cell)) and kind.whole:
         # Most cells, and asked for whenever a model predicts. What fails goes the long way, which
         # tells why.
@@ -236,6 +265,8 @@ def _format_of(cell: Any, name: str) -> tuple[Format, Any]:
         return _ARRAY, cell
     if is_image(cell):
         return _IMAGE, cell
+    if is_address(cell):
+        raise ScanError(not_asked(name))
     if is_list_of_paths(cell):
         return _DICOM, cell
     if is_missing_scan(cell):

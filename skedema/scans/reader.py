@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -16,6 +17,7 @@ from skedema.scans._intensity import look
 from skedema.scans._placed import Placed, place
 from skedema.scans._planes import draw_planes, voxel_size
 from skedema.scans._remarks import Told, tell
+from skedema.scans._remote.scan import at_address
 from skedema.scans._settings import ReaderSettings, reader_settings
 from skedema.scans.errors import ScanError
 from skedema.scans.files import load_scan, scan_name
@@ -80,6 +82,13 @@ class VolumeReader(ScanTransformer):
         Which of several passes over the same place is read, where a DICOM series holds these (such
         as before and after contrast): the one with this AcquisitionNumber. Other scans are read
         as ever. None refuses such a series and lists its passes.
+    remote : str, path or None, default=None
+        The folder for copies of scans that lie at addresses (``s3://``, ``gs://``, ``az://``,
+        ``https://``): where none is given nothing is ever fetched, and an address is an error.
+        Each is fetched once, whole, verified, and again when it was written anew there; the folder
+        is bounded by `skedema.cache.set_max_bytes`. Credentials are taken from where the store's
+        own tools have them, never from here. It changes no volume. Needs
+        ``pip install fsspec s3fs``; see docs/scans.md, "Scans at addresses".
     n_jobs : int or None, default=None
         Number of processes that read scans in `transform` (as in joblib), one thread each.
     verbose : int, default=0
@@ -114,6 +123,7 @@ class VolumeReader(ScanTransformer):
         brain_hu: float | None = None,
         max_bytes: float = DEFAULT_MAX_BYTES,
         acquisition: int | None = None,
+        remote: str | os.PathLike[str] | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
@@ -127,6 +137,7 @@ class VolumeReader(ScanTransformer):
         self.brain_hu = brain_hu
         self.max_bytes = max_bytes
         self.acquisition = acquisition
+        self.remote = remote
         self.n_jobs = n_jobs
         self.verbose = verbose
 
@@ -194,7 +205,7 @@ class VolumeReader(ScanTransformer):
             scanned since what was found is not to be trusted; see `skull_strip` and `align`.
         """
         settings = self.settings()
-        cells = scan_cells(X)
+        cells = [at_address(cell, self.remote) for cell in scan_cells(X)]
         volumes = np.empty((len(cells), self.n_channels, *settings.shape), dtype=np.float32)
         if self.verbose:
             print(self.summary(), file=sys.stderr)
@@ -227,7 +238,7 @@ class VolumeReader(ScanTransformer):
             As in `transform`.
         """
         settings = self.settings()
-        return _volume(_prepared(scan, settings, self.max_bytes)[1], settings)
+        return _volume(_prepared(scan, settings, self)[1], settings)
 
     def to_scan(self, values: Any, scan: object) -> NDArray[np.float32]:
         """Bring values on the grid back to the voxels of a scan, such as where a model looked.
@@ -277,7 +288,7 @@ class VolumeReader(ScanTransformer):
                 f"values of shape {np.shape(values)} are not on the grid, which has the shape "
                 f"{settings.shape}; give one channel of what read() gives, or as many numbers."
             )
-        loaded, prepared = _prepared(scan, settings, self.max_bytes)
+        loaded, prepared = _prepared(scan, settings, self)
         return place(loaded, prepared, settings).back(np.asarray(values))
 
     def summary(self) -> str:
@@ -336,7 +347,7 @@ class VolumeReader(ScanTransformer):
             If matplotlib is not installed.
         """
         settings = self.settings()
-        _, prepared = _prepared(scan, settings, self.max_bytes)
+        _, prepared = _prepared(scan, settings, self)
         volume = _volume(prepared, settings)
         limits, names = (0.0, 1.0), [range_name(*each) for each in settings.ranges]
         if not names:
@@ -353,13 +364,16 @@ class VolumeReader(ScanTransformer):
 def read_placed(reader: VolumeReader, cell: object) -> tuple[NDArray[np.float32], Placed]:
     """Read one scan; gives where it lies on the grid, too."""
     settings = reader.settings()
-    scan, prepared = _prepared(cell, settings, reader.max_bytes)
+    scan, prepared = _prepared(cell, settings, reader)
     return _volume(prepared, settings), place(scan, prepared, settings)
 
 
-def _prepared(cell: object, settings: ReaderSettings, max_bytes: float) -> tuple[Scan, Prepared]:
+def _prepared(
+    cell: object, settings: ReaderSettings, reader: VolumeReader
+) -> tuple[Scan, Prepared]:
     """Load a scan; gives it, and what is left of it, upright."""
-    scan = load_scan(cell, max_bytes=max_bytes, acquisition=settings.acquisition)
+    cell = at_address(cell, reader.remote)
+    scan = load_scan(cell, max_bytes=reader.max_bytes, acquisition=settings.acquisition)
     try:
         prepared = prepare(scan, *settings.preparation)
     except ScanError as error:

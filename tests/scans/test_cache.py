@@ -217,7 +217,7 @@ def test_a_file_changed_in_place_is_not_known_whatever_its_time_says(tmp_path, m
         else:
             nib.save(nib.Nifti1Image(voxels, np.eye(4)), path)
         os.utime(path, ns=(10**18, 10**18))
-        _content._hash_file.cache_clear()
+        _content.digest_at.cache_clear()
         volumes = VolumeCache()
         assert (volumes.get(READER, path, memory) == READER.read(path)).all()
         assert volumes.n_reads == 1

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from skedema._caching.digest import file_digest as digest
-from skedema.scans import _content
+from skedema.scans import _content, _digests
 from skedema.scans._content import by_content, content_digest
 from skedema.scans._paths import file_key
 
@@ -20,7 +20,7 @@ def test_files_are_known_by_their_content(tmp_path):
     with open(path, "r+b") as file:  # in place: the same inode
         file.write(b"two")
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    _content._hash_file.cache_clear()
+    _content.digest_at.cache_clear()
     assert path.stat().st_mtime_ns == status.st_mtime_ns
     assert content_digest(path) != before
 
@@ -28,11 +28,11 @@ def test_files_are_known_by_their_content(tmp_path):
 def test_each_file_is_hashed_once_a_process(tmp_path):
     path = tmp_path / "a.bin"
     path.write_bytes(b"one")
-    before = _content._hash_file.cache_info().misses
+    before = _content.digest_at.cache_info().misses
     for _ in range(3):
         content_digest(path)
-    assert _content._hash_file.cache_info().misses == before + 1
-    assert _content._hash_file.cache_info().maxsize == 2**16
+    assert _content.digest_at.cache_info().misses == before + 1
+    assert _content.digest_at.cache_info().maxsize == 2**16
 
 
 def test_what_cannot_be_hashed_has_no_digest(tmp_path, monkeypatch):
@@ -63,7 +63,7 @@ def test_a_key_tells_the_content_it_was_made_of_whatever_became_of_the_file(tmp_
     told = by_content(key)
     path.write_bytes(b"other voxels")
     assert by_content(key) == told
-    _content._hash_file.cache_clear()
+    _content.digest_at.cache_clear()
     assert by_content(key) == key  # nobody can tell any more
     assert by_content(("file", *file_key(str(path)))) == ("content", ".nii", digest(path))
 
@@ -78,7 +78,7 @@ def test_a_file_that_is_written_while_it_is_hashed_has_no_digest(tmp_path, monke
         return found
 
     with monkeypatch.context() as patch:
-        patch.setattr(_content, "file_digest", hashed)
+        patch.setattr(_digests, "file_digest", hashed)
         assert content_digest(path) is None
     assert content_digest(path) == digest(path)
 
