@@ -16,6 +16,7 @@ from skedema._extras import how_to_install
 from skedema._torch_state import own_torch_state
 from skedema.classifier import AttentionMixerClassifier
 from skedema.clinical import ClinicalTokenizer
+from skedema.encoders import EncoderUnion
 from skedema.persistence._onnx_graph import Classify, Flat, Scaling, encoder_of, network_of
 from skedema.persistence._onnx_program import Plan, compare, make_graph
 from skedema.persistence._onnx_words import KEY, describe
@@ -117,17 +118,16 @@ def _plan(estimator: Any, part: Part) -> Plan:
     if isinstance(estimator, AttentionMixerClassifier):
         check_is_fitted(estimator)
         return _of_classifier(estimator, part)
-    if not hasattr(estimator, "volume_") or not callable(getattr(estimator, "transform", None)):
-        if callable(getattr(estimator, "transform", None)) and hasattr(estimator, "fit"):
-            check_is_fitted(estimator)
+    if not (hasattr(type(estimator), "_as_encoder") or isinstance(estimator, EncoderUnion)):
         raise TypeError(
             f"{type(estimator).__name__} has no graph of its own: export the fitted "
-            "AttentionMixerClassifier, or the ViTAutoencoder or other encoder, that is within. "
-            "What a wrapper does to probabilities is for the program that reads them."
+            "AttentionMixerClassifier, ViTAutoencoder or MirroredTokens that is within it. What a "
+            "wrapper does to probabilities is for the program that reads them."
         )
+    check_is_fitted(estimator)
     if part != "all":
         raise ValueError(f"part={part!r} is for a classifier; an encoder is one part: 'all'.")
-    reader = estimator.volume_
+    reader = getattr(estimator, "volume_", None)
     return Plan(Flat(encoder_of(estimator, reader)), _volume(reader), "features", reader, [])
 
 
@@ -161,4 +161,3 @@ def _of_classifier(classifier: AttentionMixerClassifier, part: Part) -> Plan:
 def _volume(reader: VolumeReader | None) -> dict[str, tuple[str, tuple[int, ...]]]:
     assert reader is not None  # or the encoder would have been refused
     return {"volume": ("float32", (reader.n_channels, *reader.settings().shape))}
-

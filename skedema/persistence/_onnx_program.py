@@ -88,10 +88,9 @@ def compare(content: bytes, plan: Plan) -> None:
     if not off <= TOLERANCE:  # NaN is no agreement
         raise RuntimeError(
             f"The graph does not give what the estimator does: under onnxruntime "
-            f"{onnxruntime.__version__} {plan.output} differ by {off:.2g} on random inputs, where "
-            f"{TOLERANCE:g} is the most. No file was written. Other versions of torch, onnxscript "
-            "or onnxruntime may agree; these are torch "
-            f"{torch.__version__} and opsets beyond its own."
+            f"{onnxruntime.__version__} the {plan.output} of random inputs differ by {off:.2g}, "
+            f"and {TOLERANCE:g} is the most that is let through. No file was written. It was made "
+            f"by torch {torch.__version__}; another version of either may agree."
         )
 
 
@@ -126,15 +125,14 @@ def _as_taken(module: nn.Module, of_each: tuple[Any, ...]) -> Any:
     return (of_each,) if takes_any else of_each
 
 
-def _which_part(
-    module: nn.Module, example: tuple[Tensor, ...]
-) -> tuple[str, Exception] | None:
+def _which_part(module: nn.Module, example: tuple[Tensor, ...]) -> tuple[str, Exception] | None:
     """Find the plug-in that cannot be exported by itself either, and why."""
     found: dict[str, tuple[nn.Module, tuple[Any, ...]]] = {}
     hooks = []
     for name, inner in module.named_modules():
         what = _PLUGINS.get(name.rpartition(".")[2])
         if what is not None:
+
             def note(part: nn.Module, given: tuple[Any, ...], _: Any, what: str = what) -> None:
                 found.setdefault(what, (part, given))
 

@@ -85,8 +85,7 @@ def _columns(estimator: Any, clinical: dict[str, Any]) -> dict[str, Any]:
         clinical["holds"] = _TRANSFORMED
         counts = estimator._clinical.n_categories
         columns = [
-            {"name": name, "n_categories": count}
-            for name, count in zip(names, counts, strict=True)
+            {"name": name, "n_categories": count} for name, count in zip(names, counts, strict=True)
         ]
         return {"columns": columns, "columns_from": type(tokenizer).__name__}
     columns = []
@@ -110,4 +109,3 @@ def _reader(reader: VolumeReader) -> dict[str, Any]:
         "channels": "HU from lowest to highest become 0 to 1, clipped; without windows HU as is",
         **settings._asdict(),
     }
-
