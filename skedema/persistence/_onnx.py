@@ -12,7 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skedema._caching.whole_files import write_whole
-from skedema._extras import how_to_install
+from skedema._extras import PACKAGES, how_to_install
 from skedema._torch_state import own_torch_state
 from skedema.classifier import AttentionMixerClassifier
 from skedema.clinical import ClinicalTokenizer
@@ -47,7 +47,7 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str], *, part: Part = "a
     Raises
     ------
     ImportError
-        If onnx or onnxscript is not installed.
+        If onnx, onnxruntime or onnxscript is not installed.
     TypeError
         If the estimator has no such graph.
     ValueError
@@ -76,8 +76,7 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str], *, part: Part = "a
     know (classes, columns and categories in order, the reader's grid and windows) is JSON in the
     file's ``metadata_props`` under ``"skedema"``. No path, no source line and no patient is in it.
 
-    Where onnxruntime is installed, the graph is run on random inputs, and is only written if it
-    gives what the estimator computes.
+    Before it is written, the graph is run by onnxruntime on random inputs beside the estimator.
 
     Examples
     --------
@@ -98,8 +97,10 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str], *, part: Part = "a
     >>> bool(np.allclose(found, clf.predict_proba(table), atol=1e-4))
     True
     """
-    if find_spec("onnx") is None or find_spec("onnxscript") is None:
-        raise ImportError(f"export_onnx needs onnx and onnxscript: {how_to_install('onnx')}.")
+    if not all(map(find_spec, PACKAGES["onnx"])):
+        raise ImportError(
+            f"export_onnx needs {', '.join(PACKAGES['onnx'])}: {how_to_install('onnx')}."
+        )
     estimator = estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
     plan = _plan(estimator, part)
     graph, shape = make_graph(plan)
@@ -107,8 +108,7 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str], *, part: Part = "a
     entry = graph.metadata_props.add()
     entry.key, entry.value = KEY, json.dumps(told, ensure_ascii=False, allow_nan=False)
     content = graph.SerializeToString()
-    if find_spec("onnxruntime") is not None:
-        compare(content, plan)
+    compare(content, plan)
     write_whole(Path(path), lambda file: file.write(content))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -95,8 +95,6 @@ def compare(content: bytes, plan: Plan) -> None:
 
 
 def _convert(module: nn.Module, example: tuple[Any, ...], inputs: Any, output: str) -> Any:
-    from onnx_ir.passes.common import ClearMetadataAndDocStringPass
-
     module.eval()
     free = tuple({0: torch.export.Dim("n")} for _ in example)
     with _quiet():
@@ -113,8 +111,8 @@ def _convert(module: nn.Module, example: tuple[Any, ...], inputs: Any, output: s
             verbose=False,
         )
     assert made is not None
-    ClearMetadataAndDocStringPass()(made.model)  # places of files, and lines of them
     graph = made.model_proto
+    _clear(graph)
     _call_axis(graph, "n")
     return graph
 
@@ -171,6 +169,16 @@ def _patients(plan: Plan, n: int) -> dict[str, Tensor]:
         else:
             drawn[name] = torch.tensor(rng.random((n, *shape)), dtype=torch.float32)
     return drawn
+
+
+def _clear(message: Any) -> None:
+    """Take out what torch notes in a graph: places of files on this machine, and lines of them."""
+    for field, value in message.ListFields():
+        if field.name in ("metadata_props", "doc_string"):
+            message.ClearField(field.name)
+        elif field.message_type is not None:
+            for each in value if isinstance(value, Sequence) else [value]:
+                _clear(each)
 
 
 def _call_axis(graph: Any, name: str) -> None:
