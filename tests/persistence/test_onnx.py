@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -169,6 +171,23 @@ def test_a_file_tells_neither_where_it_was_made_nor_of_whom(table_model, table_f
     known = {told["columns"][0][name] for name in ("median", "factor")}
     values = set(X["dose"].dropna()) - known
     assert not any(repr(value).encode() in content for value in values)
+
+
+def test_the_example_of_the_page_feeds_a_graph_by_what_its_file_tells(
+    tmp_path, monkeypatch, capsys
+):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"age": rng.normal(60, 9, 20), "sex": rng.choice(["f", "m"], 20)})
+    clf = classifier(image=None, volume=None, refiner=None).fit(X, rng.permutation([0, 1] * 10))
+    monkeypatch.chdir(tmp_path)
+    export_onnx(clf, "model.onnx")
+    page = (Path(__file__).parents[2] / "docs" / "onnx.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(example, "docs/onnx.md", "exec"), names)
+    expected = clf.predict_proba(pd.DataFrame(names["patients"]))
+    np.testing.assert_allclose(names["probabilities"], expected, rtol=0, atol=1e-4)
+    assert capsys.readouterr().out.startswith("{0: ")
 
 
 def test_a_transformer_that_reads_scans_is_named_and_its_features_can_be_given(cohort, tmp_path):
