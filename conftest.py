@@ -29,6 +29,7 @@ _EXTRAS = {
     ".show(": "matplotlib",
     ".plot(": "matplotlib",
     ".report(": "jinja2",
+    "onnxruntime": "onnxruntime",
     "pydicom": "pydicom",
     "polars": "polars",
     "_pages": "jinja2",

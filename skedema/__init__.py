@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from skedema.autoencoder import ViTAutoencoder
     from skedema.classifier import AttentionMixerClassifier
     from skedema.clinical import ClinicalTokenizer
-    from skedema.persistence import load, save
+    from skedema.persistence import export_onnx, load, save
     from skedema.scans import ScanError, VolumeReader
 
 __version__ = "0.1.0"
@@ -21,6 +21,7 @@ __all__ = [
     "ViTAutoencoder",
     "VolumeReader",
     "cache",
+    "export_onnx",
     "load",
     "save",
 ]
@@ -31,6 +32,7 @@ _HOMES = {
     "ScanError": "skedema.scans",
     "ViTAutoencoder": "skedema.autoencoder",
     "VolumeReader": "skedema.scans",
+    "export_onnx": "skedema.persistence",
     "load": "skedema.persistence",
     "save": "skedema.persistence",
 }

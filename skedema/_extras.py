@@ -10,7 +10,7 @@ PACKAGES = {
     "report": ["jinja2", "matplotlib"],
     "cli": ["typer", "jinja2", "matplotlib"],
     "explain": ["captum"],
-    "onnx": ["onnx", "onnxscript"],
+    "onnx": ["onnx", "onnxruntime", "onnxscript"],
     "remote": ["fsspec", "s3fs", "aiohttp"],
     "dask": ["distributed"],
     "postgres": ["psycopg", "psycopg-binary"],

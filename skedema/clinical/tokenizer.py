@@ -27,8 +27,10 @@ from skedema.clinical.variables import (
 from skedema.frames import Column, Table, find_column, listed, match_columns, read_table
 from skedema.frames.weights import read_weights
 
-_CLIP = 3.0
-_LARGEST = 1e6
+#: The most that a scaled value can be.
+CLIP = 3.0
+#: The most that it is before it is bounded.
+LARGEST = 1e6
 
 
 class ClinicalTokenizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -249,8 +251,8 @@ class ClinicalTokenizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             deviation = np.clip(
                 values - self.center_[position], -np.finfo(float).max, np.finfo(float).max
             )
-            z = np.clip(deviation * self.scale_[position], -_LARGEST, _LARGEST)
-        return np.asarray(z / np.hypot(1.0, z / _CLIP))
+            z = np.clip(deviation * self.scale_[position], -LARGEST, LARGEST)
+        return np.asarray(z / np.hypot(1.0, z / CLIP))
 
     def _codes(self, values: np.ndarray, position: int) -> tuple[list[float], list[str]]:
         """Codes of categories, NaN for the new ones; and the new ones, sorted."""

@@ -90,8 +90,10 @@ class _Perceiver(nn.Module):
         if self.masked:
             queries, tokens, mask = without_missing(queries, tokens, present)
         joint = torch.cat([queries + self.modality[0], tokens + self.modality[1]], dim=1)
-        latents = self.process(self.encode(self.latents.expand(len(joint), -1, -1), joint, mask))
-        return self.decode(self.query.expand(len(joint), -1, -1), latents), None
+        latents = self.process(
+            self.encode(self.latents.expand(joint.shape[0], -1, -1), joint, mask)
+        )
+        return self.decode(self.query.expand(joint.shape[0], -1, -1), latents), None
 
 
 class _CrossBlock(nn.Module):

@@ -291,7 +291,7 @@ class MaskedAutoencoder(nn.Module):
         return self._encode(tokens.flatten(2).transpose(1, 2) + self.positions[:, 1:])
 
     def _encode(self, tokens: Tensor) -> Tensor:
-        first = (self.class_token + self.positions[:, :1]).expand(len(tokens), -1, -1)
+        first = (self.class_token + self.positions[:, :1]).expand(tokens.shape[0], -1, -1)
         tokens = torch.cat([first.to(tokens.dtype), tokens], dim=1)
         for block in self.blocks:
             tokens = block(tokens)

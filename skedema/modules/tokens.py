@@ -137,7 +137,7 @@ class ScanTokens(nn.Module):
             T is 1 without features, and the number of parts where there are parts.
         """
         if self.project is None or features is None:
-            return self.missing.expand(len(present), 1, -1)
+            return self.missing.expand(present.shape[0], 1, -1)
         tokens = self.project(self.dropout((features - self.mean) / self.scale))
         return torch.where(present[:, None, None], tokens, self.missing)
 
