@@ -47,7 +47,7 @@ class Server:
         secret.write_text(PASSWORD)
         secret.chmod(0o644)
         self._run(
-            "initdb", "-D", "data", "-U", "skedema", "-A", "scram-sha-256", "--pwfile=password",
+            "initdb", "-D", "data", "-U", "skedema", "-A", "password", "--pwfile=password",
             "-E", "UTF8", "--locale=C", "--no-sync",
         )  # fmt: skip
         self.start()

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import Any, TypeGuard
+from typing import Any, Self, TypeGuard
 
 from optuna.storages import RDBStorage
 from optuna.study import Study
@@ -22,6 +22,9 @@ class Address(str):
     """A URL whose password shows neither in a repr nor where it is printed."""
 
     __slots__ = ()
+
+    def __new__(cls, url: str) -> Self:
+        return super().__new__(cls, url[:])  # str() of another one hides the password
 
     def __repr__(self) -> str:
         return repr(str(self))
@@ -52,12 +55,17 @@ def open_postgres(url: str) -> RDBStorage:
 
     ``postgresql://`` and ``postgres://``, as everybody writes them, are psycopg's.
     """
-    from sqlalchemy import make_url
+    from sqlalchemy import NullPool, make_url
     from sqlalchemy.exc import OperationalError
 
     address = Address(url)
-    parsed = make_url(re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", address[:]))
-    if "@" in (parsed.host or ""):
+    try:
+        parsed = make_url(re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", address[:]))
+    except ValueError:
+        raise ValueError(
+            "storage cannot be read as a URL, such as postgresql://user@host:5432/database."
+        ) from None
+    if address[:].partition("?")[0].count("@") > 1:
         raise ValueError(f"storage='{address}': an '@' in a password must be written as %40.")
     if parsed.get_driver_name() == "psycopg" and find_spec("psycopg") is None:
         raise ImportError(f"A study in PostgreSQL needs psycopg: {how_to_install('postgres')}.")
@@ -67,8 +75,9 @@ def open_postgres(url: str) -> RDBStorage:
         storage = RDBStorage(
             parsed.render_as_string(hide_password=False),
             {
-                "pool_pre_ping": True,  # connections from before a restart are dead
-                "pool_size": 1,  # many workers share what a server has: 100 by default
+                # No connection is kept while models are trained: none is dead after a restart, and
+                # many workers do with what a server has, 100 by default.
+                "poolclass": NullPool,
                 "connect_args": {k: v for k, v in settings.items() if k not in given},
             },
         )

@@ -48,8 +48,9 @@ class StudySearchCV(BaseSearchCV):
     space : mapping of str to optuna distribution, or callable
         As in `CrossValidatedObjective`; such as ``head_space()``.
     n_trials : int, default=50
-        Trials in all, those already in the `storage` included. Trials that were interrupted or
-        failed do not count, so running the same script again does what is missing.
+        Trials in all, those already in the `storage`, and those of other processes that share it,
+        included. Trials that were interrupted or failed do not count, so running the same script
+        again does what is missing. At the last ones, a process waits for the others to finish.
     timeout : float or None, default=None
         Seconds after which no further trial is begun.
     scoring : str, callable or None, default=None
@@ -70,7 +71,9 @@ class StudySearchCV(BaseSearchCV):
         Notes. ``NopPruner()`` gives up none.
     storage : path, URL, optuna storage or None, default=None
         Where trials are kept: a path is a journal file, written by Optuna, that several processes
-        may share; a URL is a database, such as ``"sqlite:///study.db"``. None: in memory.
+        may share; a URL is a database, such as ``"sqlite:///study.db"``, or, for several machines,
+        ``"postgresql://me@server/studies"`` (``skedema[postgres]``). A password in it shows in no
+        repr and no message. None: in memory.
     study_name : str or None, default=None
         The name of the study in the storage. None names it by what is searched, so that
         different searches in one storage, such as the folds of a nested cross-validation, keep
@@ -234,6 +237,8 @@ class StudySearchCV(BaseSearchCV):
         ValueError
             When nothing can be searched: the space does not fit the estimator, the study of this
             name is another search's, or no trial has a score.
+        ConnectionError
+            When the database of `storage` cannot be reached.
         Exception
             When every trial failed: what the first failed with.
         """
