@@ -27,17 +27,17 @@ def test_a_search_goes_on_and_its_best_is_a_file_of_options(run, cohort, tmp_pat
     assert run("predict", out / "model.joblib", cohort, "-q").code == 0
 
 
-def test_two_folders_share_the_trials_of_one_storage(run, cohort, tmp_path):
-    storage = f"sqlite:///{tmp_path / 'trials.db'}"
-    for n_trials, folder in (("1", "here"), ("2", "there")):
-        ended = run(
-            "tune", cohort, *ARGUMENTS, "--trials", n_trials, "--storage", storage,
-            "-o", tmp_path / folder,
-        )  # fmt: skip
-        assert ended.code == 0, ended.err
-    here, there = (pd.read_csv(tmp_path / each / "trials.csv") for each in ("here", "there"))
-    assert there["lr"].tolist()[:1] == here["lr"].tolist()
-    assert len(there) == 2
+def test_trials_are_kept_where_it_is_told(run, cohort, tmp_path, monkeypatch):
+    seen = []
+
+    def stop(search, *arguments):
+        seen.append(search.storage)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(StudySearchCV, "fit", stop)
+    run("tune", cohort, *ARGUMENTS, "-o", tmp_path / "a", "--storage", "postgresql://me@b/c")
+    run("tune", cohort, *ARGUMENTS, "-o", tmp_path / "a")
+    assert seen == ["postgresql://me@b/c", str(tmp_path / "a" / "tuning.journal")]
 
 
 def test_a_storage_that_cannot_be_opened_is_told_without_its_password(run, cohort, tmp_path):
