@@ -54,6 +54,14 @@ def tune(
             "--output", "-o", help="Folder for trials, and for going on.", file_okay=False
         ),
     ] = Path("tuning"),
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Database for the trials, such as postgresql://me@server/studies: the same "
+            "command on several machines, each with its --output, works on one search.",
+        ),
+    ] = None,
 ) -> None:
     """Search for parameters; writes best.toml for --config, trials.csv and model.joblib."""
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
@@ -79,7 +87,7 @@ def tune(
         timeout=timeout,
         scoring=scoring,
         cv=kind(cv, shuffle=True, random_state=model.seed),
-        storage=str(output / "tuning.journal"),
+        storage=storage or str(output / "tuning.journal"),
         n_jobs=run.jobs,
         random_state=model.seed,
         verbose=run.shown,

@@ -11,7 +11,14 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from skedema.search._workers import PLACE, close_abandoned, counts, sign
+from skedema.search._postgres import alone
+from skedema.search._workers import PLACE, Worker, counts, running_trials
+
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+class NotNeeded(Exception):
+    """A trial was begun that is one too many."""
 
 
 class PlacedSampler(BaseSampler):
@@ -22,19 +29,25 @@ class PlacedSampler(BaseSampler):
     on draws what it would have drawn, and two workers never draw alike.
 
     `inner` draws. The seeds of the places come from its random states, or from `seed`. `own` is the
-    name of the worker.
+    worker, `n_trials` how many are asked for: one beyond, begun at the same time as the last by
+    another worker, is closed again.
     """
 
-    def __init__(self, inner: BaseSampler, study: Study, own: str, seed: int | None) -> None:
+    def __init__(self, inner: BaseSampler, own: Worker, n_trials: int, seed: int | None) -> None:
         self.inner = inner
-        self.study = study
+        self.study = own.study
         self.own = own
+        self.n_trials = n_trials
         self.states = list(_random_states(inner, set()))
         self.seeds = [int(state.randint(2**31)) if seed is None else seed for state in self.states]
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        close_abandoned(self.study, self.own, begun=trial.number)
-        place = self._take_place(trial)
+        with alone(self.study):
+            self.own.close_abandoned(begun=trial.number)
+            place = self._take_place(trial)
+            if n_taken(self.study, before=trial.number) >= self.n_trials:
+                self.own.close(trial)
+                raise NotNeeded("Others are at the last trials.")
         for state, seed in zip(self.states, self.seeds, strict=True):
             (own,) = np.random.SeedSequence([seed, place]).generate_state(1)
             state.seed(int(own))
@@ -43,7 +56,7 @@ class PlacedSampler(BaseSampler):
     def _take_place(self, trial: FrozenTrial) -> int:
         while True:
             place = _first_free(_held(self.study, trial.number))
-            sign(self.study, trial, self.own, place)
+            self.own.sign(trial, place)
             # Of two that began at the same time and did not see each other, the first keeps it.
             others = _holding(self.study, trial.number)
             if all(each.number > trial.number or _place(each) != place for each in others):
@@ -70,6 +83,15 @@ class PlacedSampler(BaseSampler):
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Any) -> None:
         self.inner.after_trial(study, trial, state, values)
+
+
+def n_taken(study: Study, before: int | None = None) -> int:
+    """Count the trials that are finished, and those that run, of these the ones `before` a number.
+
+    A trial that failed takes none: it is made up for.
+    """
+    running = [each for each in running_trials(study) if before is None or each.number < before]
+    return len(study.get_trials(deepcopy=False, states=FINISHED)) + len(running)
 
 
 def _held(study: Study, number: int) -> set[int]:

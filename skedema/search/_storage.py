@@ -18,6 +18,8 @@ from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBSto
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.study import Study, StudyDirection
 
+from skedema.search._postgres import is_postgres, open_postgres
+
 Made = TypeVar("Made")
 
 _PARTS = "skedema_search"
@@ -32,6 +34,8 @@ def open_storage(storage: Any) -> BaseStorage | str:
         return storage
     if isinstance(storage, str) and storage.startswith("sqlite"):
         return _patiently(partial(RDBStorage, storage, {"connect_args": {"timeout": _PATIENCE}}))
+    if is_postgres(storage):
+        return _patiently(partial(open_postgres, storage))
     if isinstance(storage, str) and "://" in storage:
         return storage
     if not isinstance(storage, (str, os.PathLike)):
@@ -107,7 +111,8 @@ def _patiently(make: Callable[[], Made]) -> Made:
 
 
 _PATIENCE = 30.0  # seconds
-_CONTENDED = ("already exists", "is locked", "UNIQUE constraint")  # tables, the database, the study
+# Tables, the database, the study; SQLite's words and PostgreSQL's.
+_CONTENDED = ("already exists", "is locked", "UNIQUE constraint", "duplicate key value")
 
 _OTHER_NAME = "Give another study_name, or None, which finds a search by what it is."
 

@@ -2,7 +2,8 @@
 
 A trial that runs names its worker, and the study says of each worker which process it is. So a
 trial whose process is gone can be told from one that another process is at, and is closed: it
-would stay "running" for ever, its place in the search taken.
+would stay "running" for ever, its place in the search taken. Where nobody can look at the process,
+on another machine, the heartbeat tells.
 """
 
 from __future__ import annotations
@@ -12,64 +13,104 @@ import platform
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
+from optuna.storages import InMemoryStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
+
+from skedema.search._heartbeat import Heartbeat
 
 WORKER = "skedema_worker"  # of a trial; and of the study, with the worker's name behind it
 PLACE = "skedema_place"
 INTERRUPTED = "skedema_interrupted"
 
 
+class Worker:
+    """A process at one search of a study: this one."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.name = uuid.uuid4().hex
+        self.at: int | None = None  # number of the trial it was last at
+        self.heartbeat = Heartbeat(self._write, self._found)
+
+    def close_abandoned(self, *, begun: int | None = None) -> None:
+        """Fail the trials whose worker is gone, and those that this one has lost.
+
+        A process that was killed as it began a trial leaves one that names no worker. It is closed
+        where no other worker is left that it might be of, or where it stays without one. `begun`
+        is the number of the trial that this worker has just begun.
+        """
+        running = [trial for trial in running_trials(self.study) if trial.number != begun]
+        if not running:
+            return
+        others = self._alive() - {self.name}
+        for trial in running:
+            of = trial.user_attrs.get(WORKER)
+            if of in others or (of is None and others and not self.heartbeat.stopped(_key(trial))):
+                continue
+            self.close(trial)
+
+    def close(self, trial: FrozenTrial) -> None:
+        """End a trial so that its place is free."""
+        with suppress(Exception):  # another worker may close it at the same time
+            self.study._storage.set_trial_user_attr(trial._trial_id, INTERRUPTED, True)
+            self.study.tell(trial.number, state=TrialState.FAIL)
+
+    def sign(self, trial: FrozenTrial, place: int) -> None:
+        """Note on a trial whose it is, and its place in the search."""
+        self.at = trial.number
+        self.study._storage.set_trial_user_attr(trial._trial_id, WORKER, self.name)
+        self.study._storage.set_trial_user_attr(trial._trial_id, PLACE, place)
+
+    def was_closed(self) -> bool:
+        """Tell whether the last trial was closed while this worker was at it."""
+        trials = self.study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
+        return any(t.number == self.at and INTERRUPTED in t.user_attrs for t in trials)
+
+    def _alive(self) -> set[str]:
+        return {
+            name
+            for name, process in _workers(self.study).items()
+            if _is_alive(process, stopped=self.heartbeat.stopped(name))
+        }
+
+    def _write(self, beat: int | None) -> None:
+        process = None if beat is None else {**_this_process(), "beat": beat}
+        self.study.set_user_attr(f"{WORKER}:{self.name}", process)
+
+    def _found(self) -> dict[str, int | None]:
+        beats = {name: process.get("beat") for name, process in _workers(self.study).items()}
+        unsigned = (t for t in running_trials(self.study) if WORKER not in t.user_attrs)
+        return beats | {_key(trial): None for trial in unsigned}
+
+
 @contextmanager
-def worker(study: Study) -> Iterator[str]:
-    """Sign a study while trials are run, and close those that nobody is at; gives a name."""
-    name = uuid.uuid4().hex
-    study.set_user_attr(f"{WORKER}:{name}", _this_process())
+def worker(study: Study) -> Iterator[Worker]:
+    """Sign a study while trials are run, and close those that nobody is at."""
+    own = Worker(study)
+    in_memory = isinstance(study._storage, InMemoryStorage)  # of this process alone
+    own._write(0)
     try:
-        close_abandoned(study, name)
-        yield name
+        with nullcontext() if in_memory else own.heartbeat.beating():
+            own.close_abandoned()
+            yield own
     except BaseException:
         with suppress(Exception):  # a storage that fails is what is told, not what that leads to
-            _leave(study, name)
+            _leave(own)
         raise
-    _leave(study, name)
+    _leave(own)
 
 
-def _leave(study: Study, own: str) -> None:
-    close_abandoned(study, own, leaving=True)
-    study.set_user_attr(f"{WORKER}:{own}", None)
+def _leave(own: Worker) -> None:
+    own.close_abandoned()
+    own._write(None)
 
 
-def close_abandoned(
-    study: Study, own: str, *, begun: int | None = None, leaving: bool = False
-) -> None:
-    """Fail the trials whose worker is gone.
-
-    A process that was killed as it began a trial leaves one that names no worker. It is closed
-    where no other worker is left that it might be of. `begun` is the number of the trial that this
-    worker, `own`, has just begun and not signed yet; `leaving` is whether it goes, too.
-    """
-    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    running = [trial for trial in running if trial.number != begun]
-    if not running:
-        return
-    alive = _alive(study) - ({own} if leaving else set())
-    for trial in running:
-        of = trial.user_attrs.get(WORKER)
-        if of in alive or (of is None and alive - {own}):
-            continue
-        with suppress(Exception):  # another worker may close it at the same time
-            study._storage.set_trial_user_attr(trial._trial_id, INTERRUPTED, True)
-            study.tell(trial.number, state=TrialState.FAIL)
-
-
-def sign(study: Study, trial: FrozenTrial, own: str, place: int) -> None:
-    """Note on a trial whose it is, and its place in the search."""
-    study._storage.set_trial_user_attr(trial._trial_id, WORKER, own)
-    study._storage.set_trial_user_attr(trial._trial_id, PLACE, place)
+def running_trials(study: Study) -> list[FrozenTrial]:
+    return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
 
 def counts(trial: FrozenTrial) -> bool:
@@ -79,14 +120,16 @@ def counts(trial: FrozenTrial) -> bool:
     return finished or (failed and INTERRUPTED not in trial.user_attrs)
 
 
-def _alive(study: Study) -> set[str]:
-    """Give the names of workers that are alive, or on another machine, where nobody can look."""
-    attributes = study.user_attrs
+def _workers(study: Study) -> dict[str, dict[str, Any]]:
     return {
-        key.partition(":")[2]
-        for key, process in attributes.items()
-        if key.startswith(f"{WORKER}:") and process is not None and _is_alive(process)
+        key.partition(":")[2]: process
+        for key, process in study.user_attrs.items()
+        if key.startswith(f"{WORKER}:") and process is not None
     }
+
+
+def _key(trial: FrozenTrial) -> str:
+    return f"trial {trial.number}"
 
 
 def _this_process() -> dict[str, Any]:
@@ -103,12 +146,12 @@ def _machine() -> dict[str, str]:
     return found
 
 
-def _is_alive(process: dict[str, Any]) -> bool:
+def _is_alive(process: dict[str, Any], *, stopped: bool) -> bool:
     here = _machine()
     if process["host"] == here["host"] and process.get("boot") != here.get("boot"):
         return False  # started again since
     if any(process.get(key) != value for key, value in here.items()):
-        return True  # elsewhere: nobody can look
+        return not stopped  # elsewhere: nobody can look
     pid = int(process["pid"])
     if sys.platform == "win32":
         return _is_alive_on_windows(pid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Mapping
 from numbers import Integral, Real
@@ -12,7 +13,6 @@ import numpy as np
 from optuna.pruners import BasePruner, MedianPruner
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
@@ -22,15 +22,16 @@ from skedema._caching.meaning import digest
 from skedema._each import bar
 from skedema.search._digest import search_parts
 from skedema.search._drawing import Space, configured
-from skedema.search._places import PlacedSampler
+from skedema.search._places import FINISHED, NotNeeded, PlacedSampler, n_taken
+from skedema.search._postgres import hidden, was_cut_off
 from skedema.search._progress import show_trial
 from skedema.search._report import report_failures
 from skedema.search._results import cv_results, trials_frame
 from skedema.search._storage import open_storage, open_study, quiet
-from skedema.search._workers import counts, worker
+from skedema.search._workers import Worker, counts, worker
 from skedema.search.objective import CrossValidatedObjective
 
-_FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+_PAUSE = 0.5  # seconds, until the others are looked at again
 
 
 class StudySearchCV(BaseSearchCV):
@@ -47,8 +48,9 @@ class StudySearchCV(BaseSearchCV):
     space : mapping of str to optuna distribution, or callable
         As in `CrossValidatedObjective`; such as ``head_space()``.
     n_trials : int, default=50
-        Trials in all, those already in the `storage` included. Trials that were interrupted or
-        failed do not count, so running the same script again does what is missing.
+        Trials in all, those already in the `storage`, and those of other processes that share it,
+        included. Trials that were interrupted or failed do not count, so running the same script
+        again does what is missing. At the last ones, a process waits for the others to finish.
     timeout : float or None, default=None
         Seconds after which no further trial is begun.
     scoring : str, callable or None, default=None
@@ -69,7 +71,9 @@ class StudySearchCV(BaseSearchCV):
         Notes. ``NopPruner()`` gives up none.
     storage : path, URL, optuna storage or None, default=None
         Where trials are kept: a path is a journal file, written by Optuna, that several processes
-        may share; a URL is a database, such as ``"sqlite:///study.db"``. None: in memory.
+        may share; a URL is a database, such as ``"sqlite:///study.db"``, or, for several machines,
+        ``"postgresql://me@server/studies"`` (``skedema[postgres]``). A password in it shows in no
+        repr and no message. None: in memory.
     study_name : str or None, default=None
         The name of the study in the storage. None names it by what is searched, so that
         different searches in one storage, such as the folds of a nested cross-validation, keep
@@ -165,6 +169,15 @@ class StudySearchCV(BaseSearchCV):
     multimetric_ = False  # as scikit-learn calls a search for several scores at once
     set_callbacks = property(doc="Not there: scikit-learn's callbacks would never be called.")
 
+    @property
+    def storage(self) -> Any:
+        """As in the parameters."""
+        return self.__dict__["storage"]
+
+    @storage.setter
+    def storage(self, storage: Any) -> None:
+        self.__dict__["storage"] = hidden(storage)
+
     def __init__(
         self,
         estimator: Any,
@@ -224,6 +237,8 @@ class StudySearchCV(BaseSearchCV):
         ValueError
             When nothing can be searched: the space does not fit the estimator, the study of this
             name is another search's, or no trial has a score.
+        ConnectionError
+            When the database of `storage` cannot be reached.
         Exception
             When every trial failed: what the first failed with.
         """
@@ -283,27 +298,29 @@ class StudySearchCV(BaseSearchCV):
         else:
             seed_of_places = None
 
+        until = math.inf if self.timeout is None else time.monotonic() + self.timeout
         with quiet(), worker(study) as own:
             missing = max(self.n_trials - _n_finished(study), 0)
             done = self.n_trials - missing
-            with bar("search", "trial", self.n_trials, done=done, shown=self.verbose) as shown:
+            study.sampler = PlacedSampler(sampler, own, self.n_trials, seed_of_places)
+            try:
+                with bar("search", "trial", self.n_trials, done=done, shown=self.verbose) as shown:
+                    while missing and self._is_its_turn(own, until):
+                        if _one_trial(own, objective, shown):
+                            missing -= 1
+            finally:
+                study.sampler = sampler
 
-                def after_trial(study: Study, trial: FrozenTrial) -> None:
-                    show_trial(shown, study)
-                    if _n_finished(study) >= self.n_trials:  # others may work on the same study
-                        study.stop()
-
-                study.sampler = PlacedSampler(sampler, study, own, seed_of_places)
-                try:
-                    if missing:
-                        study.optimize(
-                            objective._evaluate,
-                            n_trials=missing,
-                            timeout=self.timeout,
-                            callbacks=[after_trial],
-                        )
-                finally:
-                    study.sampler = sampler
+    def _is_its_turn(self, own: Worker, until: float) -> bool:
+        """Wait for the others at the last trials: one that is killed leaves its trial to do."""
+        while time.monotonic() < until:
+            own.close_abandoned()
+            if _n_finished(own.study) >= self.n_trials:
+                return False
+            if n_taken(own.study) < self.n_trials:
+                return True
+            time.sleep(_PAUSE)
+        return False
 
     def _refit(self, X: Any, y: Any, fit_params: Mapping[str, Any]) -> None:
         start = time.monotonic()
@@ -328,4 +345,19 @@ class StudySearchCV(BaseSearchCV):
 
 
 def _n_finished(study: Study) -> int:
-    return len(study.get_trials(deepcopy=False, states=_FINISHED))
+    return len(study.get_trials(deepcopy=False, states=FINISHED))
+
+
+def _one_trial(own: Worker, objective: CrossValidatedObjective, shown: Any) -> bool:
+    """Run a trial; gives whether it came to an end of its own, be it an error."""
+    try:
+        own.study.optimize(
+            objective._evaluate, n_trials=1, callbacks=[lambda study, _: show_trial(shown, study)]
+        )
+    except NotNeeded:
+        return False
+    except Exception as error:
+        if was_cut_off(error) or own.was_closed():  # not the trial's fault, which is drawn again
+            return False
+        raise
+    return True

@@ -27,6 +27,27 @@ def test_a_search_goes_on_and_its_best_is_a_file_of_options(run, cohort, tmp_pat
     assert run("predict", out / "model.joblib", cohort, "-q").code == 0
 
 
+def test_trials_are_kept_where_it_is_told(run, cohort, tmp_path, monkeypatch):
+    seen = []
+
+    def stop(search, *arguments):
+        seen.append(search.storage)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(StudySearchCV, "fit", stop)
+    run("tune", cohort, *ARGUMENTS, "-o", tmp_path / "a", "--storage", "postgresql://me@b/c")
+    run("tune", cohort, *ARGUMENTS, "-o", tmp_path / "a")
+    assert seen == ["postgresql://me@b/c", str(tmp_path / "a" / "tuning.journal")]
+
+
+def test_a_storage_that_cannot_be_opened_is_told_without_its_password(run, cohort, tmp_path):
+    url = "postgresql://me:secret@127.0.0.1:1/studies"
+    ended = run("tune", cohort, *ARGUMENTS, "--storage", url, "-o", tmp_path / "tuning")
+    assert ended.code != 0
+    assert "me:***@127.0.0.1:1/studies' cannot be opened" in ended.err
+    assert "secret" not in ended.out + ended.err
+
+
 def test_an_interrupt_says_how_to_go_on(run, cohort, tmp_path, monkeypatch):
     def stop(*arguments):
         raise KeyboardInterrupt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import sys
 import time
@@ -16,7 +17,7 @@ from optuna.samplers import RandomSampler, TPESampler
 from optuna.storages import JournalStorage, RDBStorage
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from skedema.search import StudySearchCV
+from skedema.search import StudySearchCV, _heartbeat, _workers, study_search
 
 WRITES = (
     "create_new_study",
@@ -166,10 +167,44 @@ def together(folder, n_workers, **task):
     return [ended(*worker) for worker in workers]
 
 
+def killed_together(folder, storage, kills, n_trials, machines=False):
+    """Run one search in two processes, kill one after the other, and begin another for it.
+
+    With `machines` each is as if on a machine of its own, where the other cannot look. Gives what
+    the two that are not killed find, and one alone.
+    """
+    draw = random.Random(0)
+
+    def worker(number):
+        if machines:
+            _workers._machine = lambda: {"host": f"machine {number}"}
+        return search(storage, "random", n_trials, seconds=0.03)
+
+    _heartbeat.INTERVAL, study_search._PAUSE = 0.2, 0.1
+    workers = [begun(f"{folder}/out{k}", lambda k=k: worker(k)) for k in range(2)]
+    for k in range(2, 2 + kills):
+        time.sleep(draw.uniform(0.3, 0.6))
+        victim = workers.pop(0)
+        os.kill(victim[0], signal.SIGKILL)
+        assert ended(*victim) is None, "the search ended before the kill"
+        workers.append(begun(f"{folder}/out{k}", lambda k=k: worker(k)))
+    alone = apart(f"{folder}/out", lambda: search(None, "random", n_trials))
+    return [*(ended(*worker) for worker in workers), alone]
+
+
 if __name__ == "__main__":
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     task = json.loads(sys.argv[2])
     if str(task["storage"]).startswith("sqlite"):
         hasten_sqlite()
-    found = {"search": search, "killed": killed, "together": together}[sys.argv[1]](**task)
+    if str(task["storage"]).startswith("postgres"):
+        import psycopg  # noqa: F401
+
+        RDBStorage("sqlite://")  # imports what takes long before processes fork
+    found = {
+        "search": search,
+        "killed": killed,
+        "together": together,
+        "killed_together": killed_together,
+    }[sys.argv[1]](**task)
     print(json.dumps(found))

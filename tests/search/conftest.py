@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import os
+
 import optuna
 import pytest
+
+from .._postgres import postgres, programs
 
 
 @pytest.fixture
@@ -11,3 +15,14 @@ def quiet_optuna():
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     yield
     optuna.logging.set_verbosity(before)
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    """Start PostgreSQL; skip where there is none, but in CI, where that fails."""
+    pytest.importorskip("psycopg")
+    if programs() is None:
+        reason = "no PostgreSQL: apt-get install postgresql"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    with postgres() as server:
+        yield server
