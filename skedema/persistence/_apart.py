@@ -13,6 +13,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from skedema.persistence import _values
+from skedema.persistence._bound import Bounded
 from skedema.persistence._catalogue import name_of, part_of
 from skedema.persistence._errors import Damaged, Unsupported
 from skedema.persistence._modules import check_as_made, floating, undisturbed, with_weights
@@ -47,7 +48,9 @@ def put_together(params: Params, tensors: Tensors) -> Any:
     Damaged
         If these are not values that `take_apart` gives.
     """
-    return _Building(params, tensors).whole()
+    n_bytes = sum(tensor.nbytes for tensor in tensors.values())
+    with Bounded(n_bytes):
+        return _Building(params, tensors).whole()
 
 
 class _Taking:
@@ -229,6 +232,8 @@ def _described(value: Any) -> str:
         return f"an array of {value.dtype}"
     if isinstance(value, float) and not math.isfinite(value):
         return repr(value)
+    if hasattr(value, "refit") and callable(getattr(value, "get_params", None)):
+        return f"a {kind.__qualname__}, which is a search: save what it found, its best_estimator_"
     name = getattr(value, "__name__", None)
     of = f" {name}" if isinstance(name, str) else ""
     return f"a {kind.__module__}.{kind.__qualname__}{of}"

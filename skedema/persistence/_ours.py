@@ -118,7 +118,7 @@ PARTS = {
             "_seed",
             "_n_patients",
         ),
-        left=_PLACES | {"_held_out_of": None},
+        left=_PLACES | {"checkpoint_dir": None, "_held_out_of": None},
         before=_of_classifier,
         after=_with_net,
     ),

@@ -81,7 +81,12 @@ class Part:
             if name in self.left or not self._allows(cls, name):
                 raise Damaged(f"{cls.__name__} has no attribute {name[:40]!r}")
         made = cls.__new__(cls)
-        vars(made).update({**fields, **self.left})
+        absent = {
+            name: value
+            for name, value in self.left.items()
+            if self.only is not None or name in _parameters(cls) or name.strip("_") != name
+        }
+        vars(made).update({**fields, **absent})
         if self.after is not None:
             self.after(made)
         return made
