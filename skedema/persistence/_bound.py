@@ -24,7 +24,7 @@ _MAKE = {
 _TIMES, _BESIDES = 16, 2**28
 
 
-class Bounded(TorchDispatchMode):
+class Bounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Refuses tensors, before they are made, that are together larger than weights explain.
 
     Parameters
@@ -34,7 +34,7 @@ class Bounded(TorchDispatchMode):
     """
 
     def __init__(self, n_bytes: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.left = _TIMES * n_bytes + _BESIDES
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
