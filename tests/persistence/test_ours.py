@@ -131,7 +131,7 @@ def test_warnings_of_unusual_values_and_scans_are_as_before(tmp_path):
     told = []
     for each in (clf, again(clf, tmp_path)):
         features.clear()
-        with pytest.warns(UserWarning) as caught:
+        with pytest.warns(UserWarning, match="age|scans") as caught:
             each.predict_proba(odd)
         told.append([str(each.message) for each in caught])
     assert told[0] == told[1]
