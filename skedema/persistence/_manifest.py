@@ -16,6 +16,7 @@ from skedema.persistence._apart import Params, Tensors
 FORMAT = 1
 
 _PACKAGES = ("numpy", "pandas", "safetensors", "scikit-learn", "skorch", "torch")
+_OF_MACHINES = {"remote", "n_jobs", "verbose"}  # parameters that change no volume
 _SHOWN = 10_000  # characters of a text
 
 
@@ -86,8 +87,9 @@ def _of_training(estimator: Any) -> dict[str, Any]:
         found["epochs"] = int(estimator.n_iter_)
     reader = getattr(estimator, "volume_", None)
     if reader is not None:
+        given = reader.get_params(deep=False)
         found["preprocessing"] = {
-            name: _plain(value) for name, value in reader.get_params(deep=False).items()
+            name: _plain(value) for name, value in given.items() if name not in _OF_MACHINES
         }
     if "encoder" in getattr(estimator, "get_params", dict)():
         found["encoder"] = _called(estimator.encoder)

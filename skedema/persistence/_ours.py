@@ -137,7 +137,8 @@ PARTS = {
         "skedema.modules.reference_weights:WeightsReport",
         **of_arguments("loaded", "missing", "unexpected", "misshapen", "regenerated", "ignored"),
     ),
-    "skedema.VolumeReader": Part("skedema.scans.reader:VolumeReader"),
+    # Whether scans are fetched is for who loads a file to say, and where to.
+    "skedema.VolumeReader": Part("skedema.scans.reader:VolumeReader", left={"remote": None}),
     "skedema.ClinicalTokenizer": Part(
         _CLINICAL + "tokenizer:ClinicalTokenizer", private=("_usual", "_keys")
     ),
