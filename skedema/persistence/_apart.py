@@ -233,7 +233,7 @@ def _described(value: Any) -> str:
     kind = type(value)
     if isinstance(value, np.ndarray):
         return f"an array of {value.dtype}"
-    if hasattr(value, "refit") and callable(getattr(value, "get_params", None)):
+    if kind.__name__.endswith("SearchCV"):
         return f"a {kind.__qualname__}, which is a search: save what it found, its best_estimator_"
     own = f"a {kind.__module__}.{kind.__qualname__}"
     for base in (Encoder, Fusion, Refiner):

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import json
 import random
 import zipfile
 
 import numpy as np
 import pandas as pd
 import pytest
+import safetensors.torch
+import torch
 
 import skedema
 from benchmarks.faults._malicious import malicious, members_of, sealed
 from skedema import AttentionMixerClassifier
 from skedema.persistence import ModelFileError
+from skedema.persistence._tensors import parse
 
 X = pd.DataFrame({"sodium": [128.0, 140.0, 126.0, 142.0], "sex": ["f", "m", "m", "f"]})
 
@@ -87,3 +91,19 @@ def test_a_later_format_is_refused_by_its_number(good, tmp_path):
     path.write_bytes(dict(malicious(good, tmp_path))["a later format"])
     with pytest.raises(ModelFileError, match=r"has format 999, .* reads formats up to 1\. Install"):
         skedema.load(path)
+
+
+def test_a_parameter_that_the_writer_did_not_know_has_its_default(good, tmp_path):
+    members = members_of(good)
+    params = json.loads(members["params.json"])
+    del params["objects"][-1][1]["modality_dropout"]
+    path = tmp_path / "model.skedema"
+    path.write_bytes(sealed(members, **{"params.json": json.dumps(params).encode()}))
+    assert skedema.load(path).modality_dropout == 0.0
+
+
+def test_weights_are_those_that_the_library_reads(good):
+    found = safetensors.torch.load(members_of(good)["weights.safetensors"])
+    own = parse(memoryview(members_of(good)["weights.safetensors"]))
+    assert found.keys() == own.keys()
+    assert all(torch.equal(found[name], own[name]) for name in own)
