@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import safetensors.torch
-import torch
 
 import skedema
 from benchmarks.faults._malicious import malicious, members_of, sealed
@@ -106,4 +105,4 @@ def test_weights_are_those_that_the_library_reads(good):
     found = safetensors.torch.load(members_of(good)["weights.safetensors"])
     own = parse(memoryview(members_of(good)["weights.safetensors"]))
     assert found.keys() == own.keys()
-    assert all(torch.equal(found[name], own[name]) for name in own)
+    assert all(found[name].numpy().tobytes() == own[name].numpy().tobytes() for name in own)
