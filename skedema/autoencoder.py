@@ -366,8 +366,7 @@ class ViTAutoencoder(FittedAutoencoder):
         training = self._training(X, goes_on=goes_on, n_epochs=n_epochs)
         interrupt = train(training)
         warm = (self.warm_start or n_epochs is None) and interrupt is None
-        self._take(training.end(keep_optimizer=warm))
-        self._n_scans = len(training.source)
+        self._take(training.end(keep_optimizer=warm), len(training.source))
         if not goes_on:
             self.__dict__.pop("weights_report_", None)
         return training, interrupt

@@ -277,10 +277,11 @@ class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         module = copy.deepcopy(self.module_)
         return Stage(module, self.volume_, self._seed, self._history, self._optimizer_state)
 
-    def _take(self, stage: Stage) -> None:
+    def _take(self, stage: Stage, n_scans: int = 0) -> None:
         self.module_, self.volume_, self._seed = stage.module, stage.reader, stage.seed
         self._history, self.n_iter_ = stage.history, len(stage.history)
         self._optimizer_state = stage.optimizer
+        self._n_scans = n_scans
         self.check_ = None
 
     def __getstate__(self) -> dict[str, Any]:

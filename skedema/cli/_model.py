@@ -12,8 +12,6 @@ from skedema._registry import nearest_name
 from skedema.cli._codes import DataError, UsageError
 from skedema.cli._run import Run
 
-_FORMAT = 1  # of model files
-
 
 @dataclass(frozen=True)
 class ModelOptions:
@@ -158,39 +156,39 @@ def _reader(estimator: Any) -> Any:
     return reader_of(estimator) or VolumeReader()
 
 
-def save_model(path: Path, kind: str, model: Any, **about: Any) -> None:
+def save_model(path: Path, model: Any, **about: Any) -> None:
     """Write a model with what is to be known of it, whole."""
-    import joblib
+    from skedema.persistence import ModelFileError
+    from skedema.persistence._file import save_with
 
-    import skedema
-    from skedema._caching.whole_files import write_whole
-
-    held = {"skedema": _FORMAT, "version": skedema.__version__, "kind": kind, "model": model}
-    write_whole(path, lambda file: joblib.dump(held | about, file, compress=3))
+    try:
+        save_with(model, path, **about)
+    except ModelFileError as error:
+        raise DataError(str(error)) from error
 
 
 def load_model(path: Path, kind: str) -> dict[str, Any]:
     """Read what `save_model` wrote."""
-    import joblib
-
     import skedema
     from skedema._told import tell
+    from skedema.persistence import ModelFileError
+    from skedema.persistence._file import load_with
 
     try:
-        held = joblib.load(path)
-    except Exception as error:
-        raise DataError(
-            f"{path} is no model of skedema, one of another version, or damaged ({error})."
-        ) from error
-    if not isinstance(held, dict) or held.get("skedema") != _FORMAT:
-        raise DataError(f"{path} is no model that skedema has written.")
-    if held["kind"] != kind:
+        model, manifest = load_with(path)
+    except ModelFileError as error:
+        raise DataError(str(error)) from error
+    kinds = {"AttentionMixerClassifier": "classifier", "ViTAutoencoder": "encoder"}
+    found = kinds.get(type(model).__name__, type(model).__name__)
+    # A file of skedema.save serves as well.
+    about: dict[str, Any] = {"image": getattr(model, "image", None), "ids": []}
+    about |= manifest.get("about", {})
+    if found != kind:
         made_by = {"classifier": "skedema fit", "encoder": "skedema pretrain"}
-        raise UsageError(f"{path} holds a {held['kind']}; give a file of {made_by[kind]}.")
-    if held.get("version") != skedema.__version__:
+        raise UsageError(f"{path} holds a {found}; give a file of {made_by[kind]}.")
+    if manifest.get("skedema") != skedema.__version__:
         tell(
-            f"{path} was written by skedema {held.get('version')}, and this is "
+            f"{path} was written by skedema {manifest.get('skedema')}, and this is "
             f"{skedema.__version__}: where it cannot be used, or to be sure, fit it anew."
         )
-    found: dict[str, Any] = held
-    return found
+    return about | {"model": model}

@@ -27,7 +27,7 @@ def fit(
     run: Run,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The file to write the model to.")
-    ] = Path("model.joblib"),
+    ] = Path("model.skedema"),
 ) -> None:
     """Train a model on all rows, and write it to a file for predict and explain."""
     check_place(output, "--output")
@@ -40,5 +40,5 @@ def fit(
     )
     run.say(f"training on {len(table.X)} rows")
     classifier.fit(table.X, table.y)
-    save_model(output, "classifier", classifier, image=columns.image, target=target, ids=table.ids)
+    save_model(output, classifier, image=columns.image, target=target, ids=table.ids)
     print(output)

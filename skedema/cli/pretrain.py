@@ -32,7 +32,7 @@ def pretrain(
     ] = Path("checkpoints"),
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The file to write the encoder to.")
-    ] = Path("encoder.joblib"),
+    ] = Path("encoder.skedema"),
 ) -> None:
     """Pre-train an autoencoder on scans, for --encoder of the other commands."""
     check_place(output, "--output")
@@ -60,5 +60,5 @@ def pretrain(
         "command goes on from the newest"
     )
     autoencoder.fit(scans)
-    save_model(output, "encoder", autoencoder, image=columns.image)
+    save_model(output, autoencoder, image=columns.image)
     print(output)

@@ -63,7 +63,7 @@ def tune(
         ),
     ] = None,
 ) -> None:
-    """Search for parameters; writes best.toml for --config, trials.csv and model.joblib."""
+    """Search for parameters; writes best.toml for --config, trials.csv and model.skedema."""
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     from skedema.search import StudySearchCV
@@ -97,8 +97,7 @@ def tune(
     write_table(search.trials_, output / "trials.csv")
     save(output / "best.toml", toml({}, {"model": run.model | search.best_params_}))
     save_model(
-        output / "model.joblib",
-        "classifier",
+        output / "model.skedema",
         search.best_estimator_,
         image=columns.image,
         target=target,

@@ -12,11 +12,15 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
+from skedema.encoders import Encoder
+from skedema.fusion import Fusion
 from skedema.persistence import _values
+from skedema.persistence._bound import Bounded
 from skedema.persistence._catalogue import name_of, part_of
 from skedema.persistence._errors import Damaged, Unsupported
 from skedema.persistence._modules import check_as_made, floating, undisturbed, with_weights
 from skedema.persistence._parts import Part
+from skedema.refiners import Refiner
 
 Params = dict[str, Any]
 Tensors = dict[str, Tensor]
@@ -47,7 +51,9 @@ def put_together(params: Params, tensors: Tensors) -> Any:
     Damaged
         If these are not values that `take_apart` gives.
     """
-    return _Building(params, tensors).whole()
+    n_bytes = sum(tensor.nbytes for tensor in tensors.values())
+    with Bounded(n_bytes):
+        return _Building(params, tensors).whole()
 
 
 class _Taking:
@@ -227,8 +233,13 @@ def _described(value: Any) -> str:
     kind = type(value)
     if isinstance(value, np.ndarray):
         return f"an array of {value.dtype}"
-    if isinstance(value, float) and not math.isfinite(value):
-        return repr(value)
+    if kind.__name__.endswith("SearchCV"):
+        return f"a {kind.__qualname__}, which is a search: save what it found, its best_estimator_"
+    own = f"a {kind.__module__}.{kind.__qualname__}"
+    for base in (Encoder, Fusion, Refiner):
+        if isinstance(value, base):
+            remedy = f"register_{base.__name__.lower()}"
+            return f"{own}, to which no name leads: give it one, by {remedy}"
     name = getattr(value, "__name__", None)
     of = f" {name}" if isinstance(name, str) else ""
-    return f"a {kind.__module__}.{kind.__qualname__}{of}"
+    return own + of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 from torch import nn
@@ -51,12 +52,19 @@ def name_of(thing: Any) -> str | None:
             return found
     if isinstance(thing, type) or not (hasattr(thing, "get_params") or hasattr(thing, "build")):
         return None
+    known = tuple(tuple(registry._factories.items()) for registry in _REGISTRIES.values())
+    return _plug_ins(known).get(kind)
+
+
+@lru_cache(maxsize=1)
+def _plug_ins(known: Any) -> dict[type, str]:
+    """Give the names of the classes of plug-ins; made anew when another is `known`."""
+    found = {}
     for registry in _REGISTRIES.values():
         for called in registry.names():
-            with suppress(Exception):  # one that is broken is none of this estimator
-                if type(registry.make(called)) is kind:
-                    return f"{_PLUG_IN}:{registry.kind}:{called}"
-    return None
+            with suppress(Exception):  # one that is broken is none of an estimator
+                found[type(registry.make(called))] = f"{_PLUG_IN}:{registry.kind}:{called}"
+    return found
 
 
 _NAMES: dict[tuple[str, str], list[str]] = {}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from glob import escape
 from pathlib import Path
 from typing import Any
 
-from skedema._caching.whole_files import open_file, write_whole
+from skedema._caching.whole_files import open_file, sweep, write_whole
 from skedema._told import tell
 from skedema.persistence import _frame, _strict_json, _tensors
 from skedema.persistence._apart import put_together, take_apart
@@ -123,10 +124,13 @@ def save_with(estimator: Any, path: str | os.PathLike[str], **about: Any) -> Non
     manifest |= {"about": about, "members": _frame.digests(bodies)}
     members = {_frame.MANIFEST: _strict_json.dump(manifest), **bodies}
     comment = _frame.comment_of(members[_frame.MANIFEST])
+    place = Path(path)
+    # Of a writer that was killed; one that is at work writes once more.
+    sweep(place.parent, f".{escape(place.name)}.*.partial", at_once=True)
     write_whole(
-        Path(path),
+        place,
         lambda file: [file.write(piece) for piece in _frame.pieces(members, comment)],
-        prefix=f".{Path(path).name}.",
+        prefix=f".{place.name}.",
     )
 
 
@@ -141,13 +145,11 @@ def load_with(path: str | os.PathLike[str]) -> tuple[Any, dict[str, Any]]:
     try:
         params = _strict_json.parse(members[_frame.PARAMS], _frame.PARAMS)
         estimator = put_together(params, _tensors.parse(members[_frame.WEIGHTS]))
-    except Damaged as error:
-        raise ModelFileError(f"{os.fspath(path)}: {error}. {_ANEW}.") from error
     except Exception as error:  # a file that was made by hand can go wrong anywhere
+        told = str(error) if isinstance(error, Damaged) else f"it cannot be read ({error!r:.200})"
         raise ModelFileError(
-            f"{os.fspath(path)}: is not what this version of skedema writes "
-            f"({type(error).__name__}). {_ANEW}, or load it with skedema "
-            f"{str(manifest.get('skedema'))[:20]}."
+            f"{os.fspath(path)}: {told}. {_ANEW}, or load it with the versions that wrote it, "
+            f"{_versions(manifest)}."
         ) from error
     _tell_versions(path, manifest)
     return estimator, manifest
@@ -160,7 +162,9 @@ def _read(path: str | os.PathLike[str]) -> bytes:
     with file:
         data = file.read(_frame.MOST + 1)
     if len(data) > _frame.MOST:
-        raise ModelFileError(f"{os.fspath(path)}: is larger than any model file of skedema.")
+        raise ModelFileError(
+            f"{os.fspath(path)}: is larger than any model file. Give the file of a model."
+        )
     return data
 
 
@@ -171,21 +175,31 @@ def _check_format(path: str | os.PathLike[str], manifest: dict[str, Any]) -> Non
 
         raise ModelFileError(
             f"{os.fspath(path)}: has format {given}, of skedema "
-            f"{str(manifest.get('skedema'))[:20]}; this is skedema {skedema.__version__}, which "
+            f"{manifest.get('skedema')!s:.20}; this is skedema {skedema.__version__}, which "
             f"reads formats up to {FORMAT}. Install that version or a later one."
         )
     if type(given) is not int or given < 1:
         raise ModelFileError(f"{os.fspath(path)}: tells no format. {_ANEW}.")
 
 
+def _versions(manifest: dict[str, Any]) -> str:
+    """Say which versions wrote a file, as it tells."""
+    packages = manifest.get("packages")
+    theirs = packages.get("scikit-learn") if isinstance(packages, dict) else None
+    return f"skedema {manifest.get('skedema')!s:.20} and scikit-learn {theirs!s:.20}"
+
+
 def _tell_versions(path: str | os.PathLike[str], manifest: dict[str, Any]) -> None:
     """Say when parts of scikit-learn come to another version of it."""
     import sklearn
 
-    then = str(dict(manifest.get("packages", {})).get("scikit-learn"))[:20]
-    theirs = [name for name in manifest.get("parts", ()) if str(name).startswith("sklearn.")]
+    packages, parts = manifest.get("packages"), manifest.get("parts")
+    if not isinstance(packages, dict) or not isinstance(parts, list):
+        return
+    then = str(packages.get("scikit-learn"))
+    theirs = [name for name in parts if str(name).startswith("sklearn.")]
     if theirs and then.split(".")[:2] != sklearn.__version__.split(".")[:2]:
         tell(
-            f"{os.fspath(path)} holds parts of scikit-learn {then}, and this is "
+            f"{os.fspath(path)} holds parts of scikit-learn {then:.20}, and this is "
             f"{sklearn.__version__}: check a prediction that you know, or save the model anew."
         )

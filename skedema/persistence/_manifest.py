@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from skedema._training.columns import Columns
+from skedema.clinical import ClinicalTokenizer
 from skedema.persistence._apart import Params, Tensors
 
 #: Of what stands in the members. A file of a later format is refused by its number.
 FORMAT = 1
 
 _PACKAGES = ("numpy", "pandas", "safetensors", "scikit-learn", "skorch", "torch")
+_OF_MACHINES = {"remote", "n_jobs", "verbose"}  # parameters that change no volume
 _SHOWN = 10_000  # characters of a text
 
 
@@ -50,15 +53,16 @@ def _of_columns(estimator: Any) -> dict[str, Any]:
     if n is None:
         return {}
     labels = list(range(int(n))) if names is None else [_plain(name) for name in names]
-    columns = [{"name": label} for label in labels]
-    held = getattr(estimator, "_columns", None)
-    tokenizer = getattr(estimator, "metadata_", None) if held is not None else estimator
-    clinical = range(len(columns)) if held is None else held.clinical
-    if held is not None and held.image is not None:
-        columns[held.image]["kind"] = "scan"
-    kinds = getattr(tokenizer, "kinds_", None)
-    for place, position in enumerate(clinical if kinds is not None else ()):
-        columns[position] |= _of_variable(tokenizer, place)
+    columns: list[dict[str, Any]] = [{"name": label} for label in labels]
+    held, tokenizer = getattr(estimator, "_columns", None), estimator
+    clinical = list(range(len(columns)))
+    if isinstance(held, Columns):
+        tokenizer, clinical = getattr(estimator, "metadata_", None), held.clinical
+        if held.image is not None:
+            columns[held.image]["kind"] = "scan"
+    if isinstance(tokenizer, ClinicalTokenizer):
+        for place, column in enumerate(clinical):
+            columns[column] |= _of_variable(tokenizer, place)
     return {"columns": columns}
 
 
@@ -83,8 +87,9 @@ def _of_training(estimator: Any) -> dict[str, Any]:
         found["epochs"] = int(estimator.n_iter_)
     reader = getattr(estimator, "volume_", None)
     if reader is not None:
+        given = reader.get_params(deep=False)
         found["preprocessing"] = {
-            name: _plain(value) for name, value in reader.get_params(deep=False).items()
+            name: _plain(value) for name, value in given.items() if name not in _OF_MACHINES
         }
     if "encoder" in getattr(estimator, "get_params", dict)():
         found["encoder"] = _called(estimator.encoder)

@@ -118,7 +118,7 @@ PARTS = {
             "_seed",
             "_n_patients",
         ),
-        left=_PLACES | {"_held_out_of": None},
+        left=_PLACES | {"checkpoint_dir": None, "_held_out_of": None},
         before=_of_classifier,
         after=_with_net,
     ),
@@ -137,7 +137,8 @@ PARTS = {
         "skedema.modules.reference_weights:WeightsReport",
         **of_arguments("loaded", "missing", "unexpected", "misshapen", "regenerated", "ignored"),
     ),
-    "skedema.VolumeReader": Part("skedema.scans.reader:VolumeReader"),
+    # Whether scans are fetched is for who loads a file to say, and where to.
+    "skedema.VolumeReader": Part("skedema.scans.reader:VolumeReader", left={"remote": None}),
     "skedema.ClinicalTokenizer": Part(
         _CLINICAL + "tokenizer:ClinicalTokenizer", private=("_usual", "_keys")
     ),

@@ -18,6 +18,7 @@ from typing import Any
 from skedema.persistence._errors import Damaged, Unsupported
 
 _FITTED = re.compile(r"[a-z]\w*_", re.IGNORECASE)
+_NO_DEFAULT = inspect.Parameter.empty
 _PRIVATE = re.compile(r"_[a-zA-Z]\w*")
 #: What scikit-learn's estimators may have besides: what `set_output` was told.
 _EVERYWHERE = {"_sklearn_output_config"}
@@ -79,12 +80,27 @@ class Part:
             return self.make(cls, fields)
         for name in fields:
             if name in self.left or not self._allows(cls, name):
-                raise Damaged(f"{cls.__name__} has no attribute {name[:40]!r}")
+                raise Damaged(f"{cls.__name__} has no attribute {name[:40]!r} here")
         made = cls.__new__(cls)
-        vars(made).update({**fields, **self.left})
+        vars(made).update({**self._absent(cls), **fields})
         if self.after is not None:
             self.after(made)
         return made
+
+    def _absent(self, cls: Any) -> dict[str, Any]:
+        """Give what stands for attributes that the file has not.
+
+        Those are left out on purpose, or parameters that the version that wrote it did not know.
+        """
+        if self.only is not None:
+            return dict(self.left)
+        known = _parameters(cls)
+        left = {
+            name: value
+            for name, value in self.left.items()
+            if name in known or name.strip("_") != name
+        }
+        return {name: value for name, value in known.items() if value is not _NO_DEFAULT} | left
 
     def _allows(self, cls: Any, name: str) -> bool:
         if self.only is not None:
@@ -110,5 +126,8 @@ def _imported(home: str) -> Any:
 
 
 @cache
-def _parameters(cls: Any) -> frozenset[str]:
-    return frozenset(inspect.signature(cls.__init__).parameters) - {"self"}
+def _parameters(cls: Any) -> dict[str, Any]:
+    """Give the parameters of a constructor, and their defaults."""
+    given = list(inspect.signature(cls.__init__).parameters.values())[1:]
+    named = [each for each in given if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
+    return {each.name: each.default for each in named}

@@ -20,18 +20,23 @@ def _simple(module: str, *names: str, private: tuple[str, ...] = ()) -> dict[str
 
 def _random_state(state: Any) -> dict[str, Any]:
     held = state.get_state(legacy=False)
-    return {
-        "key": held["state"]["key"],
-        "pos": held["state"]["pos"],
-        "has_gauss": held["has_gauss"],
-        "gauss": held["gauss"],
-    }
+    return {**held["state"], "has_gauss": held["has_gauss"], "gauss": held["gauss"]}
 
 
 def _random_state_again(cls: Any, held: dict[str, Any]) -> Any:
     made = cls(0)
     made.set_state(("MT19937", held["key"], held["pos"], held["has_gauss"], held["gauss"]))
     return made
+
+
+def _with_interpolation(made: Any) -> None:
+    if hasattr(made, "X_thresholds_"):
+        made._build_f(made.X_thresholds_, made.y_thresholds_)
+
+
+def _with_scorer(made: Any) -> None:
+    if hasattr(made, "estimator_"):
+        made._curve_scorer = made._get_curve_scorer()
 
 
 _ENCODED = (
@@ -59,11 +64,18 @@ PARTS = {
     **_simple("linear_model", "LogisticRegression", "Ridge", "LinearRegression"),
     **_simple("decomposition", "PCA", private=("_n_features_out", "_fit_svd_solver")),
     **_simple("frozen", "FrozenEstimator"),
-    **_simple("pipeline", "Pipeline", private=("_n_features_out",)),
     **_simple("pipeline", "FeatureUnion", private=("_transformers_feature_names_out",)),
     **_simple("compose", "ColumnTransformer", private=_COLUMNS),
     **_simple("calibration", "CalibratedClassifierCV"),
-    **_simple("model_selection", "FixedThresholdClassifier", "TunedThresholdClassifierCV"),
+    **_simple("model_selection", "FixedThresholdClassifier"),
+    **_simple("ensemble", "VotingClassifier"),
+    **_simple("ensemble", "StackingClassifier", private=("_label_encoder", "_n_feature_outs")),
+    "sklearn.TunedThresholdClassifierCV": Part(
+        "sklearn.model_selection:TunedThresholdClassifierCV",
+        left={"_curve_scorer": None},
+        after=_with_scorer,
+    ),
+    "sklearn.Pipeline": Part("sklearn.pipeline:Pipeline", left={"memory": None}),
     "sklearn.make_column_selector": Part(
         "sklearn.compose:make_column_selector", only=("pattern", "dtype_include", "dtype_exclude")
     ),
@@ -72,10 +84,11 @@ PARTS = {
         only=("estimator", "calibrators", "classes", "method"),
     ),
     "sklearn.SigmoidCalibration": Part(_CALIBRATION + "_SigmoidCalibration"),
+    "sklearn.TemperatureScaling": Part(_CALIBRATION + "_TemperatureScaling"),  # from 1.8 on
     "sklearn.IsotonicRegression": Part(
         "sklearn.isotonic:IsotonicRegression",
         left={"f_": None},
-        after=lambda made: made._build_f(made.X_thresholds_, made.y_thresholds_),
+        after=_with_interpolation,
     ),
     "sklearn.Bunch": Part("sklearn.utils:Bunch", take=dict, make=lambda cls, fields: cls(**fields)),
     "numpy.RandomState": Part(

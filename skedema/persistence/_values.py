@@ -78,6 +78,8 @@ def tag_of(value: Any, take: Take, where: str) -> tuple[str, Any] | None:
             [take(key, f"a key of {where}"), take(each, within(where, key))]
             for key, each in value.items()
         ]
+    if kind is slice:
+        return "slice", [take(each, where) for each in (value.start, value.stop, value.step)]
     if kind in (set, frozenset):
         ordered = sorted(value, key=repr)
         return kind.__name__, [take(each, f"an element of {where}") for each in ordered]
@@ -174,6 +176,7 @@ _MAKERS: dict[str, Callable[[Any, Build], Any]] = {
     "float": _float,
     "tuple": lambda value, build_: tuple(map(build_, value)),
     "dict": _dict,
+    "slice": lambda value, build_: slice(*map(build_, value)),
     "scalar": _scalar,
     "text": lambda value, _: np.str_(value),
     "type": lambda value, _: _TYPES[value],

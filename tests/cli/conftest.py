@@ -50,7 +50,7 @@ def cohort(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def model(cohort, tmp_path_factory) -> Path:
     """Write a fitted model."""
-    path = tmp_path_factory.mktemp("model") / "model.joblib"
+    path = tmp_path_factory.mktemp("model") / "model.skedema"
     with pytest.raises(SystemExit) as end:
         main(["fit", str(cohort), "--target", "edema", *COLUMNS, *SMALL, "-q", "-o", str(path)])
     assert not end.value.code

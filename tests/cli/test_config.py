@@ -23,7 +23,7 @@ def test_a_file_holds_options_and_the_command_line_wins(run, cohort, tmp_path, c
     )
     saved = tmp_path / "saved.toml"
     arguments = ["--config", path, "--set", "max_epochs=1", "--save-config", saved, "-q"]
-    ended = run("fit", *arguments, "-o", tmp_path / "model.joblib")
+    ended = run("fit", *arguments, "-o", tmp_path / "model.skedema")
     assert ended.code == 0, ended.err
     held = tomllib.loads(saved.read_text())
     assert held.pop("model") == {
@@ -32,7 +32,7 @@ def test_a_file_holds_options_and_the_command_line_wins(run, cohort, tmp_path, c
         "volume__shape": 16,
         "volume__spacing": 13,
     }
-    assert held.pop("fit") == {"output": str(tmp_path / "model.joblib")}
+    assert held.pop("fit") == {"output": str(tmp_path / "model.skedema")}
     assert held == {"cohort": str(cohort), "target": "edema", "image": "scan", "id": ["patient"]}
 
 

@@ -79,8 +79,8 @@ def test_other_patients_are_tested_by_a_model_of_all(run, cohort, tmp_path):
     assert "10 rows of 10 patients" in ended.out
     found = pd.read_csv(tmp_path / "out" / "test" / "predictions.csv")
     assert found["patient"].tolist() == there["patient"].tolist()
-    run("fit", tmp_path / "here.csv", *arguments, "-o", tmp_path / "model.joblib")
-    run("predict", tmp_path / "model.joblib", tmp_path / "there.csv", "-o", tmp_path / "p.csv")
+    run("fit", tmp_path / "here.csv", *arguments, "-o", tmp_path / "model.skedema")
+    run("predict", tmp_path / "model.skedema", tmp_path / "there.csv", "-o", tmp_path / "p.csv")
     expected = pd.read_csv(tmp_path / "p.csv")["probability_none"]
     assert found["probability"].tolist() == pytest.approx(expected.tolist())
 

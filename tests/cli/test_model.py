@@ -65,22 +65,33 @@ def test_the_order_of_settings_does_not_matter():
 
 
 def test_files_that_are_no_models_are_refused(tmp_path):
-    path = tmp_path / "model.joblib"
+    path = tmp_path / "model.skedema"
     path.write_bytes(b"nothing")
-    with pytest.raises(DataError, match="no model of skedema, one of another version, or damaged"):
+    with pytest.raises(DataError, match="no model file of skedema"):
         load_model(path, "classifier")
     joblib.dump({"a": 1}, path)
-    with pytest.raises(DataError, match="no model that skedema has written"):
+    with pytest.raises(DataError, match="no model file of skedema"):
         load_model(path, "classifier")
-    save_model(path, "encoder", made(make_autoencoder))
+    save_model(path, made(make_autoencoder))
     with pytest.raises(UsageError, match="give a file of skedema fit"):
         load_model(path, "classifier")
 
 
+def test_a_file_that_save_has_written_serves_as_well(tmp_path):
+    skedema.save(made(), tmp_path / "model.skedema")
+    held = load_model(tmp_path / "model.skedema", "classifier")
+    assert (held["image"], held["ids"]) == ("scan", [])
+
+
+def test_what_cannot_be_held_is_told(tmp_path):
+    with pytest.raises(DataError, match=r"callbacks"):
+        save_model(tmp_path / "model.skedema", made().set_params(callbacks=[print]))
+
+
 def test_another_version_is_told(tmp_path, monkeypatch):
-    path = tmp_path / "model.joblib"
+    path = tmp_path / "model.skedema"
     with monkeypatch.context() as patched:
         patched.setattr(skedema, "__version__", "0.0.1")
-        save_model(path, "classifier", {})
+        save_model(path, made())
     with pytest.warns(UserWarning, match=r"written by skedema 0\.0\.1, and this is"):
         load_model(path, "classifier")

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
-import joblib
 import pandas as pd
 import pytest
+
+import skedema
+from skedema.cli._model import load_model
 
 from ._options import COLUMNS, SMALL
 
 
 def test_a_fitted_model_is_that_of_the_class(run, cohort, model):
-    held = joblib.load(model)
+    held = load_model(model, "classifier")
     assert held["target"] == "edema"
     classifier = held["model"]
     assert list(classifier.feature_names_in_) == ["scan", "age", "sex", "gcs", "sodium", "site"]
@@ -25,7 +27,7 @@ def test_predictions_stand_beside_the_rows_as_they_are(run, cohort, model, tmp_p
     pd.testing.assert_frame_equal(found[list(given)], given)
     added = ["probability_edema", "probability_none", "predicted", "missing"]
     assert list(found) == [*given, *added]
-    classifier = joblib.load(model)["model"]
+    classifier = skedema.load(model)
     X = pd.read_csv(cohort)[list(classifier.feature_names_in_)]
     X["scan"] = [str(cohort.parent / scan) for scan in X["scan"]]
     expected = classifier.predict_proba(X)[:, 0]
@@ -83,7 +85,7 @@ def test_a_model_that_is_interrupted_is_not_written(run, cohort, tmp_path, monke
         raise KeyboardInterrupt
 
     monkeypatch.setattr(AttentionMixerClassifier, "fit", stop)
-    out = tmp_path / "model.joblib"
+    out = tmp_path / "model.skedema"
     ended = run("fit", cohort, "--target", "edema", *COLUMNS, *SMALL, "-o", out)
     assert ended.code == 130
     assert "no model was written" in ended.err

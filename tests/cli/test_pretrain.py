@@ -16,7 +16,7 @@ TINY = [
 
 def test_an_encoder_is_pre_trained_kept_and_used(run, cohort, tmp_path, monkeypatch):
     arguments = [cohort, "--image", "scan", *TINY, "--checkpoints", tmp_path / "checkpoints"]
-    out = tmp_path / "encoder.joblib"
+    out = tmp_path / "encoder.skedema"
     ended = run("pretrain", *arguments, "-o", out, "-q")
     assert ended.code == 0, ended.err
     assert ended.out == f"{out}\n"
@@ -35,7 +35,7 @@ def test_an_encoder_is_pre_trained_kept_and_used(run, cohort, tmp_path, monkeypa
 
     ended = run(
         "fit", cohort, "--image", "scan", "--id", "patient", "--target", "edema", "--encoder", out,
-        *SMALL[-4:], "-q", "-o", tmp_path / "model.joblib",
+        *SMALL[-4:], "-q", "-o", tmp_path / "model.skedema",
     )  # fmt: skip
     assert ended.code == 0, ended.err
 

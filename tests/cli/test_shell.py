@@ -154,7 +154,7 @@ def test_an_interrupted_evaluation_goes_on(cohort, tmp_path, jobs):
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no process groups of this kind")
 def test_an_interrupted_pre_training_goes_on(cohort, tmp_path):
-    checkpoints, out = tmp_path / "checkpoints", tmp_path / "encoder.joblib"
+    checkpoints, out = tmp_path / "checkpoints", tmp_path / "encoder.skedema"
     command = [
         *("-m", "skedema", "pretrain", cohort, "--image", "scan", "--set", "size=tiny"),
         *("--set", "max_epochs=15", "--set", "volume__shape=16", "--set", "volume__spacing=13"),

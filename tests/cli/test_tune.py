@@ -24,7 +24,7 @@ def test_a_search_goes_on_and_its_best_is_a_file_of_options(run, cohort, tmp_pat
         "evaluate", cohort, *ARGUMENTS, "--config", out / "best.toml", "--set", "max_epochs=1"
     )
     assert ended.code == 0, ended.err
-    assert run("predict", out / "model.joblib", cohort, "-q").code == 0
+    assert run("predict", out / "model.skedema", cohort, "-q").code == 0
 
 
 def test_trials_are_kept_where_it_is_told(run, cohort, tmp_path, monkeypatch):

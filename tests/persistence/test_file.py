@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import errno
+import json
+import os
 import subprocess
 import sys
-import zipfile
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import clone
 
 import skedema
@@ -14,6 +17,8 @@ from skedema import AttentionMixerClassifier
 from skedema.persistence import ModelFileError
 
 from .._autoencoders import make, make_cohort
+from ._models import make_table
+from ._write_fixture import DATA
 
 rng = np.random.default_rng(0)
 X = pd.DataFrame(
@@ -46,13 +51,66 @@ def test_a_new_process_predicts_the_same_to_the_bit(tmp_path):
     assert np.array_equal(np.load(tmp_path / "proba.npy"), clf.predict_proba(X))
 
 
-def test_a_file_is_an_archive_that_others_read(tmp_path):
-    skedema.save(fitted(), tmp_path / "model.skedema")
-    with zipfile.ZipFile(tmp_path / "model.skedema") as archive:
-        assert archive.testzip() is None
-        names = [each.filename for each in archive.infolist()]
-        assert names == ["manifest.json", "params.json", "weights.safetensors"]
-        assert {each.compress_type for each in archive.infolist()} == {zipfile.ZIP_STORED}
+@pytest.mark.numerical
+@pytest.mark.parametrize("path", sorted(DATA.glob("*.skedema")), ids=lambda path: path.stem)
+def test_files_of_every_format_are_read(path):
+    table, _ = make_table()
+    found = skedema.load(path).predict_proba(table.head(8))
+    expected = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    # Thousands of roundings of 6e-8 in a row.
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_a_file_written_over_another_leaves_nothing_else(tmp_path):
+    path = tmp_path / "model.skedema"
+    (tmp_path / ".model.skedema.0123.partial").write_bytes(b"of a writer that was killed")
+    skedema.save(skedema.VolumeReader(shape=8), path)
+    skedema.save(skedema.VolumeReader(shape=9), path)
+    assert skedema.load(path).shape == 9
+    assert [each.name for each in tmp_path.iterdir()] == ["model.skedema"]
+    mask = os.umask(0)
+    os.umask(mask)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def test_a_full_disk_keeps_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "model.skedema"
+    skedema.save(skedema.VolumeReader(shape=8), path)
+
+    def full(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        skedema.save(skedema.VolumeReader(shape=9), path)
+    assert skedema.load(path).shape == 8
+    assert [each.name for each in tmp_path.iterdir()] == ["model.skedema"]
+
+
+def test_places_that_are_no_files_are_told(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        skedema.load(tmp_path / "model.skedema")
+    with pytest.raises(IsADirectoryError):
+        skedema.load(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ModelFileError, match="pipe: is no file"):
+        skedema.load(tmp_path / "pipe")
+
+
+def test_the_same_model_gives_the_same_file(tmp_path):
+    clf = fitted()
+    for name in ("one", "other"):
+        skedema.save(clf, tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
+
+
+def test_the_random_state_of_others_is_left_alone(tmp_path):
+    clf = fitted()
+    before = torch.get_rng_state(), np.random.get_state()[1]  # noqa: NPY002
+    skedema.save(clf, tmp_path / "model.skedema")
+    skedema.load(tmp_path / "model.skedema")
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert np.array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
 
 
 def test_an_autoencoder_comes_back(tmp_path):

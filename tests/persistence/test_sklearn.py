@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import sklearn
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.decomposition import PCA
+from sklearn.ensemble import StackingClassifier, VotingClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import (
+    FixedThresholdClassifier,
+    GridSearchCV,
+    TunedThresholdClassifierCV,
+)
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MinMaxScaler,
+    Normalizer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    RobustScaler,
+    StandardScaler,
+)
+
+import skedema
+from skedema import ClinicalTokenizer
+from skedema.baselines import ClinicalValues, MeanImputed, OnlyScan, ScanFeatures, WithoutScan
+from skedema.persistence import ModelFileError, _manifest
+
+from ._models import again, classifier, make_table, tokens
+
+X, y = make_table()
+FEW = X.head(6)
+TABLE = X.drop(columns="scan")
+
+
+def columns(**options):
+    numbers = make_pipeline(SimpleImputer(add_indicator=True), StandardScaler())
+    made = [
+        ("numbers", numbers, make_column_selector(dtype_include="number")),
+        ("categories", OneHotEncoder(handle_unknown="ignore", sparse_output=False), ["sex"]),
+    ]
+    return ColumnTransformer(made, **options)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return classifier(image=None).fit(TABLE, y)
+
+
+@pytest.mark.parametrize("method", ["sigmoid", "isotonic"])
+def test_calibrated_models_come_back(method, fitted, tmp_path):
+    model = CalibratedClassifierCV(FrozenEstimator(fitted), method=method).fit(TABLE, y)
+    expected = model.predict_proba(TABLE)
+    assert np.array_equal(again(model, tmp_path).predict_proba(TABLE), expected)
+
+
+def test_calibration_by_temperature_comes_back(fitted, tmp_path):
+    if tuple(map(int, sklearn.__version__.split(".")[:2])) < (1, 8):
+        pytest.skip("scikit-learn has had it since 1.8")
+    model = CalibratedClassifierCV(FrozenEstimator(fitted), method="temperature").fit(TABLE, y)
+    expected = model.predict_proba(TABLE)
+    assert np.array_equal(again(model, tmp_path).predict_proba(TABLE), expected)
+
+
+def test_thresholds_come_back(fitted, tmp_path):
+    frozen = FrozenEstimator(fitted)
+    fixed = FixedThresholdClassifier(frozen, threshold=0.4, pos_label="edema").fit(TABLE, y)
+    tuned = TunedThresholdClassifierCV(frozen, cv="prefit", refit=False).fit(TABLE, y)
+    for model in (fixed, tuned):
+        loaded = again(model, tmp_path)
+        assert np.array_equal(loaded.predict(TABLE), model.predict(TABLE))
+    assert loaded.best_threshold_ == tuned.best_threshold_
+
+
+def test_a_pipeline_of_baselines_comes_back(tmp_path):
+    scan = ScanFeatures(image="scan", encoder=tokens(), n_components=2, random_state=0)
+    table = make_pipeline(ClinicalValues(image="scan"), columns())
+    model = make_pipeline(
+        FeatureUnion([("scan", scan), ("table", table)]),
+        SimpleImputer(keep_empty_features=True),
+        LogisticRegression(),
+    ).fit(X, y)
+    expected = model.predict_proba(FEW)
+    model.set_params(memory=str(tmp_path / "memory"))
+    loaded = again(model, tmp_path)
+    assert np.array_equal(loaded.predict_proba(FEW), expected)
+    assert loaded.memory is None  # a place on the machine where it was fitted
+
+
+def test_ensembles_of_models_come_back(tmp_path):
+    one = make_pipeline(WithoutScan(image="scan"), classifier(image=None))
+    other = make_pipeline(WithoutScan(image="scan"), columns(), LogisticRegression())
+    members = [("one", one), ("other", other)]
+    for model in (
+        VotingClassifier(members, voting="soft"),
+        StackingClassifier(members, LogisticRegression(), cv=2),
+    ):
+        expected = model.fit(X, y).predict_proba(FEW)
+        assert np.array_equal(again(model, tmp_path).predict_proba(FEW), expected)
+
+
+@pytest.mark.parametrize(
+    "transformer",
+    [
+        ClinicalTokenizer(categorical_features=["sex"]),
+        MeanImputed(indicator=True),
+        columns(remainder="passthrough", verbose_feature_names_out=False),
+        columns().set_output(transform="pandas"),
+        make_pipeline(columns(), MinMaxScaler(), PCA(2, random_state=0)),
+        make_pipeline(columns(), RobustScaler(), Normalizer()),
+        make_pipeline(OrdinalEncoder(encoded_missing_value=-1, dtype=np.float32)),
+        make_pipeline(OneHotEncoder(min_frequency=4, drop="if_binary")),
+        MissingIndicator(features="all"),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_transformers_come_back(transformer, tmp_path):
+    expected = transformer.fit(TABLE).transform(TABLE)
+    found = again(transformer, tmp_path).transform(TABLE)
+    assert type(found) is type(expected)
+    if hasattr(found, "toarray"):
+        found, expected = found.toarray(), expected.toarray()
+    np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))
+
+
+def test_metadata_of_scikit_learn_comes_back(tmp_path):
+    clf = classifier(image=None, metadata=columns()).fit(TABLE, y)
+    assert np.array_equal(again(clf, tmp_path).predict_proba(TABLE), clf.predict_proba(TABLE))
+
+
+def test_a_random_state_goes_on_where_it_was(tmp_path):
+    state = np.random.RandomState(3)
+    state.normal(size=3)
+    clf = again(classifier(random_state=state), tmp_path)
+    assert np.array_equal(clf.random_state.normal(size=4), state.normal(size=4))
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (GridSearchCV(classifier(), {"dim": [4]}), "is a search: save what it found, its best_est"),
+        (
+            make_pipeline(OnlyScan(image="scan"), FunctionTransformer(np.log)),
+            r"Pipeline\.steps\[1\]\[1\] is a sklearn.*FunctionTransformer",
+        ),
+        (make_pipeline(ColumnTransformer([("a", "drop", len)])), r"\[2\] is a .*function.* len"),
+    ],
+)
+def test_what_has_no_place_in_a_file_is_named(model, message, tmp_path):
+    with pytest.raises(ModelFileError, match=message):
+        skedema.save(model, tmp_path / "model.skedema")
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_version_of_scikit_learn_is_told(tmp_path, monkeypatch):
+    version = _manifest._version
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            _manifest, "_version", lambda name: "1.2.3" if name == "scikit-learn" else version(name)
+        )
+        skedema.save(StandardScaler(), tmp_path / "scaler.skedema")
+        skedema.save(ClinicalTokenizer(), tmp_path / "tokenizer.skedema")
+    with pytest.warns(UserWarning, match=r"parts of scikit-learn 1\.2\.3, and this is"):
+        skedema.load(tmp_path / "scaler.skedema")
+    skedema.load(tmp_path / "tokenizer.skedema")
