@@ -13,6 +13,7 @@ from torch import Tensor
 
 from skedema._checkpoints import Checkpoints
 from skedema._rng import generators, set_generators
+from skedema._states import is_like, is_state_of
 from skedema._told import tell
 
 
@@ -124,33 +125,25 @@ class Course:
     def _problem_of(self, place: Any) -> str:
         """Say why a training cannot go on from a place; empty where it can."""
         net = self._net
-        if not isinstance(place, Mapping) or set(place) != set(_PARTS):
+        if not isinstance(place, Mapping) or set(place) != _PARTS:
             return "it does not hold what a training consists of"
-        weights = net.module_.state_dict()
-        if set(place["weights"]) != set(weights) or not all(
-            _is_like(place["weights"][name], value) for name, value in weights.items()
-        ):
+        if not is_like(place["weights"], net.module_.state_dict()):
             return "its weights are not those of this network, or not finite"
-        n_rows = len(place["history"]) - self._n_before
-        if not 1 <= n_rows <= self._n_epochs or len(place["callbacks"]) != len(net.callbacks_):
+        # Some parameters may be reached by no gradient, such as that of a category nobody has.
+        idle = net.module_.parameters()
+        if not is_state_of(net.optimizer_, place["optimizer"], idle=idle):
+            return "its optimizer is not that of this network"
+        n_rows, n_callbacks = len(place["history"]) - self._n_before, len(net.callbacks_)
+        if not 1 <= n_rows <= self._n_epochs or len(place["callbacks"]) != n_callbacks:
             return "it is at a place where this training never is"
         return ""
 
 
-_PARTS = ("over", "weights", "optimizer", "history", "callbacks", "generators")
+_PARTS = {"over", "weights", "optimizer", "history", "callbacks", "generators"}
 
 
 class _CannotBeKept(Exception):
     """What holds something that is no number, text or tensor."""
-
-
-def _is_like(found: Any, expected: Tensor) -> bool:
-    return (
-        isinstance(found, Tensor)
-        and found.shape == expected.shape
-        and found.dtype == expected.dtype
-        and bool(torch.isfinite(found).all())
-    )
 
 
 def _of_callback(callback: Callback) -> dict[str, Any]:

@@ -62,10 +62,6 @@ def fingerprint(
     often something is shown and where it is computed decides nothing.
     """
     callbacks, stopper = net.callbacks[:-1], net.callbacks[-1]
-    optimizer = net.optimizer_.state_dict()
-    rates = [
-        {k: v for k, v in group.items() if k != "params"} for group in net.optimizer_.param_groups
-    ]
     try:
         given = digest(callbacks, "callbacks")
     except TypeError as error:
