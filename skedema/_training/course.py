@@ -81,7 +81,7 @@ class Course:
         """Keep the end, from which the same fit is taken as it is."""
         if not self.is_over:
             self._keep(over=True)
-            self._checkpoints.forget_previous()
+        self._checkpoints.forget_previous()
 
     @property
     def _rows(self) -> list[dict[str, Any]]:
@@ -133,8 +133,12 @@ class Course:
         idle = net.module_.parameters()
         if not is_state_of(net.optimizer_, place["optimizer"], idle=idle):
             return "its optimizer is not that of this network"
-        n_rows, n_callbacks = len(place["history"]) - self._n_before, len(net.callbacks_)
-        if not 1 <= n_rows <= self._n_epochs or len(place["callbacks"]) != n_callbacks:
+        history, callbacks = place["history"], place["callbacks"]
+        if (
+            not (isinstance(history, list) and isinstance(callbacks, list))
+            or not 1 <= len(history) - self._n_before <= self._n_epochs
+            or len(callbacks) != len(net.callbacks_)
+        ):
             return "it is at a place where this training never is"
         return ""
 
