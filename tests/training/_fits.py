@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader
 
-N = 40
+N = 30
 
 
 def cohort(*, scans: bool = False) -> tuple[pd.DataFrame, np.ndarray]:

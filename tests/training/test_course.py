@@ -60,7 +60,7 @@ def test_a_fit_that_is_stopped_at_any_point_ends_as_if_it_never_was(kind, tmp_pa
     n_places = len(saved)
     assert same(learned(kept, scans=scans), whole), "checkpoints alone changed the result"
     assert n_places >= 2
-    for number in sorted({1, n_places // 2 + 1, n_places}):
+    for number in (n_places // 2, n_places):
         folder = tmp_path / str(number)
         with monkeypatch.context() as patch:
             kill_after(patch, number)
@@ -88,7 +88,7 @@ def test_a_kill_in_the_midst_of_writing_leaves_the_checkpoint_before(tmp_path, m
         patch.setattr("skedema._caching.whole_files.os.fsync", dies)
         with pytest.raises(Killed):
             fit("committee", checkpoint_dir=tmp_path)
-    stray = next(tmp_path.rglob(NAME)).parent / ".classifier-0123.partial"
+    stray = next(tmp_path.rglob(NAME)).parent / f".classifier-{0:032}.partial"
     stray.write_bytes(b"half")  # a kill -9 leaves it
     assert same(learned(fit("committee", checkpoint_dir=tmp_path), scans=False), whole)
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [NAME]
