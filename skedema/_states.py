@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def is_like(found: Any, expected: Mapping[str, Tensor]) -> bool:
-    """Tell whether weights have the names, shapes and types of others, and are finite."""
+    """Tell whether weights have the names, shapes and types of others, and are as finite."""
     return (
         isinstance(found, Mapping)
         and set(found) == set(expected)
@@ -60,8 +60,12 @@ def _tensor(found: Any, expected: Tensor) -> bool:
         isinstance(found, Tensor)
         and found.shape == expected.shape
         and found.dtype == expected.dtype
-        and bool(torch.isfinite(found).all())
+        and (_is_finite(found) or not _is_finite(expected))  # a mask may hold -inf
     )
+
+
+def _is_finite(values: Tensor) -> bool:
+    return bool(torch.isfinite(values).all())
 
 
 def _is_group(found: Any, expected: Mapping[str, Any], fixed: Iterable[str]) -> bool:

@@ -28,6 +28,8 @@ def test_weights_are_those_of_the_network_or_not(trained):
     assert not is_like(own | {"bias": own["bias"] / 0}, own)
     assert not is_like(own | {"bias": [0.0, 0.0]}, own)
     assert not is_like(None, own)
+    masks = {"mask": torch.tensor([0.0, -torch.inf])}
+    assert is_like(masks, masks)
 
 
 def test_an_optimizer_goes_on_from_its_own_state_and_from_none(trained):

@@ -90,12 +90,10 @@ def test_a_model_that_is_interrupted_is_not_written(run, cohort, tmp_path, monke
     assert ended.code == 130
     assert "no model was written" in ended.err
     assert not list(tmp_path.iterdir())
-    for how in (
-        ["--checkpoints", tmp_path / "run"],
-        ["--set", f"checkpoint_dir={tmp_path / 'run'}"],
-    ):
+    kept = tmp_path / "run"
+    for how in (["--checkpoints", kept], ["--set", f"checkpoint_dir={kept}"]):
         ended = run("fit", cohort, "--target", "edema", *COLUMNS, *SMALL, *how, "-o", out)
-        assert f"goes on from the checkpoint in {tmp_path / 'run'}" in ended.err
+        assert f"goes on from the checkpoint in {kept}" in ended.err
 
 
 def test_a_fit_leaves_its_end_where_checkpoints_are_asked_for(run, cohort, tmp_path):
