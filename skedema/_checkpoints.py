@@ -75,15 +75,7 @@ class Checkpoints:
         self._newest, self._previous = _files(self.folder, name)
         sweep(self.folder, f".{name}-*", at_once=not cache)
         if not cache:
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-            except FileNotFoundError:  # somebody removes it at this moment: it is made to write
-                pass
-            except OSError as error:
-                raise ValueError(
-                    f"checkpoint_dir: {self.folder} cannot be made ({error}). Give a folder that "
-                    "can be written to, or leave checkpoint_dir out."
-                ) from error
+            make_folder(self.folder)
 
     def save_if_due(self, state: Callable[[], dict[str, Any]], *, last: bool = False) -> None:
         """Write a checkpoint when the last one is old enough, or where the run ends.
@@ -119,6 +111,12 @@ class Checkpoints:
 
         write_whole(self._newest, write, prefix=f".{self.name}-", before_naming=keep_previous)
         sync_folder(self.folder)
+
+    def forget_previous(self) -> None:
+        """Remove the checkpoint before the newest, which is the end of the run."""
+        if self._newest.exists():
+            with suppress(OSError):
+                self._previous.unlink()
 
     def load(self, problem_of: Callable[[Any], str] = lambda state: "") -> dict[str, Any] | None:
         """Give the newest checkpoint that is whole; None where there is none.
@@ -184,6 +182,19 @@ class Checkpoints:
             "the fitted model is not touched by it; but if it is stopped, it has to begin again "
             f"from the last checkpoint. Free space there, or give {remedy} another folder."
         )
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder that `checkpoint_dir` names, or refuse it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError:  # somebody removes it at this moment: it is made to write
+        pass
+    except OSError as error:
+        raise ValueError(
+            f"checkpoint_dir: {folder} cannot be made ({error}). Give a folder that can be "
+            "written to, or leave checkpoint_dir out."
+        ) from error
 
 
 def folder_of_run(folder: Path, name: str, fingerprint: Mapping[str, str]) -> Path:

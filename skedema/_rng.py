@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,6 +36,29 @@ def isolated_rng(seed: int, device: torch.device | None = None) -> Iterator[None
             finally:
                 np.random.set_state(numpy_state)  # noqa: NPY002
                 random.setstate(python_state)
+
+
+def generators(device: torch.device) -> dict[str, Any]:
+    """Give the state of what `isolated_rng` seeds, as tensors and numbers."""
+    name, keys, *rest = np.random.get_state()  # noqa: NPY002
+    version, words, gauss = random.getstate()
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": [torch.cuda.get_rng_state(index) for index in _cuda_devices(device)],
+        "numpy": [name, torch.from_numpy(np.asarray(keys, dtype=np.int64)), *rest],
+        "python": [version, torch.tensor(words), gauss],
+    }
+
+
+def set_generators(states: Mapping[str, Any], device: torch.device) -> None:
+    """Bring generators to states that `generators` gave; of a GPU, if it was on one."""
+    torch.set_rng_state(states["torch"])
+    for index, state in zip(_cuda_devices(device), states["cuda"], strict=False):
+        torch.cuda.set_rng_state(state, index)
+    name, keys, *rest = states["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))  # noqa: NPY002
+    version, words, gauss = states["python"]
+    random.setstate((version, tuple(words.tolist()), gauss))
 
 
 def _cuda_devices(device: torch.device | None) -> list[int]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from skedema._rng import isolated_rng
+from skedema._rng import generators, isolated_rng, set_generators
 
 
 def draw() -> tuple[float, float, float]:
@@ -122,3 +122,14 @@ def test_a_seed_means_what_it_means_to_torch():
         found = draw()
     seed_all(3)
     assert found == draw()
+
+
+def test_generators_go_on_from_the_states_that_were_kept(tmp_path):
+    cpu = torch.device("cpu")
+    with isolated_rng(3):
+        draw(), np.random.normal(), random.gauss(0, 1)  # noqa: NPY002 - half of a pair is kept
+        torch.save(generators(cpu), tmp_path / "states")
+        expected = [draw(), np.random.normal(), random.gauss(0, 1)]  # noqa: NPY002
+    with isolated_rng(4):
+        set_generators(torch.load(tmp_path / "states", weights_only=True), cpu)
+        assert [draw(), np.random.normal(), random.gauss(0, 1)] == expected  # noqa: NPY002

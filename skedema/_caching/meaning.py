@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn.frozen import FrozenEstimator
 
 # How something is computed and shown, not what.
-_FREE = {"n_jobs", "verbose", "memory", "max_bytes"}
+_FREE = {"n_jobs", "verbose", "memory", "max_bytes", "checkpoint_dir", "checkpoint_minutes"}
 
 
 def digest(thing: object, name: str) -> str:
@@ -21,9 +21,10 @@ def digest(thing: object, name: str) -> str:
     Parameters
     ----------
     thing : object
-        An estimator counts by its class, the code of that, and its parameters, other than
-        `n_jobs`, `verbose`, `memory` and `max_bytes`; a frozen one by what it has learned; a table
-        by its columns; a scan given as a path by the path; a function by its code.
+        An estimator counts by its class, the code of that, and its parameters, other than those
+        of where and how it computes (`n_jobs`, `memory`, `checkpoint_dir` and the like); a frozen
+        one by what it has learned; a table by its columns; a scan given as a path by the path; a
+        function by its code.
     name : str
         What it is, for the message.
 

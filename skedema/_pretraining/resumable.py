@@ -6,10 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from skedema._pretraining.loop import Training
+from skedema._states import is_like, is_state_of
 
 _DTYPES = ("float32", "bfloat16")
 
@@ -24,32 +22,15 @@ def problem_of_state(training: Training, state: Mapping[str, Any]) -> str:
     if not isinstance(state, Mapping) or set(state) != set(own):
         return "it does not hold what a run consists of"
     weights = own["weights"]
-    if not _like(state["weights"], weights):
+    if not is_like(state["weights"], weights):
         return "its weights are not those of this network, or not finite"
-    if state["best"] is not None and not _like(state["best"], weights):
+    if state["best"] is not None and not is_like(state["best"], weights):
         return "its best weights are not those of this network, or not finite"
     if not _is_place(training, state):
         return "it is at a place where this run never is"
     if not _is_optimizer(training, state["optimizer"]):
         return "its optimizer is not that of this network"
     return ""
-
-
-def _like(found: Any, expected: Mapping[str, Tensor]) -> bool:
-    return (
-        isinstance(found, Mapping)
-        and set(found) == set(expected)
-        and all(_tensor(found[name], value) for name, value in expected.items())
-    )
-
-
-def _tensor(found: Any, expected: Tensor) -> bool:
-    return (
-        isinstance(found, Tensor)
-        and found.shape == expected.shape
-        and found.dtype == expected.dtype
-        and bool(torch.isfinite(found).all())
-    )
 
 
 def _is_place(training: Training, state: Mapping[str, Any]) -> bool:
@@ -80,41 +61,12 @@ def _numbers(row: Any, names: set[str]) -> bool:
     )
 
 
-def _is_group(found: Any, expected: Mapping[str, Any]) -> bool:
-    # Other versions of torch have other settings beside these.
-    fixed = ("params", "betas", "eps", "weight_decay")
-    return (
-        isinstance(found, dict)
-        and all(found.get(name) == expected[name] for name in fixed)
-        and type(found.get("lr")) in (int, float)
-        and math.isfinite(found["lr"])
-    )
-
-
 def _is_optimizer(training: Training, state: Any) -> bool:
-    own = training.optimizer.state_dict()
-    if not isinstance(state, dict) or set(state) != set(own):
-        return False
-    groups, moments = state["param_groups"], state["state"]
-    if not isinstance(groups, list) or not isinstance(moments, dict):
-        return False
-    if len(groups) != len(own["param_groups"]) or not all(
-        _is_group(found, expected)
-        for found, expected in zip(groups, own["param_groups"], strict=True)
-    ):
-        return False
-    parameters = [p for group in training.optimizer.param_groups for p in group["params"]]
-    if not moments:
-        return training.n_steps_done == 0
+    # Other versions of torch have other settings beside these.
+    fixed = ("betas", "eps", "weight_decay")
     # Without a contrast no gradient reaches the predictor, and the optimizer knows nothing of it.
     contrast, predictor = training.params["contrast_weight"], training.module.predictor
-    idle = set() if contrast else {id(parameter) for parameter in predictor.parameters()}
-    learned = {k for k, parameter in enumerate(parameters) if id(parameter) not in idle}
-    return learned <= set(moments) <= set(range(len(parameters))) and all(
-        isinstance(moments[k], dict)
-        and set(moments[k]) == {"step", "exp_avg", "exp_avg_sq"}
-        and _tensor(moments[k]["exp_avg"], parameters[k])
-        and _tensor(moments[k]["exp_avg_sq"], parameters[k])
-        and _tensor(moments[k]["step"], torch.tensor(0.0))
-        for k in moments
+    idle = [] if contrast else list(predictor.parameters())
+    return is_state_of(training.optimizer, state, idle=idle, settings=fixed) and (
+        bool(state["state"]) or training.n_steps_done == 0
     )

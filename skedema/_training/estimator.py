@@ -31,6 +31,7 @@ from skedema._training.image_side import ImageSide, is_trained
 from skedema._training.members import count_members, epochs_at_most, learning_rate, shared_out
 from skedema._training.patients import Patients
 from skedema._training.rehearsal import rehearse
+from skedema._training.survival import checkpoint_folder, open_course
 from skedema._training.target import Target
 from skedema._training.union_side import make_image_side
 from skedema._training.unusual import learn_usual
@@ -95,6 +96,7 @@ class FusedEstimator(FittedModel):
             make_encoder(self.encoder)
         make_fusion(self.fusion), make_refiner(self.refiner)
         device = find_device(self.device)
+        folder = checkpoint_folder(self, resume) if whole else None
         cohort = read_cohort(
             X,
             y,
@@ -140,9 +142,17 @@ class FusedEstimator(FittedModel):
                     sizes = (target.n_outputs, n_members)
                     network = self._new_network(everyone, training.scans, encoder, *sizes)
                     self.net_ = build_net(self, network, self._seed, batch_size, device)
-                self.net_.train_epochs(learn, watch, n_epochs)
+                course = None
+                if folder is not None:
+                    groups = [(learn, self._volumes(training.scans))]
+                    if watch is not None:
+                        groups.append((watch, self._volumes(watched.scans)))
+                    course = open_course(folder, self.net_, groups, n_epochs)
+                self.net_.train_epochs(learn, watch, n_epochs, course)
             if whole and not self.warm_start:
                 self.net_.forget_optimizer()
+            if course is not None:
+                course.ends()
             self.n_iter_, self._n_patients = len(self.net_.history), len(cohort.labels)
             self._hold_out(learn, left_out, watched, resume=resume, whole=whole)
             volumes = self._volumes(cohort.scans)
@@ -212,7 +222,8 @@ class FusedEstimator(FittedModel):
         image, encoder = self._image, None
         if image is not None:
             volumes = self._volumes(cohort.scans)
-            encoder = image.fit(volumes, cohort.labels, seed=self._seed, device=self.device)
+            own = {"seed": self._seed, "device": self.device, "checkpoint_dir": self.checkpoint_dir}
+            encoder = image.fit(volumes, cohort.labels, **own)
         self._encoder = None if image is None or image.trained else encoder
         self._usual = None
         return encoder

@@ -120,12 +120,24 @@ class ImageSide:
             n_jobs = self.given.n_jobs if n_jobs is None else n_jobs
         return Volumes(scans, self.reader, memory_folder(memory), n_jobs, int(verbose))
 
-    def fit(self, volumes: Volumes, y: np.ndarray, *, seed: int, device: Any = "auto") -> Any:
+    def fit(
+        self,
+        volumes: Volumes,
+        y: np.ndarray,
+        *,
+        seed: int,
+        device: Any = "auto",
+        checkpoint_dir: Any = None,
+    ) -> Any:
         """Give the encoder: a new module, or a transformer fitted on training patients' scans."""
         if not is_transformer(self.given):
             return self._built(seed)
         with self._heard(volumes):
-            encoder = clone(self.given) if self.frozen else self._fitted(volumes, y, seed, device)
+            if self.frozen:
+                encoder = clone(self.given)
+            else:
+                transformer = self.filled(volumes, seed, device, checkpoint_dir)
+                encoder = fit_once(transformer, volumes.scans, volumes.rows, y[volumes.rows])
             reader = getattr(encoder, "volume_", None)
             self.reader = reader if isinstance(reader, VolumeReader) else None
         if self.trained and self.reader is None:
@@ -193,16 +205,15 @@ class ImageSide:
         self.shape = probe(module, self.reader.n_channels, self.reader.settings().shape)
         return module
 
-    def _fitted(self, volumes: Volumes, y: np.ndarray, seed: int, device: Any) -> Any:
-        transformer = self.filled(volumes, seed, device)
-        return fit_once(transformer, volumes.scans, volumes.rows, y[volumes.rows])
-
-    def filled(self, volumes: Volumes, seed: int, device: Any) -> Any:
+    def filled(self, volumes: Volumes, seed: int, device: Any, checkpoint_dir: Any = None) -> Any:
         """Give the transformer that is fitted, which is handed what it leaves open."""
         transformer = clone(self.given)
+        memory = memory_for_others(volumes.memory)
         context = {
             "device": device,
-            "memory": memory_for_others(volumes.memory),
+            "memory": memory,
+            # A memory keeps checkpoints as well, for whoever has the same encoder.
+            "checkpoint_dir": checkpoint_dir if memory is None else None,
             "n_jobs": volumes.n_jobs,
             "volume": self.volume,
             "verbose": volumes.verbose or None,

@@ -22,6 +22,7 @@ from skedema._device import device_at_hand
 from skedema._pace import Pace
 from skedema._threads import one_thread
 from skedema._torch_state import own_torch_state
+from skedema._training.course import Course
 from skedema._training.patients import Loader, Patients
 
 _READY_ROWS = 256  # patients a batch where nothing is learned and nothing has to be read
@@ -61,6 +62,7 @@ class LossStopper(EarlyStopping):
     def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
         if net.train_split is not None:
             super().on_train_end(net, **kwargs)
+            self.best_model_weights_ = None  # the network has them
 
 
 class WeightedCrossEntropy(torch.nn.Module):
@@ -103,6 +105,7 @@ class FusionNet(ClassifierMixin, NeuralNet):
     batch_size: int
     device: Any
     _pace: Pace | None = None
+    _course: Course | None = None
 
     def __init__(
         self, module: torch.nn.Module, *, seed: int, layer_decay: float = 1.0, **kwargs: Any
@@ -135,7 +138,14 @@ class FusionNet(ClassifierMixin, NeuralNet):
         if not training:
             ready = dataset.volume is None
             return Loader(dataset, max(self.batch_size, _READY_ROWS) if ready else self.batch_size)
-        return Loader(dataset, self.batch_size, self.seed, epoch=len(self.history))
+        skipped = 0 if self._course is None else self._course.n_steps_done
+        return Loader(dataset, self.batch_size, self.seed, epoch=len(self.history), skipped=skipped)
+
+    def run_single_epoch(self, iterator: Loader | None, *args: Any, prefix: str, **kw: Any) -> None:
+        """Train or watch for an epoch; one that goes on counts the batches before as well."""
+        super().run_single_epoch(iterator, *args, prefix=prefix, **kw)
+        if iterator is not None:
+            self.history.record(f"{prefix}_batch_count", len(iterator))
 
     def infer(self, x: dict[str, Tensor], **fit_params: Any) -> Any:
         """Run the network on a batch; weights are for the loss."""
@@ -189,13 +199,26 @@ class FusionNet(ClassifierMixin, NeuralNet):
         ]
         return [options], keywords
 
-    def train_epochs(self, patients: Patients, valid: Patients | None, n_epochs: int) -> None:
+    def train_epochs(
+        self,
+        patients: Patients,
+        valid: Patients | None,
+        n_epochs: int,
+        course: Course | None = None,
+    ) -> None:
         """Train for `n_epochs` more at most, and compute the loss of `valid` in each.
 
-        Unlike skorch's own entry points, an interrupt is not swallowed.
+        Unlike skorch's own entry points, an interrupt is not swallowed. A `course` is taken up
+        where it was left.
         """
         if not self.initialized_:
             self.initialize()
+        if course is not None:
+            n_epochs -= course.n_epochs_done
+            if course.is_over:
+                course.take_up()
+                self.module_.eval()
+                return
         self.train_split = None if valid is None else predefined_split(valid)
         n_steps = n_epochs * len(self.get_iterator(patients, training=True))
         what = f"training for {n_epochs} epochs at most"
@@ -203,10 +226,13 @@ class FusionNet(ClassifierMixin, NeuralNet):
         try:
             with suppress(_StoppedByCallback), self._threads(patients):
                 self.notify("on_train_begin", X=patients, y=None)
+                if course is not None:
+                    course.take_up()
+                    self._course = course
                 self.fit_loop(patients, epochs=n_epochs)
             self.notify("on_train_end", X=patients, y=None)
         finally:
-            self.train_split = self._pace = None
+            self.train_split = self._pace = self._course = None
             self.module_.eval()  # as predictions want it, which change nothing
 
     def set_further(self, *, lr: float, weight_decay: float, batch_size: int) -> None:
@@ -255,6 +281,8 @@ class FusionNet(ClassifierMixin, NeuralNet):
         except (KeyError, SkorchException, ValueError) as error:
             self._explain(error)
             raise
+        if self._course is not None:
+            self._course.heard(method_name, cb_kwargs.get("training", False))
 
     def _explain(self, error: Exception) -> None:
         """Say what to do where a callback looks for a value that no epoch has."""
@@ -282,7 +310,8 @@ class FusionNet(ClassifierMixin, NeuralNet):
         # skorch writes what depends on a device apart from the rest: `module`, the same object as
         # `module_`, would go into a pickle a second time.
         state: dict[str, Any] = super().__getstate__()
-        state.pop("_pace", None)  # of the training under way
+        for name in ("_pace", "_course"):  # of the training under way
+            state.pop(name, None)
         if self.initialized_:
             state["module"] = None
         return state

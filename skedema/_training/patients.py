@@ -133,15 +133,23 @@ class Loader:
         alone, and no global generator is drawn from.
     epoch : int
         Number of the first epoch.
+    skipped : int
+        Batches of the first epoch that are left out, since they were taken before.
     """
 
     def __init__(
-        self, patients: Patients, batch_size: int, seed: int | None = None, epoch: int = 0
+        self,
+        patients: Patients,
+        batch_size: int,
+        seed: int | None = None,
+        epoch: int = 0,
+        skipped: int = 0,
     ) -> None:
         self.patients = patients
         self.batch_size = batch_size
         self.seed = seed
         self.epoch = epoch
+        self.skipped = skipped
 
     def __len__(self) -> int:
         return -(-len(self.patients) // self.batch_size)
@@ -155,6 +163,7 @@ class Loader:
             if self.patients.n_views == 2:
                 turned = torch.as_tensor(rng.random(n) < 0.5)
             self.epoch += 1
-        for start in range(0, n, self.batch_size):
+        first, self.skipped = self.skipped, 0
+        for start in range(first * self.batch_size, n, self.batch_size):
             rows = order[start : start + self.batch_size]
             yield self.patients.take(rows, None if turned is None else turned[rows])

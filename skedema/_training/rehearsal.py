@@ -91,7 +91,9 @@ class _Rehearsal:
     """A copy of a model that takes the steps of its fit."""
 
     def __init__(self, model: Any, X: Any, y: Any, cv: Any) -> None:
-        self.twin = twin = clone(model).set_params(callbacks=None, verbose=0, warm_start=False)
+        self.twin = twin = clone(model).set_params(
+            callbacks=None, checkpoint_dir=None, verbose=0, warm_start=False
+        )
         if y is None:  # as if there were two classes, equally frequent
             y = np.arange(len(read_table(X))) % 2
             twin.set_params(class_weight=None)

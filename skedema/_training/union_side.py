@@ -54,10 +54,10 @@ class UnionSide(ImageSide):
                 side.mirrors(mirror)  # names the part that cannot
         return super().mirrors(mirror)
 
-    def fit(self, volumes: Volumes, y: np.ndarray, *, seed: int, device: Any = "auto") -> Any:
+    def fit(self, volumes: Volumes, y: np.ndarray, **how: Any) -> Any:
         with self._heard(volumes):
             parts = [
-                (name, side.fit(for_part(side, volumes), y, seed=seed, device=device))
+                (name, side.fit(for_part(side, volumes), y, **how))
                 for name, side in self.sides.items()
             ]
             if self.frozen:

@@ -48,13 +48,19 @@ class PlanOptions:
 
 
 def make_classifier(
-    options: ModelOptions, run: Run, *, image: str | None, memory: Path | None = None
+    options: ModelOptions,
+    run: Run,
+    *,
+    image: str | None,
+    memory: Path | None = None,
+    checkpoints: Path | None = None,
 ) -> Any:
     """Make the classifier that was asked for, not fitted."""
     from skedema.classifier import AttentionMixerClassifier
 
     classifier = AttentionMixerClassifier(
         image=image,
+        checkpoint_dir=None if checkpoints is None else str(checkpoints),
         memory=None if memory is None else str(memory),
         n_jobs=run.jobs,
         random_state=options.seed,

@@ -25,6 +25,10 @@ def fit(
     model: ModelOptions,
     plan: PlanOptions,
     run: Run,
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option(help="Folder for checkpoints, from which the same command goes on."),
+    ] = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The file to write the model to.")
     ] = Path("model.skedema"),
@@ -32,12 +36,17 @@ def fit(
     """Train a model on all rows, and write it to a file for predict and explain."""
     check_place(output, "--output")
     table = read_cohort(cohort, file, columns, target=target, say=run.say)
-    classifier = make_classifier(model, run, image=columns.image, memory=plan.memory)
+    classifier = make_classifier(
+        model, run, image=columns.image, memory=plan.memory, checkpoints=checkpoints
+    )
     if plan.dry_run:
         dry_run_of(classifier, table, None, run)
-    run.how_to_go_on = "no model was written" + (
-        "; what was read is kept in --memory" if plan.memory else ""
-    )
+    kept = ["no model was written"]
+    if plan.memory:
+        kept.append("what was read is kept in --memory")
+    if classifier.checkpoint_dir is not None:
+        kept.append(f"the same command goes on from the checkpoint in {classifier.checkpoint_dir}")
+    run.how_to_go_on = "; ".join(kept)
     run.say(f"training on {len(table.X)} rows")
     classifier.fit(table.X, table.y)
     save_model(output, classifier, image=columns.image, target=target, ids=table.ids)

@@ -61,7 +61,7 @@ def test_estimators_count_by_parameters_and_not_by_how_they_run():
     same = AttentionMixerClassifier(
         encoder=CNN(width=4), volume=VolumeReader(shape=8), n_jobs=2, verbose=1, memory="here"
     )
-    assert of(clf) == of(same)
+    assert of(clf) == of(same) == of(same.set_params(checkpoint_dir="there"))
     for other in ({"encoder__width": 8}, {"volume__shape": 9}, {"lr": 0.1}, {"encoder": "cnn"}):
         assert of(clf) != of(same.set_params(**other))
         same.set_params(encoder=CNN(width=4), volume=VolumeReader(shape=8), lr=1e-3)

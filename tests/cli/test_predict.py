@@ -90,3 +90,16 @@ def test_a_model_that_is_interrupted_is_not_written(run, cohort, tmp_path, monke
     assert ended.code == 130
     assert "no model was written" in ended.err
     assert not list(tmp_path.iterdir())
+    kept = tmp_path / "run"
+    for how in (["--checkpoints", kept], ["--set", f"checkpoint_dir={kept}"]):
+        ended = run("fit", cohort, "--target", "edema", *COLUMNS, *SMALL, *how, "-o", out)
+        assert f"goes on from the checkpoint in {kept}" in ended.err
+
+
+def test_a_fit_leaves_its_end_where_checkpoints_are_asked_for(run, cohort, tmp_path):
+    for how in (["--checkpoints", tmp_path / "a"], ["--set", f"checkpoint_dir={tmp_path / 'b'}"]):
+        arguments = [*COLUMNS, *SMALL, *how, "-q", "-o", tmp_path / "model"]
+        assert run("fit", cohort, "--target", "edema", *arguments).code == 0
+    ends = [path.relative_to(tmp_path).parts[1:] for path in tmp_path.rglob("classifier.ckpt")]
+    assert len(ends) == 2
+    assert ends[0] == ends[1], "the same fit"
