@@ -198,14 +198,24 @@ def array_to_tensor(array: np.ndarray) -> tuple[torch.Tensor, list[Any]] | None:
     turned = array.flags.f_contiguous and not array.flags.c_contiguous
     plain = array.T if turned else array
     native = np.array(plain, dtype=array.dtype.newbyteorder("="), order="C")
-    return torch.from_numpy(native), [array.dtype.str, "F" if turned else "C"]
+    return torch.from_numpy(native.view(_stored(native.dtype))), [
+        array.dtype.str,
+        "F" if turned else "C",
+    ]
 
 
 def tensor_to_array(tensor: torch.Tensor, dtype: Any, order: Any) -> np.ndarray:
     """Undo `array_to_tensor`."""
     wanted = _dtype(dtype, _NUMBERS)
+    native = wanted.newbyteorder("=")
     plain = tensor.numpy()
-    if plain.dtype != wanted.newbyteorder("=") or order not in ("C", "F"):
+    if plain.dtype != _stored(native) or order not in ("C", "F"):
         raise Damaged("an array is of another kind than its tensor")
-    made = np.array(plain, dtype=wanted, order="C")
+    made = np.array(plain.view(native), dtype=wanted, order="C")
     return made.T if order == "F" else made
+
+
+def _stored(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Give what stands for numbers in the file: early versions of its library know no others."""
+    unsigned = dtype.kind == "u" and dtype.itemsize > 1
+    return np.dtype(f"i{dtype.itemsize}") if unsigned else dtype
