@@ -10,6 +10,7 @@ PACKAGES = {
     "report": ["jinja2", "matplotlib"],
     "cli": ["typer", "jinja2", "matplotlib"],
     "explain": ["captum"],
+    "hub": ["huggingface_hub"],
     "onnx": ["onnx", "onnxruntime", "onnxscript"],
     "remote": ["fsspec", "s3fs", "aiohttp"],
     "dask": ["distributed"],

@@ -17,6 +17,7 @@ from torch import Tensor
 from skedema._caching.memory import memory_folder
 from skedema._device import device_at_hand
 from skedema._features import ModuleEncoder, View, features_of, has_own_way
+from skedema._pretrained import Pretrained
 from skedema._pretraining.loop import Stage
 from skedema._pretraining.precision import precision
 from skedema._pretraining.run import first_reader, first_stage
@@ -34,7 +35,9 @@ from skedema.scans import VolumeReader
 _HISTORY = ("total", "reconstruction", "edge", "contrast", "lr", "seconds")
 
 
-class FittedAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class FittedAutoencoder(
+    Pretrained, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """The half of `ViTAutoencoder` that needs no training: a network, and how scans are read."""
 
     module_: MaskedAutoencoder

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skedema._caching.memory import memory_folder
 from skedema._device import device_at_hand
+from skedema._pretrained import Pretrained
 from skedema._scan_column import Scans, remote_of
 from skedema._torch_state import own_torch_state
 from skedema._training.clinical_side import ClinicalSide
@@ -31,7 +32,7 @@ from skedema.scans._remarks import told_once
 from skedema.scans._usual import Usual
 
 
-class FittedModel(BaseEstimator):
+class FittedModel(Pretrained, BaseEstimator):
     """The half of `FusedEstimator` that needs no training: a network, and what it is given."""
 
     net_: FusionNet

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,8 @@ def agrees(path: Path, clf: AttentionMixerClassifier, X: pd.DataFrame) -> None:
 
 def test_an_encoder_that_is_trained_stands_in_the_graph(cohort, tmp_path):
     X, y = cohort
-    clf = classifier(encoder=CNN(width=2, depth=2), fusion=Perceiver(missing="mask"), refiner=None)
-    clf.fit(X, y)
+    fusion = Perceiver(missing="mask")
+    clf = classifier(encoder=CNN(width=2, depth=2), fusion=fusion, refiner=None).fit(X, y)
     export_onnx(clf, tmp_path / "model.onnx")
     agrees(tmp_path / "model.onnx", clf, X)
     told = about(tmp_path / "model.onnx")
@@ -80,6 +81,7 @@ def test_an_encoder_that_is_trained_stands_in_the_graph(cohort, tmp_path):
     assert told["columns"][1]["categories"] == ["east", "north", "south"]
 
 
+@pytest.mark.slow
 def test_the_default_encoder_and_several_members_stand_in_the_graph(cohort, tmp_path):
     X, y = cohort
     encoder = MirroredTokens(ViT(dim=12, depth=1, n_heads=2, patch=6), regions=(1, 2, 1))
@@ -89,11 +91,12 @@ def test_the_default_encoder_and_several_members_stand_in_the_graph(cohort, tmp_
     agrees(tmp_path / "model.onnx", clf, X)
 
 
+@pytest.mark.slow
 def test_encoder_and_head_follow_one_another(cohort, tmp_path):
     X, y = cohort
     autoencoder = FrozenEstimator(make(max_epochs=1, dtype="bfloat16").fit(X["scan"].dropna()))
     tokens = MirroredTokens(ViT(dim=12, depth=1, n_heads=2, patch=6), volume=READER)
-    clf = classifier(encoder=[autoencoder, tokens], fusion="self_attention").fit(X, y)
+    clf = classifier(encoder=[autoencoder, tokens], fusion="self_attention", refiner=None).fit(X, y)
     export_onnx(clf, tmp_path / "encoder.onnx", part="encoder")
     export_onnx(clf, tmp_path / "head.onnx", part="head")
     given = inputs(tmp_path / "head.onnx", clf, X)
@@ -118,15 +121,14 @@ def table_model() -> tuple[AttentionMixerClassifier, pd.DataFrame]:
     rng = np.random.default_rng(1)
     X = pd.DataFrame(
         {
-            "dose": rng.lognormal(0, 3, 40),
-            "code": rng.integers(0, 3, 40).astype(str),
+            "age": rng.lognormal(0, 3, 40),
+            "sex": rng.choice(["f", "m"], 40),
             "empty": [None] * 40,
             "smokes": rng.choice([True, False], 40),
         }
     )
-    X["code"] = X["code"].astype("category")
-    X.loc[::5, "dose"] = None
-    X.loc[::7, "code"] = None
+    X.loc[::5, "age"] = None
+    X.loc[::7, "sex"] = None
     clf = AttentionMixerClassifier(dim=8, n_heads=2, max_epochs=1, n_members=2, random_state=0)
     with pytest.warns(UserWarning, match="empty"):
         clf.fit(X, rng.permutation(np.arange(40) % 2))
@@ -144,7 +146,7 @@ def test_raw_values_are_scaled_within_and_float64_is_computed_in_float32(table_m
     clf, X = table_model
     assert next(clf.net_.module_.parameters()).dtype == torch.float64
     agrees(table_file, clf, X)
-    far = X[:3].assign(dose=[1e300, -1e300, 1e-300])
+    far = X[:3].assign(age=[1e300, -1e300, 1e-300])
     found = run(table_file, **inputs(table_file, clf, far))
     np.testing.assert_allclose(
         found, clf.set_params(warn_unusual=False).predict_proba(far), atol=1e-4
@@ -154,11 +156,11 @@ def test_raw_values_are_scaled_within_and_float64_is_computed_in_float32(table_m
 def test_codes_of_no_category_and_nan_are_missing(table_model, table_file):
     clf, X = table_model
     given = inputs(table_file, clf, X[1:5])
-    code = [each["name"] for each in about(table_file)["columns"]].index("code")
-    given["clinical"][:, code] = [-1, 3, 0.5, np.nan]
-    given["clinical_missing"][:, code] = False
+    sex = [each["name"] for each in about(table_file)["columns"]].index("sex")
+    given["clinical"][:, sex] = [-1, 2, 0.5, np.nan]
+    given["clinical_missing"][:, sex] = False
     found = run(table_file, **given)
-    given["clinical_missing"][:, code] = True
+    given["clinical_missing"][:, sex] = True
     np.testing.assert_array_equal(found, run(table_file, **given))
 
 
@@ -169,30 +171,29 @@ def test_a_file_tells_neither_where_it_was_made_nor_of_whom(table_model, table_f
         assert word.encode() not in content
     told = about(table_file)
     known = {told["columns"][0][name] for name in ("median", "factor")}
-    values = set(X["dose"].dropna()) - known
+    values = set(X["age"].dropna()) - known
     assert not any(repr(value).encode() in content for value in values)
 
 
 def test_the_example_of_the_page_feeds_a_graph_by_what_its_file_tells(
-    tmp_path, monkeypatch, capsys
+    table_model, table_file, tmp_path, monkeypatch, capsys
 ):
-    rng = np.random.default_rng(0)
-    X = pd.DataFrame({"age": rng.normal(60, 9, 20), "sex": rng.choice(["f", "m"], 20)})
-    clf = classifier(image=None, volume=None, refiner=None).fit(X, rng.permutation([0, 1] * 10))
+    clf = table_model[0]
+    shutil.copy(table_file, tmp_path / "model.onnx")
     monkeypatch.chdir(tmp_path)
-    export_onnx(clf, "model.onnx")
     page = (Path(__file__).parents[2] / "docs" / "onnx.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     names: dict[str, Any] = {}
     exec(compile(example, "docs/onnx.md", "exec"), names)
-    expected = clf.predict_proba(pd.DataFrame(names["patients"]))
+    rows = pd.DataFrame(names["patients"]).assign(empty=None, smokes=None)
+    expected = clf.predict_proba(rows)
     np.testing.assert_allclose(names["probabilities"], expected, rtol=0, atol=1e-4)
     assert capsys.readouterr().out.startswith("{0: ")
 
 
 def test_a_transformer_that_reads_scans_is_named_and_its_features_can_be_given(cohort, tmp_path):
     X, y = cohort
-    clf = classifier(encoder=PlainMeans(), fusion="concat").fit(X, y)
+    clf = classifier(encoder=PlainMeans(), fusion="concat", refiner=None).fit(X, y)
     with pytest.raises(ValueError, match=r"encoder PlainMeans .* part='head'"):
         export_onnx(clf, tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
