@@ -162,6 +162,14 @@ class ViTAutoencoder(FittedAutoencoder):
     weight. On prepared heads no recipe was clearly better than random weights, at up to 1,282 scans
     (``benchmarks/README.md``): where it finds no gain, ``max_epochs=0`` is the one to take.
 
+    Within a process group of ``torch.distributed``, as ``torchrun`` and the line
+    ``torch.distributed.init_process_group()`` in the script make one, all processes pre-train one
+    network, and each calls `fit` with the same scans and parameters. `batch_size` is the whole
+    batch: each process reads and computes its part of it, and gradients are added up, so that
+    losses and weights are those of one process but for rounding. The first process alone
+    writes checkpoints, shows progress and warns; all end with the same fitted estimator. See
+    ``docs/pretraining.md``.
+
     Voxels are standardised by mean and standard deviation of a typical scan (medians over 16 of
     them; with ``max_epochs=0`` those of numbers spread evenly from 0 to 1, or without windows from
     -1000 to 1000 HU), kept with the weights; not with `reference_compat`. Features of a scan are
@@ -310,8 +318,9 @@ class ViTAutoencoder(FittedAutoencoder):
         training, interrupt = self._train(X, goes_on=goes_on, n_epochs=self.max_epochs)
         if interrupt is not None:  # raised here, where nothing is undone
             raise interrupt
-        self.check_ = worth(training)
-        if self.check_ is not None:
+        ranks = training.ranks
+        self.check_ = ranks.of_first(lambda: worth(training), training.device)
+        if self.check_ is not None and ranks.is_first:
             print(self.check_, file=sys.stderr)
         return self
 
