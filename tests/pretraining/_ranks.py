@@ -22,8 +22,9 @@ N_SCANS = 9  # in batches of four: at the last one there is nothing to do for on
 def scans():
     # 20 voxels are no multiple of a patch, so that scans hide different numbers of voxels.
     found = [np.random.default_rng(k).normal(40, 10, (16, 16, 20)) for k in range(N_SCANS)]
-    for odd in (1, 7):  # in the parts of both processes
-        found[odd] /= 1000
+    for odd in (1, 7):  # in the parts of both processes; brain has 1059 HU in these
+        air, brain, bone = np.random.default_rng(odd).normal([[24], [1059], [2024]], 9, (3, 6000))
+        found[odd] = np.concatenate([air, brain, bone[:800]]).reshape(32, 20, 20)
     return found
 
 
