@@ -168,7 +168,7 @@ class ViTAutoencoder(FittedAutoencoder):
     batch: each process reads and computes its part of it, and gradients are added up, so that
     losses and weights are those of one process but for rounding. The first process alone
     writes checkpoints, shows progress and warns; all end with the same fitted estimator. See
-    ``docs/pretraining.md``.
+    ``docs/data-parallel.md``.
 
     Voxels are standardised by mean and standard deviation of a typical scan (medians over 16 of
     them; with ``max_epochs=0`` those of numbers spread evenly from 0 to 1, or without windows from
