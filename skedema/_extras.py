@@ -13,7 +13,7 @@ PACKAGES = {
     "onnx": ["onnx", "onnxruntime", "onnxscript"],
     "remote": ["fsspec", "s3fs", "aiohttp"],
     "dask": ["distributed"],
-    "postgres": ["psycopg", "psycopg-binary"],
+    "postgres": ["psycopg", "psycopg-binary", "sqlalchemy"],
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -18,7 +17,7 @@ from skedema._pretraining.fitted import FittedAutoencoder
 from skedema._pretraining.loop import Training
 from skedema._pretraining.run import WIDTHS, first_reader, first_stage, train
 from skedema._pretraining.views import ViewAugmentation
-from skedema._pretraining.worth import worth
+from skedema._pretraining.worth import told_worth
 from skedema._torch_state import own_torch_state
 from skedema.modules.autoencoder_sizes import SIZES
 from skedema.scans import VolumeReader
@@ -78,7 +77,8 @@ class ViTAutoencoder(FittedAutoencoder):
         standardised as if spread evenly over their window. Such random features are the ones that
         pre-training has to beat.
     batch_size : int, default=8
-        Scans a step.
+        Scans a step. Within a process group of ``torch.distributed``, where all processes call
+        `fit` and end with the same, those of all of them: see ``docs/data-parallel.md``.
     lr : float, default=1e-3
         Learning rate of AdamW at its highest: it rises linearly at first and then falls to zero by
         half a cosine, as a function of the step.
@@ -161,14 +161,6 @@ class ViTAutoencoder(FittedAutoencoder):
     regression, beside the weights that training began with. It needs no labels and changes no
     weight. On prepared heads no recipe was clearly better than random weights, at up to 1,282 scans
     (``benchmarks/README.md``): where it finds no gain, ``max_epochs=0`` is the one to take.
-
-    Within a process group of ``torch.distributed``, as ``torchrun`` and the line
-    ``torch.distributed.init_process_group()`` in the script make one, all processes pre-train one
-    network, and each calls `fit` with the same scans and parameters. `batch_size` is the whole
-    batch: each process reads and computes its part of it, and gradients are added up, so that
-    losses and weights are those of one process but for rounding. The first process alone
-    writes checkpoints, shows progress and warns; all end with the same fitted estimator. See
-    ``docs/data-parallel.md``.
 
     Voxels are standardised by mean and standard deviation of a typical scan (medians over 16 of
     them; with ``max_epochs=0`` those of numbers spread evenly from 0 to 1, or without windows from
@@ -318,10 +310,7 @@ class ViTAutoencoder(FittedAutoencoder):
         training, interrupt = self._train(X, goes_on=goes_on, n_epochs=self.max_epochs)
         if interrupt is not None:  # raised here, where nothing is undone
             raise interrupt
-        ranks = training.ranks
-        self.check_ = ranks.of_first(lambda: worth(training), training.device)
-        if self.check_ is not None and ranks.is_first:
-            print(self.check_, file=sys.stderr)
+        self.check_ = told_worth(training)
         return self
 
     @own_torch_state()
