@@ -14,7 +14,7 @@ PACKAGES = {
     "onnx": ["onnx", "onnxruntime", "onnxscript"],
     "remote": ["fsspec", "s3fs", "aiohttp"],
     "dask": ["distributed"],
-    "postgres": ["psycopg", "psycopg-binary"],
+    "postgres": ["psycopg", "psycopg-binary", "sqlalchemy"],
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -18,7 +17,7 @@ from skedema._pretraining.fitted import FittedAutoencoder
 from skedema._pretraining.loop import Training
 from skedema._pretraining.run import WIDTHS, first_reader, first_stage, train
 from skedema._pretraining.views import ViewAugmentation
-from skedema._pretraining.worth import worth
+from skedema._pretraining.worth import told_worth
 from skedema._torch_state import own_torch_state
 from skedema.modules.autoencoder_sizes import SIZES
 from skedema.scans import VolumeReader
@@ -78,7 +77,8 @@ class ViTAutoencoder(FittedAutoencoder):
         standardised as if spread evenly over their window. Such random features are the ones that
         pre-training has to beat.
     batch_size : int, default=8
-        Scans a step.
+        Scans a step. Within a process group of ``torch.distributed``, where all processes call
+        `fit` and end with the same, those of all of them: see ``docs/data-parallel.md``.
     lr : float, default=1e-3
         Learning rate of AdamW at its highest: it rises linearly at first and then falls to zero by
         half a cosine, as a function of the step.
@@ -310,9 +310,7 @@ class ViTAutoencoder(FittedAutoencoder):
         training, interrupt = self._train(X, goes_on=goes_on, n_epochs=self.max_epochs)
         if interrupt is not None:  # raised here, where nothing is undone
             raise interrupt
-        self.check_ = worth(training)
-        if self.check_ is not None:
-            print(self.check_, file=sys.stderr)
+        self.check_ = told_worth(training)
         return self
 
     @own_torch_state()

@@ -10,6 +10,7 @@ import torch
 
 from skedema._measured import Tensors, duration, process_peak
 from skedema._pretraining.loop import Training
+from skedema._pretraining.ranks import Ranks
 from skedema._pretraining.source import Rows
 
 _STEPS = 3
@@ -53,6 +54,7 @@ class Cost(NamedTuple):
 
 def measure(training: Training) -> Cost:
     """Take a few steps of a run, which is of no use afterwards, and time them."""
+    training.ranks = Ranks()  # whoever else there may be
     source = training.source
     n_parameters = sum(p.numel() for p in training.module.parameters())
     weights = sum(p.nbytes for p in training.module.parameters())

@@ -17,6 +17,7 @@ from skedema._device import find_device
 from skedema._each import bar
 from skedema._pace import Pace
 from skedema._pretraining.precision import precision, training_dtype
+from skedema._pretraining.ranks import Ranks
 from skedema._pretraining.scale import even_scale, voxel_scale
 from skedema._pretraining.schedules import edge_weight, learning_rate
 from skedema._pretraining.source import Rows, Source
@@ -76,6 +77,8 @@ class Training:
 
     Attributes
     ----------
+    ranks : Ranks
+        The processes that take part, each with its part of every batch.
     history : list of dict
         What each finished epoch of this run was like.
     best : dict of str to Tensor or None
@@ -87,7 +90,8 @@ class Training:
         self, params: Mapping[str, Any], start: Stage, source: Source, n_epochs: int | None
     ) -> None:
         self.params, self.start, self.source = params, start, source
-        self.device = find_device(params["device"])
+        self.ranks = Ranks.here()
+        self.device = self.ranks.device(find_device(params["device"]))
         self.dtype = training_dtype(params["dtype"], self.device)
         self.augmentation = _augmentation(params["augment"])
         self.seed = start.seed
@@ -128,12 +132,14 @@ class Training:
         ScanError
             When a scan cannot be read.
         """
-        self.set_scale()
-        done, verbose = self.n_steps_done, self.params["verbose"]
+        done = self.n_steps_done
+        shown = self.params["verbose"] if self.ranks.is_first else 0
         pace = Pace("pre-training", self.n_steps - done, self._remedies)
-        with bar("pre-training", "step", self.n_steps, done=done, shown=verbose) as progress:
+        with bar("pre-training", "step", self.n_steps, done=done, shown=shown) as progress:
             while self.epoch < self.n_epochs:
-                for rows in self.source.batches(self.batches()[self.batch :]):
+                batches = self.batches()[self.batch :]
+                own = self.source.batches([rows[self.ranks.part(len(rows))] for rows in batches])
+                for rows, _ in zip(batches, own, strict=True):
                     loss = self.step(rows)
                     if self.batch == self.n_batches:
                         self._finish_epoch()
@@ -141,7 +147,8 @@ class Training:
                         checkpoints.save_if_due(self.state, last=self.epoch == self.n_epochs)
                     progress.set_postfix(loss=f"{loss:.4g}", refresh=False)
                     progress.update()
-                    pace.step()
+                    if self.ranks.is_first:
+                        pace.step()
 
     def _remedies(self) -> list[str]:
         """Say how a pre-training takes less time."""
@@ -218,12 +225,11 @@ class Training:
         )
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate
-        stack = np.stack([self.source[row] for row in rows.tolist()])
-        losses = self.losses(torch.from_numpy(stack).to(self.device))
         self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(losses.total)
+        shares = self._backward(rows)
+        parts = self.ranks.add_gradients(self.module, shares).tolist()
         norm = nn.utils.clip_grad_norm_(self.module.parameters(), MAX_NORM)
-        parts = torch.stack([*(part.detach().float() for part in losses), norm]).tolist()
+        parts.append(float(norm))
         if not all(map(math.isfinite, parts)):
             raise FloatingPointError(self._not_finite(rows, dict(zip(_PARTS, parts, strict=False))))
         self.optimizer.step()
@@ -233,22 +239,65 @@ class Training:
         self.batch += 1
         return float(parts[0])
 
-    def losses(self, volumes: Tensor) -> PretrainingLosses:
-        """Compute the losses, with a gradient, of the batch that is due: (B, C, X, Y, Z)."""
-        generator = torch.Generator(self.device).manual_seed(self._key())
-        masks = torch.rand(
-            (2, len(volumes), self.module.n_patches), generator=generator, device=self.device
+    def _backward(self, rows: Rows) -> Tensor:
+        """Compute the gradient of the batch that is due; gives its losses.
+
+        Of several processes each adds what its own scans make of both.
+        """
+        part = self.ranks.part(len(rows))
+        own = rows[part].tolist()
+        if not own:  # the last batch has fewer scans than there are processes
+            return torch.zeros(len(_PARTS), device=self.device)
+        stack = np.stack([self.source[row] for row in own])
+        losses = self.losses(torch.from_numpy(stack).to(self.device), (len(rows), part))
+        if self.ranks.size > 1:
+            losses = self._share_of(losses, len(rows), part)
+        torch.autograd.backward(losses.total)
+        return torch.stack([each.detach().float() for each in losses])
+
+    def _share_of(self, losses: PretrainingLosses, n_scans: int, part: slice) -> PretrainingLosses:
+        """Weight the losses of a part of a batch so that those of all parts add up to its own."""
+        share = (part.stop - part.start) / n_scans
+        hidden = self._hidden_voxels(n_scans)
+        of_hidden = hidden[part].sum() / hidden.sum()
+        total = share * losses.total + (of_hidden - share) * losses.reconstruction
+        return PretrainingLosses(
+            total, of_hidden * losses.reconstruction, share * losses.edge, share * losses.contrast
         )
+
+    def _hidden_voxels(self, n_scans: int) -> Tensor:
+        """Count the voxels of each scan of the batch that the reconstruction is measured on."""
+        module, inside = self.module, self.module.patches.inside
+        if inside is None:
+            return torch.ones(n_scans, device=self.device)  # all alike
+        masks, _ = self._masks(n_scans)
+        shown = masks[0].argsort(dim=1, stable=True)[:, : module.n_shown]
+        voxels = inside.sum(dim=-1)
+        return voxels.sum() - voxels.expand(n_scans, -1).gather(1, shown).sum(dim=1)
+
+    def _masks(self, n_scans: int) -> tuple[Tensor, torch.Generator]:
+        """Draw what hides patches in the batch that is due: (2, B, L); and what draws the views."""
+        generator = torch.Generator(self.device).manual_seed(self._key())
+        shape = (2, n_scans, self.module.n_patches)
+        return torch.rand(shape, generator=generator, device=self.device), generator
+
+    def losses(self, volumes: Tensor, part: tuple[int, slice] | None = None) -> PretrainingLosses:
+        """Compute the losses, with a gradient, of the batch that is due: (B, C, X, Y, Z).
+
+        Of a `part` of it where the number of its scans is given, and the places of these.
+        """
+        n_scans, own = part or (len(volumes), slice(None))
+        masks, generator = self._masks(n_scans)
         views = (volumes, volumes)
         if self.augmentation is not None:
             ranges = self.start.reader.settings().ranges
-            views = self.augmentation.pair(volumes, ranges, generator)
+            views = self.augmentation.pair(volumes, ranges, generator, part=part)
         n_epochs = None if self.endless else self.n_epochs
         with precision(self.dtype, self.device):
             return pretraining_losses(
                 self.module,
                 *views,
-                *masks,
+                *masks[:, own],
                 edge_weight=edge_weight(self.epoch, n_epochs, self.params["edge_weight"]),
                 contrast_weight=self.params["contrast_weight"],
                 reference_compat=self.params["reference_compat"],

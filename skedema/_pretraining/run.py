@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from numbers import Integral
@@ -17,6 +17,7 @@ from skedema._checkpoints import Checkpoints, folder_of_run
 from skedema._pretraining.fingerprint import fingerprint
 from skedema._pretraining.loop import Stage, Training
 from skedema._pretraining.resumable import problem_of_state
+from skedema._pretraining.source import tell_odd
 from skedema._rng import isolated_rng
 from skedema.modules.autoencoder_sizes import SIZES, AutoencoderSize
 from skedema.modules.masked_autoencoder import MaskedAutoencoder
@@ -71,21 +72,61 @@ def train(training: Training) -> KeyboardInterrupt | None:
     An interrupt after the first finished epoch is given, not raised; the weights are then those of
     the best one.
     """
-    checkpoints = None if training.endless or not training.n_epochs else _checkpoints(training)
+    ranks = training.ranks
+    _check_together(training)
+    checkpoints: list[Checkpoints] = []
+
+    def begin() -> dict[str, Any]:
+        if not training.endless and training.n_epochs:
+            checkpoints.extend(_checkpoints(training))
+        training.set_scale()
+        return training.state()
+
+    state = ranks.of_first(begin, training.device)
+    if not ranks.is_first:
+        training.restore(state)
     try:
-        training.run(checkpoints)
+        training.run(*checkpoints)
     except KeyboardInterrupt as error:
         if training.best is None or training.endless:
             raise
         training.module.load_state_dict(training.best)
         return error
+    if ranks.size > 1:  # to the bit, and with the same seconds, on machines that round otherwise
+        training.restore(ranks.of_first(training.state, training.device))
     if training.n_epochs:  # otherwise nothing was read that could be told of
-        training.source.tell_odd()
+        tell_odd(training.source, ranks, training.device)
     return None
 
 
-def _checkpoints(training: Training) -> Checkpoints | None:
-    """Open the folder of checkpoints, and go to where the newest was."""
+def _check_together(training: Training) -> None:
+    """Refuse processes that do not train the same, or cannot."""
+    params, ranks = training.params, training.ranks
+    if ranks.size == 1:
+        return
+    if params["reference_compat"]:
+        raise ValueError(
+            "reference_compat=True normalises over the scans of a batch, and can be pre-trained in "
+            f"one process only, got {ranks.size}."
+        )
+    if training.n_epochs and training.batch_size < ranks.size:
+        raise ValueError(
+            f"{ranks.size} processes share each batch, of {training.batch_size} scans: give "
+            "batch_size= at least as many, for it is the whole batch, or start fewer processes."
+        )
+    free = {"verbose", "n_jobs", "memory", "checkpoint_dir", "device", "random_state"}
+    own = {name: repr(value) for name, value in params.items() if name not in free}
+    own["the number of scans"] = str(len(training.source))
+    for rank, found in enumerate(ranks.gathered(own, training.device)):
+        if differing := [name for name in own if found.get(name) != own[name]]:
+            raise ValueError(
+                "All processes of a group pre-train together, from the same scans and parameters, "
+                f"but process {rank} differs from process {ranks.rank} in {', '.join(differing)}."
+            )
+
+
+def _checkpoints(training: Training) -> Iterator[Checkpoints]:
+    """Open the folder of checkpoints, if there is one, and go to where the newest was."""
     params, is_new = training.params, training.start.is_new
     memory = memory_folder(params["memory"])
     if params["checkpoint_dir"] is not None:
@@ -94,11 +135,11 @@ def _checkpoints(training: Training) -> Checkpoints | None:
     elif memory is not None and isinstance(params["random_state"], Integral) and is_new:
         folder, cache = memory / "skedema" / "pretraining", True
     else:
-        return None
+        return
     run = fingerprint(params, training, None if is_new else training.module)
     folder = folder_of_run(folder, _NAME, run)
     checkpoints = Checkpoints(folder, _NAME, run, params["checkpoint_minutes"], cache=cache)
     state = checkpoints.load(partial(problem_of_state, training))
     if state is not None:
         training.restore(state)
-    return checkpoints
+    yield checkpoints

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from numbers import Number
 from typing import Any, TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
 from skedema._caching.digest import digest
+from skedema._pretraining.ranks import Ranks
 from skedema._volumes import Volumes
 from skedema.frames import listing, read_table
 
@@ -60,6 +63,22 @@ class RowSource:
 
 #: A group of volumes, one of which is in memory only while it is needed.
 Source: TypeAlias = Volumes | RowSource
+
+
+def tell_odd(source: Source, ranks: Ranks, device: torch.device) -> None:
+    """Tell once of scans that are odd, wherever they were read.
+
+    Of several processes each asks about its part, so that none reads all scans for it.
+    """
+    if ranks.size == 1 or isinstance(source, RowSource):
+        source.tell_odd()
+        return
+    rows = np.arange(len(source))[ranks.part(len(source))]
+    found = replace(source, scans=source.scans.take(rows)).about()
+    own = {int(rows[place]): about for place, about in found.items()}
+    every = ranks.gathered(own, device)
+    if ranks.is_first:
+        source.tell_odd({row: about for part in every for row, about in part.items()})
 
 
 def holds_rows(X: Any) -> bool:

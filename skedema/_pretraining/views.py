@@ -58,7 +58,12 @@ class ViewAugmentation(BaseEstimator):
         self.noise = noise
 
     def pair(
-        self, volumes: Tensor, ranges: HuRanges, generator: torch.Generator
+        self,
+        volumes: Tensor,
+        ranges: HuRanges,
+        generator: torch.Generator,
+        *,
+        part: tuple[int, slice] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Make two views of each scan.
 
@@ -70,27 +75,38 @@ class ViewAugmentation(BaseEstimator):
             HU that became 0 and 1 in each channel; empty where the volumes are in HU.
         generator : torch.Generator
             Decides everything; on the device of the volumes.
+        part : (int, slice) or None, default=None
+            Where the volumes are a part of a batch, the number of scans in it and their places:
+            they are then changed as they would be in the batch.
 
         Returns
         -------
         view1, view2 : Tensor of shape (B, C, X, Y, Z)
             New tensors.
         """
-        flips = _uniform((len(volumes), 1), 0, 1, generator) < (0.5 if self.flip else 0.0)
+        part = part or (len(volumes), slice(None))
+        n_scans, mine = part
+        flips = _uniform((n_scans, 1), 0, 1, generator)[mine] < (0.5 if self.flip else 0.0)
         return (
-            self._view(volumes, flips, ranges, generator),
-            self._view(volumes, flips, ranges, generator),
+            self._view(volumes, flips, ranges, generator, part),
+            self._view(volumes, flips, ranges, generator, part),
         )
 
     def _view(
-        self, volumes: Tensor, flips: Tensor, ranges: HuRanges, generator: torch.Generator
+        self,
+        volumes: Tensor,
+        flips: Tensor,
+        ranges: HuRanges,
+        generator: torch.Generator,
+        part: tuple[int, slice],
     ) -> Tensor:
-        moved = _move(volumes, flips, self.shift, generator)
-        offset = _uniform((len(volumes), 1, 1, 1, 1), -self.offset, self.offset, generator)
-        spread = _uniform((len(volumes), 1, 1, 1, 1), 0, self.noise, generator)
+        n_scans, mine = part
+        moved = _move(volumes, flips, self.shift, generator, part)
+        offset = _uniform((n_scans, 1, 1, 1, 1), -self.offset, self.offset, generator)[mine]
+        spread = _uniform((n_scans, 1, 1, 1, 1), 0, self.noise, generator)[mine]
         field = torch.randn(
-            (len(volumes), 1, *volumes.shape[2:]), generator=generator, device=generator.device
-        )
+            (n_scans, 1, *volumes.shape[2:]), generator=generator, device=generator.device
+        )[mine]
         change = field.mul_(spread).add_(offset)
         if not ranges:
             return moved + change
@@ -99,9 +115,16 @@ class ViewAugmentation(BaseEstimator):
         return torch.where((moved > 0) & (moved < 1), changed, moved)
 
 
-def _move(volumes: Tensor, flips: Tensor, shift: float, generator: torch.Generator) -> Tensor:
+def _move(
+    volumes: Tensor,
+    flips: Tensor,
+    shift: float,
+    generator: torch.Generator,
+    part: tuple[int, slice],
+) -> Tensor:
     """Flip and shift by taking voxels from elsewhere: one indexing for the batch."""
-    n_scans, n_channels, *shape = volumes.shape
+    n_volumes, n_channels, *shape = volumes.shape
+    n_scans, mine = part
     device = volumes.device
     places = []
     for axis, length in enumerate(shape):
@@ -111,10 +134,10 @@ def _move(volumes: Tensor, flips: Tensor, shift: float, generator: torch.Generat
         most = round(shift * length)
         steps = torch.randint(
             -most, most + 1, (n_scans, 1), generator=generator, device=generator.device
-        )
+        )[mine]
         places.append((place + steps).clamp_(0, length - 1))
     x, y, z = places
-    scan = torch.arange(n_scans, device=device).reshape(-1, 1, 1, 1, 1)
+    scan = torch.arange(n_volumes, device=device).reshape(-1, 1, 1, 1, 1)
     channel = torch.arange(n_channels, device=device).reshape(1, -1, 1, 1, 1)
     return volumes[
         scan, channel, x[:, None, :, None, None], y[:, None, None, :, None], z[:, None, None, None]

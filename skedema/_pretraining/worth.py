@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,6 +70,15 @@ def n_to_check(check: int | str, n_scans: int, n_epochs: int) -> int:
     most = min(_MOST, n_scans * n_epochs // _SEEN) if isinstance(check, str) else check
     n_checked = min(most, n_scans) if n_epochs else 0
     return n_checked if n_checked >= _FEWEST else 0
+
+
+def told_worth(training: Training) -> Worth | None:
+    """Compare as `worth` does, and tell it on standard error; the first of several processes."""
+    ranks = training.ranks
+    found: Worth | None = ranks.of_first(lambda: worth(training), training.device)
+    if found is not None and ranks.is_first:
+        print(found, file=sys.stderr)
+    return found
 
 
 def worth(training: Training) -> Worth | None:

@@ -139,5 +139,7 @@ def test_what_has_no_password_stays_as_it_is():
 
 def test_without_psycopg_it_is_told_how_to_install_it(monkeypatch):
     monkeypatch.setattr("skedema.search._postgres.find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=re.escape("pip install psycopg psycopg-binary")):
+    with pytest.raises(
+        ImportError, match=re.escape("pip install psycopg psycopg-binary sqlalchemy")
+    ):
         search(storage="postgresql://me@127.0.0.1:1/a").fit(X, Y)
