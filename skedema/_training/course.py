@@ -56,9 +56,9 @@ class Course:
     @property
     def n_steps_done(self) -> int:
         """Steps behind of the epoch that is under way."""
-        return (
-            0 if self._place is None or self.is_over else len(self._place["history"][-1]["batches"])
-        )
+        if self._place is None or self.is_over:
+            return 0
+        return len(self._place["history"][-1]["batches"])
 
     def take_up(self) -> None:
         """Put the epochs that are behind into the history; after the last, put back everything."""

@@ -147,7 +147,7 @@ class FusedEstimator(FittedModel):
                     groups = [(learn, self._volumes(training.scans))]
                     if watch is not None:
                         groups.append((watch, self._volumes(watched.scans)))
-                    course = open_course(folder, self.net_, groups, n_epochs)
+                    course = open_course(folder, self.net_, groups, n_epochs, warm=self.warm_start)
                 self.net_.train_epochs(learn, watch, n_epochs, course)
             if whole and not self.warm_start:
                 self.net_.forget_optimizer()

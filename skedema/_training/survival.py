@@ -43,11 +43,16 @@ def open_course(
     net: FusionNet,
     groups: Sequence[tuple[Patients, Volumes]],
     n_epochs: int,
+    *,
+    warm: bool,
 ) -> Course:
-    """Find how far a training of these patients, and of those watched, has come."""
+    """Find how far a training of these patients, and of those watched, has come.
+
+    The end of one that is `warm` holds the optimizer's moments.
+    """
     if not net.initialized_:
         net.initialize()
-    run = fingerprint(net, groups, n_epochs)
+    run = fingerprint(net, groups, n_epochs) | {"warm": str(bool(warm))}
     own = folder_of_run(folder, _NAME, run)
     return Course(net, Checkpoints(own, _NAME, run, None, lenient=True), n_epochs)
 

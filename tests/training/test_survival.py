@@ -145,6 +145,7 @@ def test_a_fit_that_goes_on_from_the_last_survives_as_well(tmp_path, monkeypatch
         return make("committee", warm_start=True, checkpoint_dir=folder).fit(X, y).fit(X, y)
 
     whole = learned(twice(None), scans=False)
+    make("committee", checkpoint_dir=tmp_path / "a").fit(X, y)  # whose end has no moments
     assert same(learned(twice(tmp_path / "a"), scans=False), whole)
     monkeypatch.setattr(skedema._checkpoints, "_FIRST", 0.0)
     monkeypatch.setattr(skedema._checkpoints, "_SHARE", float("inf"))
