@@ -1,10 +1,11 @@
 """Workers of a study in PostgreSQL that are killed, beside plain Optuna with its heartbeats.
 
-Of two workers, each as if on a machine of its own, one is killed after a random number of trials and
-another begun for it. A study survives where its trials are then the ones that one undisturbed worker runs:
-none lost, none twice, none too many, and none left running. Optuna is given a heartbeat a second,
-`RetryHeartbeatStaleTrialCallback`, a seed (without one nothing can be drawn again), and
-`MaxTrialsCallback`. At the end each study is opened once more, as the next to start would.
+Of two workers, each as if on a machine of its own, one is killed after a random number of trials
+and another begun for it. A study survives where its trials are then the ones that one undisturbed
+worker runs: none lost, none twice, none too many, and none left running. Optuna is given a
+heartbeat a second, `RetryHeartbeatStaleTrialCallback`, a seed (without one nothing can be drawn
+again), and `MaxTrialsCallback`. At the end each study is opened once more, as the next to start
+would.
 """
 
 from __future__ import annotations
