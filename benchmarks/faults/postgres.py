@@ -1,10 +1,11 @@
 """Workers of a study in PostgreSQL that are killed, beside plain Optuna with its heartbeats.
 
-Of two workers, each as if on a machine of its own, one is killed at a random moment and another
-begun for it. A study survives where its trials are then the ones that one undisturbed worker runs:
-none lost, none twice, none too many, and none left running. Optuna is given a heartbeat a second,
-`RetryHeartbeatStaleTrialCallback`, a seed (without one nothing can be drawn again), and
-`MaxTrialsCallback`. At the end each study is opened once more, as the next to start would.
+Of two workers, each as if on a machine of its own, one is killed after a random number of trials
+and another begun for it. A study survives where its trials are then the ones that one undisturbed
+worker runs: none lost, none twice, none too many, and none left running. Optuna is given a
+heartbeat a second, `RetryHeartbeatStaleTrialCallback`, a seed (without one nothing can be drawn
+again), and `MaxTrialsCallback`. At the end each study is opened once more, as the next to start
+would.
 """
 
 from __future__ import annotations
@@ -105,9 +106,18 @@ def drawn(study: optuna.Study) -> list[str]:
 def disturbed(
     call: Callable[[str | None, int], optuna.Study], url: str, draw: random.Random
 ) -> optuna.Study | None:
-    """Kill one of two workers; None where it had ended."""
+    """Kill one of two workers once trials are finished; None where it had ended."""
+    storage = RDBStorage(url)  # makes the tables: two plain workers that make them fail
     workers = [worker(call, url, machine) for machine in range(2)]
-    time.sleep(draw.uniform(0.3, 0.8 * N_TRIALS * SECONDS / 2))
+    until, finished = draw.randrange(1, N_TRIALS // 2), 0
+    while finished < until:
+        time.sleep(0.02)
+        finished = sum(
+            trial.state in FINISHED
+            for study in storage.get_all_studies()
+            for trial in storage.get_all_trials(study._study_id)
+        )
+    time.sleep(draw.uniform(0, SECONDS))
     os.kill(workers[0], signal.SIGKILL)
     was_killed = os.WIFSIGNALED(os.waitpid(workers[0], 0)[1])
     workers[0] = worker(call, url, 2)
