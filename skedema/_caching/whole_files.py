@@ -130,7 +130,7 @@ def _write(
         with suppress(OSError):
             os.unlink(temporary)
         if isinstance(error, OSError) and error.errno is not None:
-            error.filename, error.filename2 = str(path), None  # not that of the temporary file
+            raise OSError(error.errno, error.strerror, str(path)) from error  # no temporary name
         raise
 
 

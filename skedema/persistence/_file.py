@@ -130,7 +130,6 @@ def save_with(estimator: Any, path: str | os.PathLike[str], **about: Any) -> Non
     write_whole(
         place,
         lambda file: [file.write(piece) for piece in _frame.pieces(members, comment)],
-        prefix=f".{place.name}.",
     )
 
 

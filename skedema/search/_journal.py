@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from skedema._caching.locked import lock
+from skedema.search._failing import cannot_be_written
 
 # Named is the machine: elsewhere, on some network file systems, nobody sees the system's lock.
 _OURS = f"skedema on {platform.node()}\n".encode(errors="replace")
@@ -26,10 +27,7 @@ class Journal(JournalFileBackend):
         try:
             super().append_logs(logs)
         except OSError as error:
-            error.add_note(
-                f"The journal {self._file_path} cannot be written. The trials that are finished "
-                "are kept there: make room or mend the permissions, and run the search again."
-            )
+            error.add_note(cannot_be_written(self._file_path))
             raise
 
 

@@ -94,5 +94,5 @@ def test_a_journal_on_a_full_disk_is_named_and_stays_whole(path, monkeypatch):
         patch.setattr("os.fsync", full)
         with pytest.raises(OSError, match="No space left") as no:
             backend.append_logs([{"op_code": 5}])
-    assert f"The journal {path} cannot be written" in no.value.__notes__[0]
+    assert f"The study in {path} cannot be written" in no.value.__notes__[0]
     assert os.listdir(path.parent) == ["study.journal"]
