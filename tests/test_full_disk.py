@@ -258,5 +258,6 @@ def test_files_are_written_where_they_come_whole_and_nowhere_else():
         "_caching/whole_files.py",
         "_each/_shipped.py",  # for other processes of this call
         "_pages/pictures.py",  # in memory
+        "scans/_remote/copies.py",  # a lock
         "search/_journal.py",  # as Optuna writes it: line by line
     }

@@ -90,7 +90,7 @@ def rows(injections: int, folder: Path) -> list[Row]:
     }
     for name, call in competitors.items():
         call(folder / "warm")
-        for n_jobs in (1, 2):
+        for n_jobs in (1, 2) if call is of_skedema else (1,):
             work = Work(partial(call, n_jobs=n_jobs), Log.count)
             tally = kill_at_random(work, injections, folder / f"{name}-{n_jobs}")
             found.append(tally.row(f"kill -9, evaluation, n_jobs={n_jobs}", name, "fits"))
