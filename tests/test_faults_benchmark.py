@@ -72,10 +72,10 @@ def test_finished_folds_and_trials_are_kept_and_the_end_is_that_of_the_undisturb
 
 
 def test_rows_are_a_table():
-    from benchmarks.faults._rows import HEAD, Row, table
+    from benchmarks.faults._rows import HEAD_LINES, Row, line
 
-    assert table([Row("kill -9", "pickle", 3, 2, "1 of 4")]).splitlines() == [
-        f"| {' | '.join(HEAD)} |",
+    assert [*HEAD_LINES, line(Row("kill -9", "pickle", 3, 2, "1 of 4"))] == [
+        "| fault | of | injections | survived | work lost | left behind |",
         "| --- | --- | --- | --- | --- | --- |",
         "| kill -9 | pickle | 3 | 2 | 1 of 4 |  |",
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -91,9 +92,8 @@ def running(folder: Path, storage: str) -> int:
     return sum(trial.state is TrialState.RUNNING for trial in trials)
 
 
-def rows(injections: int, folder: Path) -> list[Row]:
+def rows(injections: int, folder: Path) -> Iterator[Row]:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    found = []
     for name, call in {"skedema": of_skedema, "Optuna": of_optuna}.items():
         for storage in ("journal", "sqlite"):
             call(folder / f"warm-{name}-{storage}", storage, "TPE")
@@ -105,5 +105,4 @@ def rows(injections: int, folder: Path) -> list[Row]:
                 where = folder / f"{name}-{storage}-{sampler}"
                 tally = kill_at_random(work, injections, where)
                 fault = f"kill -9, search, {sampler}, {storage}"
-                found.append(tally.row(fault, name, "fits", "trials running"))
-    return found
+                yield tally.row(fault, name, "fits", "trials running")
