@@ -23,7 +23,6 @@ from skedema._each import _shipped
 from skedema._pages.page import Page
 from skedema.baselines import ScanFeatures
 from skedema.cli._config import save as save_config
-from skedema.cli._model import save_model
 from skedema.cli._output import write_table
 from skedema.datasets._scan import write_nifti
 from skedema.evaluation import evaluate
@@ -68,7 +67,6 @@ ASKED_FOR = {
     "scan.nii.gz": lambda path: write_nifti(path, BALL.astype(np.int16), np.eye(4)),
     "table.csv": lambda path: write_table(pd.DataFrame({"a": range(99)}), path),
     "options.toml": lambda path: save_config(path, "a = 1\n" * 99),
-    "model.joblib": lambda path: save_model(path, "classifier", list(range(99))),
     "model.skedema": lambda path: skedema.save(StandardScaler().fit(BALL[0]), path),
     "skedema/max_bytes.json": lambda path: skedema.cache.set_max_bytes(path.parents[1], 10**40),
 }
