@@ -73,7 +73,7 @@ class Checkpoints:
         self._due = time.monotonic() + (_FIRST if minutes is None else 60 * minutes)
         self._warned = False
         self._newest, self._previous = _files(self.folder, name)
-        sweep(self.folder, f".{name}-*", at_once=not cache)
+        sweep(self.folder, f".{name}-", at_once=not cache)
         if not cache:
             make_folder(self.folder)
 

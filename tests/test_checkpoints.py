@@ -80,7 +80,7 @@ def test_another_run_is_refused_and_told_apart(saved_twice, tmp_path):
 
 
 def test_stray_temporary_files_are_swept_and_others_left(saved_twice, tmp_path):
-    (tmp_path / ".run-abc").write_bytes(b"half")
+    (tmp_path / f".run-{'0' * 32}.partial").write_bytes(b"half")
     (tmp_path / "notes.txt").write_text("mine")
     Checkpoints(tmp_path, NAME, MINE, minutes=0)
     assert sorted(os.listdir(tmp_path)) == ["notes.txt", NEWEST, PREVIOUS]

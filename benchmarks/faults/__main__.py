@@ -24,7 +24,7 @@ for _pool in ("OMP", "MKL", "OPENBLAS"):
     os.environ.setdefault(f"{_pool}_NUM_THREADS", "1")
 
 from benchmarks import faults  # noqa: E402
-from benchmarks.faults._rows import table  # noqa: E402
+from benchmarks.faults._rows import HEAD_LINES, line  # noqa: E402
 
 KINDS = sorted(
     each.name for each in pkgutil.iter_modules(faults.__path__) if not each.name.startswith("_")
@@ -42,8 +42,10 @@ def main() -> None:
         print(f"{kind} ...", file=sys.stderr, flush=True)
         made = importlib.import_module(f"benchmarks.faults.{kind}")
         with tempfile.TemporaryDirectory() as folder:
-            rows += made.rows(arguments.injections, Path(folder))
-    print(table(rows))
+            for row in made.rows(arguments.injections, Path(folder)):
+                print(line(row), file=sys.stderr, flush=True)
+                rows.append(row)
+    print(*HEAD_LINES, *map(line, rows), sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""A row of the table, and the table."""
+"""A row of the table."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 
-HEAD = ("fault", "of", "injections", "survived", "work lost", "left behind")
+_HEAD = ("fault", "of", "injections", "survived", "work lost", "left behind")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,13 @@ class Row:
     left: str = ""
 
 
-def table(rows: Sequence[Row]) -> str:
-    """Give rows as a table of Markdown."""
-    lines = [HEAD, ("---",) * len(HEAD), *map(astuple, rows)]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+def line(row: Row) -> str:
+    """Give a row as a line of Markdown."""
+    return _line(astuple(row))
+
+
+def _line(cells: Iterable[object]) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+HEAD_LINES = (_line(_HEAD), _line("---" for _ in _HEAD))

@@ -120,7 +120,7 @@ class ArrayStore:
             self._swept = True
             sweep(self.folder)
         try:
-            write_whole(path, lambda file: file.writelines(parts))
+            write_whole(path, lambda file: file.writelines(parts), prefix=".")
         except OSError as error:
             self._warn_once("written", error)
         else:

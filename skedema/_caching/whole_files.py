@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import platform
+import re
 import stat
+import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
+from skedema._caching.locked import lock
+
 _STRAY_AFTER = 3600.0  # seconds; nothing takes so long to write
+
+# A writer that was killed may leave one. The machine is named because elsewhere, on some network
+# file systems, nobody sees its lock.
+_TEMPORARY = re.compile(r"[0-9a-f]{32}(-(?P<machine>[0-9a-f]{8}))?\.partial$")
 
 
 def write_whole(
     path: Path,
     write: Callable[[BinaryIO], object],
     *,
-    prefix: str = ".",
+    prefix: str | None = None,
     before_naming: Callable[[], object] = lambda: None,
 ) -> None:
     """Write a file so that whoever reads at the time, or is killed, has all of it or none.
@@ -31,16 +41,21 @@ def write_whole(
         The file; its folder is made if need be, also when it was removed meanwhile.
     write : callable
         Writes the content. It may be called a second time.
-    prefix : str, default="."
-        What the name of the temporary file begins with; it ends in ``.partial``.
+    prefix : str or None, default=None
+        What the name of the temporary file begins with, for a `sweep` of what earlier writers left;
+        it ends in ``.partial``. None: what those of this very file left is removed here.
     before_naming : callable, default=nothing
         Called once the content is on the disk, before the file gets its name.
 
     Raises
     ------
     OSError
-        When it cannot be written. What was there before is still there, and nothing else is.
+        When it cannot be written; it names the file. What was there before is still there, and
+        nothing else is.
     """
+    if prefix is None:
+        prefix = f".{_digits(path.name, 16)}-"
+        sweep(path.parent, prefix)
     try:
         _write(path, write, prefix, before_naming)
     except FileNotFoundError:  # somebody removed the folder between two steps
@@ -64,17 +79,19 @@ def open_file(path: Path) -> BufferedReader | None:
     return None
 
 
-def sweep(folder: Path, pattern: str = ".*.partial", *, at_once: bool = False) -> None:
+def sweep(folder: Path, prefix: str = ".", *, at_once: bool = False) -> None:
     """Remove what writers that were killed left behind.
 
-    Files are left for an hour, for their writers may be at work, unless it is known that nobody
-    else writes there now (`at_once`).
+    A writer that is at work has a lock on its file. Files of other machines, and those on file
+    systems without locks, are left for an hour unless it is known that nobody else writes there now
+    (`at_once`).
     """
-    with suppress(OSError):
-        for stray in folder.glob(pattern):
-            with suppress(OSError):
-                if at_once or time.time() - stray.stat().st_mtime > _STRAY_AFTER:
-                    stray.unlink()
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            found = _TEMPORARY.search(entry.name)
+            if found and entry.name.startswith(prefix):
+                with suppress(OSError):
+                    _remove_stray(Path(entry.path), found["machine"], at_once)
 
 
 def sync_folder(folder: Path) -> None:
@@ -96,15 +113,52 @@ def _write(
     before_naming: Callable[[], object],
 ) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f"{prefix}{uuid4().hex}.partial"
+    temporary = path.parent / f"{prefix}{uuid4().hex}-{_machine()}.partial"
     try:
-        with open(temporary, "xb") as file:  # not mkstemp: others may read what is kept
+        with ExitStack() as held:
+            # Not mkstemp: others may read what is kept.
+            file = held.enter_context(open(temporary, "xb"))
+            _claim(file, temporary)
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        before_naming()
-        os.replace(temporary, path)
-    except BaseException:
+            if sys.platform == "win32":  # where an open file cannot be renamed
+                held.close()
+            before_naming()
+            os.replace(temporary, path)
+    except BaseException as error:
         with suppress(OSError):
             os.unlink(temporary)
+        if isinstance(error, OSError) and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(path)) from error  # no temporary name
         raise
+
+
+def _claim(file: BinaryIO, temporary: Path) -> None:
+    """Lock a file that is written, so that nobody takes it for one that was left behind."""
+    with suppress(OSError):
+        lock(file.fileno(), wait=True)
+    if not temporary.exists():  # a sweep came before the lock
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(temporary))
+
+
+def _remove_stray(stray: Path, machine: str | None, at_once: bool) -> None:
+    with ExitStack() as held:
+        if machine == _machine() and sys.platform == "win32":
+            at_once = True  # it removes no file that is open
+        elif machine == _machine():
+            with suppress(OSError):  # where there are no locks
+                file = held.enter_context(open(stray, "r+b"))
+                if not lock(file.fileno(), wait=False):
+                    return
+                at_once = True
+        if at_once or time.time() - stray.stat().st_mtime > _STRAY_AFTER:
+            stray.unlink()
+
+
+def _machine() -> str:
+    return _digits(platform.node(), 8)
+
+
+def _digits(text: str, n: int) -> str:
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:n]

@@ -64,9 +64,12 @@ def shipped(thing: Any) -> Iterator[Shipped]:
     # A process of loky deletes it where this one is killed.
     resource_tracker.register(path, "file")
     try:
-        with os.fdopen(handle, "wb") as file:
-            places = [_written(file, part) for part in raw]
-        yield Shipped(pickled, path, places)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                given = Shipped(pickled, path, [_written(file, part) for part in raw])
+        except OSError:  # no room: each process has arrays of its own
+            given = Shipped(cloudpickle.dumps(thing, protocol=5), "", [])
+        yield given
     finally:
         resource_tracker.maybe_unlink(path, "file")
 

@@ -91,7 +91,7 @@ class Outcomes:
             return
         head = _MAGIC + raw_digest(content) + raw_digest(array)
         try:
-            write_whole(self._path(key), lambda file: file.writelines([head, content]))
+            write_whole(self._path(key), lambda file: file.writelines([head, content]), prefix=".")
         except OSError as error:
             self._warn(f"cannot be written ({error})", "free space, or take another folder.")
 

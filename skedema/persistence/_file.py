@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from glob import escape
 from pathlib import Path
 from typing import Any
 
-from skedema._caching.whole_files import open_file, sweep, write_whole
+from skedema._caching.whole_files import open_file, write_whole
 from skedema._told import tell
 from skedema.persistence import _frame, _strict_json, _tensors
 from skedema.persistence._apart import put_together, take_apart
@@ -124,13 +123,9 @@ def save_with(estimator: Any, path: str | os.PathLike[str], **about: Any) -> Non
     manifest |= {"about": about, "members": _frame.digests(bodies)}
     members = {_frame.MANIFEST: _strict_json.dump(manifest), **bodies}
     comment = _frame.comment_of(members[_frame.MANIFEST])
-    place = Path(path)
-    # Of a writer that was killed; one that is at work writes once more.
-    sweep(place.parent, f".{escape(place.name)}.*.partial", at_once=True)
     write_whole(
-        place,
+        Path(path),
         lambda file: [file.write(piece) for piece in _frame.pieces(members, comment)],
-        prefix=f".{place.name}.",
     )
 
 

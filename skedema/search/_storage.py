@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 
 import optuna
 from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.study import Study, StudyDirection
 
+from skedema.search._journal import Journal
 from skedema.search._postgres import is_postgres, open_postgres
 
 Made = TypeVar("Made")
@@ -49,10 +49,8 @@ def open_storage(storage: Any) -> BaseStorage | str:
             f"storage={os.fspath(storage)!r} would become a journal file. For SQLite write its "
             f"URL, 'sqlite:///{os.fspath(storage)}'; end a journal otherwise, in '.journal' say."
         )
-    lock = JournalFileOpenLock(path)
-    _mend(path, lock)
     try:
-        return JournalStorage(JournalFileBackend(path, lock_obj=lock))
+        return JournalStorage(Journal(path))
     except OSError:
         raise
     except Exception as error:  # whatever a line that was changed leads to
@@ -126,19 +124,6 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         optuna.logging.set_verbosity(before)
-
-
-def _mend(path: str, lock: JournalFileOpenLock) -> None:
-    """Drop a last line that was cut off: the next one, written behind it, would be lost as well."""
-    if not os.path.exists(path):
-        return
-    lock.acquire()
-    try:
-        content = Path(path).read_bytes()
-        if content and not content.endswith(b"\n"):
-            os.truncate(path, content.rfind(b"\n") + 1)
-    finally:
-        lock.release()
 
 
 def _damaged(path: str, error: Exception) -> str:

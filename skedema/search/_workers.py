@@ -26,6 +26,8 @@ WORKER = "skedema_worker"  # of a trial; and of the study, with the worker's nam
 PLACE = "skedema_place"
 INTERRUPTED = "skedema_interrupted"
 
+_here: set[str] = set()  # workers of this process that are at work
+
 
 class Worker:
     """A process at one search of a study: this one."""
@@ -71,10 +73,16 @@ class Worker:
         return any(t.number == self.at and INTERRUPTED in t.user_attrs for t in trials)
 
     def _alive(self) -> set[str]:
+        # One of this process may have come to an end and not been able to write so.
+        here = _this_process().items()
         return {
             name
             for name, process in _workers(self.study).items()
-            if _is_alive(process, stopped=self.heartbeat.stopped(name))
+            if (
+                name in _here
+                if here <= process.items()
+                else _is_alive(process, stopped=self.heartbeat.stopped(name))
+            )
         }
 
     def _write(self, beat: int | None) -> None:
@@ -93,6 +101,7 @@ def worker(study: Study) -> Iterator[Worker]:
     own = Worker(study)
     in_memory = isinstance(study._storage, InMemoryStorage)  # of this process alone
     own._write(0)
+    _here.add(own.name)
     try:
         with nullcontext() if in_memory else own.heartbeat.beating():
             own.close_abandoned()
@@ -101,7 +110,10 @@ def worker(study: Study) -> Iterator[Worker]:
         with suppress(Exception):  # a storage that fails is what is told, not what that leads to
             _leave(own)
         raise
-    _leave(own)
+    else:
+        _leave(own)
+    finally:
+        _here.discard(own.name)
 
 
 def _leave(own: Worker) -> None:

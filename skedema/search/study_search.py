@@ -22,6 +22,7 @@ from skedema._caching.meaning import digest
 from skedema._each import bar
 from skedema.search._digest import search_parts
 from skedema.search._drawing import Space, configured
+from skedema.search._failing import told_plainly
 from skedema.search._places import FINISHED, NotNeeded, PlacedSampler, n_taken
 from skedema.search._postgres import hidden, was_cut_off
 from skedema.search._progress import show_trial
@@ -299,7 +300,7 @@ class StudySearchCV(BaseSearchCV):
             seed_of_places = None
 
         until = math.inf if self.timeout is None else time.monotonic() + self.timeout
-        with quiet(), worker(study) as own:
+        with told_plainly(study), quiet(), worker(study) as own:
             missing = max(self.n_trials - _n_finished(study), 0)
             done = self.n_trials - missing
             study.sampler = PlacedSampler(sampler, own, self.n_trials, seed_of_places)

@@ -20,37 +20,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
 
 from skedema import AttentionMixerClassifier, VolumeReader
 from skedema._features import features
 from skedema._training.fitted import fitted
 from skedema.baselines import ScanFeatures
-from skedema.evaluation import evaluate
 from skedema.scans.cache import volumes
 
 torch.set_num_threads(1)
-N_KILLS, N_SCANS = 20, 24
+N_KILLS, N_SCANS = 6, 24  # benchmarks.faults kills more often
 READER = VolumeReader(shape=16, spacing=None)
-
-
-class Slow(ClassifierMixin, BaseEstimator):
-    """Takes a moment, so that there is something to kill."""
-
-    def __init__(self, shift=0.0):
-        self.shift = shift
-
-    def fit(self, X, y):
-        time.sleep(0.01)
-        self.classes_, self.mean_ = np.unique(y), float(X[:, 0].mean())
-        return self
-
-    def predict_proba(self, X):
-        second = 1 / (1 + np.exp(self.mean_ + self.shift - X[:, 0]))
-        return np.stack([1 - second, second], axis=1)
-
-    def predict(self, X):
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
 
 def cohort(root: Path) -> tuple[pd.DataFrame, np.ndarray]:
@@ -77,15 +56,7 @@ def classification(root: Path, folder: Path) -> object:
     return model.set_params(random_state=0, warn_unusual=False).fit(X, y).predict_proba(X)
 
 
-def evaluation(root: Path, folder: Path) -> object:
-    X = np.random.default_rng(0).normal(size=(40, 2))
-    y = (X[:, 0] > 0).astype(int)
-    models = {"one": Slow(), "two": Slow(0.5)}
-    result = evaluate(models, X, y, cv=5, random_state=0, storage=folder, trusted_columns=[0, 1])
-    return result.predictions.to_numpy().tolist()
-
-
-KINDS = {each.__name__: each for each in (extraction, classification, evaluation)}
+KINDS = {each.__name__: each for each in (extraction, classification)}
 
 
 def start(work, root: Path, folder: Path, result: Path) -> int:

@@ -3,9 +3,12 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 
+from skedema._caching import whole_files
 from skedema._caching.whole_files import open_file, sweep, write_whole
 
 
@@ -75,14 +78,98 @@ def test_what_cannot_be_opened_is_an_error_of_the_system(tmp_path):
             open_file(path)
 
 
+HEX = "0123456789abcdef" * 2
+
+
 def test_sweeping_takes_old_temporary_files_alone(tmp_path):
-    names = [".old.partial", ".new.partial", "mine.partial", ".mine"]
+    old, new = f".{HEX}.partial", f".new-{HEX}-00000000.partial"
+    names = [old, new, ".download.partial", f"mine-{HEX}.partial", f".{HEX}"]
     for name in names:
         (tmp_path / name).touch()
-        if name != ".new.partial":
+        if name != new:
             os.utime(tmp_path / name, (0, 0))
+    sweep(tmp_path, ".another-")
+    assert sorted(os.listdir(tmp_path)) == sorted(names)
     sweep(tmp_path)
-    assert sorted(os.listdir(tmp_path)) == sorted(names[1:])
+    assert sorted(os.listdir(tmp_path)) == sorted(names[1:])  # of another machine, and new
     sweep(tmp_path, at_once=True)
     assert sorted(os.listdir(tmp_path)) == sorted(names[2:])
     sweep(tmp_path / "none")
+
+
+_WRITER = """
+import sys, time
+from pathlib import Path
+from skedema._caching.whole_files import write_whole
+
+def write(file):
+    file.write(b"half")
+    print("writing", flush=True)
+    if sys.stdin.readline():
+        file.write(b", whole")
+
+write_whole(Path(sys.argv[1]), write)
+"""
+
+
+@pytest.fixture
+def writer(tmp_path):
+    """A process that has written half of a file."""
+    command = [sys.executable, "-c", _WRITER, str(tmp_path / "file")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as process:
+        assert process.stdout.readline() == "writing\n"
+        yield process
+        process.kill()
+
+
+def test_nothing_of_a_writer_that_lives_is_removed(tmp_path, writer):
+    [aside] = tmp_path.iterdir()
+    os.utime(aside, (0, 0))
+    sweep(tmp_path)
+    sweep(tmp_path, at_once=True)
+    write_whole(tmp_path / "file", lambda file: file.write(b"another's"))
+    assert sorted(tmp_path.iterdir()) == sorted([aside, tmp_path / "file"])
+    writer.communicate("go on\n")
+    assert writer.returncode == 0
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"file": b"half, whole"}
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_one_of_that_file(tmp_path, writer):
+    writer.kill()
+    writer.wait()
+    write_whole(tmp_path / "another", lambda file: file.write(b"content"))
+    assert len(list(tmp_path.iterdir())) == 2
+    write_whole(tmp_path / "file", lambda file: file.write(b"content"))
+    assert sorted(os.listdir(tmp_path)) == ["another", "file"]
+
+
+def test_where_there_are_no_locks_a_file_is_left_for_an_hour(tmp_path, writer, monkeypatch):
+    def none(*args, **kwargs):
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    writer.kill()
+    writer.wait()
+    monkeypatch.setattr("skedema._caching.whole_files.lock", none)
+    write_whole(tmp_path / "file", lambda file: file.write(b"content"))
+    assert len(list(tmp_path.iterdir())) == 2
+    for path in tmp_path.iterdir():
+        os.utime(path, (0, 0))
+    write_whole(tmp_path / "file", lambda file: file.write(b"content"))
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_sweep_that_comes_before_the_lock_is_noticed(tmp_path, monkeypatch):
+    lock, calls = whole_files.lock, []
+
+    def swept_before(handle, *, wait):
+        calls.append(handle)
+        if len(calls) == 1:
+            for path in tmp_path.iterdir():
+                path.unlink()
+        return lock(handle, wait=wait)
+
+    monkeypatch.setattr(whole_files, "lock", swept_before)
+    write_whole(tmp_path / "file", lambda file: file.write(b"content"))
+    assert (tmp_path / "file").read_bytes() == b"content"
+    assert len(calls) == 2

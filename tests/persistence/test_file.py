@@ -14,6 +14,7 @@ from sklearn.base import clone
 
 import skedema
 from skedema import AttentionMixerClassifier
+from skedema._caching.whole_files import _digits, _machine
 from skedema.persistence import ModelFileError
 
 from .._autoencoders import make, make_cohort
@@ -63,7 +64,9 @@ def test_files_of_every_format_are_read(path):
 
 def test_a_file_written_over_another_leaves_nothing_else(tmp_path):
     path = tmp_path / "model.skedema"
-    (tmp_path / ".model.skedema.0123.partial").write_bytes(b"of a writer that was killed")
+    begins = f".{_digits('model.skedema', 16)}-"
+    left = tmp_path / f"{begins}{'0' * 32}-{_machine()}.partial"
+    left.write_bytes(b"of a writer that was killed")
     skedema.save(skedema.VolumeReader(shape=8), path)
     skedema.save(skedema.VolumeReader(shape=9), path)
     assert skedema.load(path).shape == 9

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import pickle
 import subprocess
 import sys
@@ -89,6 +91,30 @@ def test_interrupted_search_goes_on_to_what_it_would_have_been(storage):
     pd.testing.assert_frame_equal(kept[COLUMNS], whole.trials_[COLUMNS])
     assert resumed.best_params_ == whole.best_params_
     assert resumed.best_score_ == whole.best_score_
+
+
+@pytest.mark.parametrize("at", [3, 30, 56, 57])
+def test_search_that_found_the_disk_full_goes_on_in_the_same_process(tmp_path, monkeypatch, at):
+    path, fsync, calls = tmp_path / "study.journal", os.fsync, []
+
+    def full(handle):
+        calls.append(handle)
+        if len(calls) >= at:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return fsync(handle)
+
+    whole = search(None, n_trials=6).fit(X, Y)
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        with pytest.raises(OSError, match="No space left") as no:
+            search(path, n_trials=6).fit(X, Y)
+    assert any(f"The study in {path} cannot be written" in note for note in no.value.__notes__)
+    resumed = search(path, n_trials=6).fit(X, Y)
+    states = [trial.state.name for trial in resumed.study_.trials]
+    assert "RUNNING" not in states
+    kept = resumed.trials_[resumed.trials_["state"] != "fail"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept[COLUMNS], whole.trials_[COLUMNS])
+    assert os.listdir(tmp_path) == ["study.journal"]
 
 
 def test_finished_search_is_only_refitted(storage):

@@ -95,11 +95,10 @@ class Copies:
         if not self._swept:  # once a process
             self._swept = True
             sweep(self.folder)
-            sweep(self.folder, ".*.lock")
         try:
-            write_whole(path, lambda file: fetch(found, Path(file.name)))
+            write_whole(path, lambda file: fetch(found, Path(file.name)), prefix=".")
             told = json.dumps({"sha256": digest_at(*file_key(str(path)))}).encode("ascii")
-            write_whole(self._record(path.name), lambda file: file.write(told))
+            write_whole(self._record(path.name), lambda file: file.write(told), prefix=".")
         except OSError as error:
             raise ScanError(
                 f"{found.name}: its copy cannot be written in {self.folder} "
@@ -118,7 +117,7 @@ class Copies:
     @contextmanager
     def _alone(self, path: Path) -> Iterator[None]:
         """Let one process fetch what others wait for; where nothing can be locked, each does."""
-        lock = self.folder / f".{path.name}.lock"
+        lock = self.folder / f".{path.name[:32]}.partial"  # swept as a temporary file is
         with suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
