@@ -9,6 +9,8 @@ from __future__ import annotations
 import pickle
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from skedema._each._call import Call, place_of
@@ -45,15 +47,18 @@ class Dask:
         with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):
             shared = self._submit(pickle.loads, packed(call))
         sent: list[Any] = []
+
+        def send(own: bytes) -> Future[Any]:
+            sent.append(self._submit(do, shared, own))
+            return _fetched(sent[-1])
+
         try:
             for start in range(0, len(tasks), at_once):
                 places = range(start, min(start + at_once, len(tasks)))
-                sent = [self._submit(do, shared, packed(call.own(tasks[k]))) for k in places]
-                arrivals = _Arrivals(sent)
                 yield from in_order(
                     [
-                        _Due(arrivals, future, place_of(function, tasks, k))
-                        for k, future in zip(places, sent, strict=True)
+                        _Due(send, packed(call.own(tasks[k])), place_of(function, tasks, k))
+                        for k in places
                     ]
                 )
         finally:
@@ -70,37 +75,44 @@ class Dask:
         return threads_a_worker(max(slots.values(), default=1))
 
 
-class _Arrivals:
-    """Results, fetched as soon as they are there: one left in a worker may be lost with it."""
+def _fetched(task: Any) -> Future[Any]:
+    """Fetch a result as soon as it is there, and let the cluster forget it.
 
-    def __init__(self, futures: Sequence[Any]) -> None:
-        from distributed import as_completed
+    One that is left with a worker is computed again where that is lost, even if it was fetched.
+    """
+    fetched: Future[Any] = Future()
 
-        self._completed = as_completed(futures, with_results=True, raise_errors=False)
-        self._found: dict[str, Any] = {}
+    def fetch(task: Any) -> None:
+        try:
+            fetched.set_result(task.result())
+        except BaseException as error:
+            fetched.set_exception(error)
+        finally:
+            task.release()
 
-    def of(self, future: Any) -> Any:
-        while future.key not in self._found:
-            done, result = next(self._completed)
-            self._found[done.key] = result if done.status == "finished" else None
-        return self._found.pop(future.key)
+    task.add_done_callback(fetch)
+    return fetched
 
 
 class _Due:
-    """The result of a task to come."""
+    """A result to come."""
 
-    def __init__(self, arrivals: _Arrivals, future: Any, name: Callable[[], str]) -> None:
-        self._arrivals = arrivals
-        self._future = future
+    def __init__(
+        self, send: Callable[[bytes], Future[Any]], own: bytes, name: Callable[[], str]
+    ) -> None:
+        self._again = partial(send, own)
         self._name = name
+        self._fetched = send(own)
 
     def result(self) -> Any:
         from distributed.scheduler import KilledWorker
 
-        result = self._arrivals.of(self._future)
-        if self._future.status == "finished":
-            return checked(result)
         try:
-            return self._future.result()  # raises what ended it
+            try:
+                return checked(self._fetched.result())
+            except KilledWorker:
+                # Dask suspects all tasks that wait at a worker that is lost; one that did not do it
+                # gets through now.
+                return checked(self._again().result())
         except KilledWorker as error:
             raise lost("Dask", self._name()) from error

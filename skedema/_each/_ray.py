@@ -37,8 +37,7 @@ class Ray:
         """Do tasks, so many handed out `at_once`; gives results in their order."""
         import ray
 
-        most = max(int(node["Resources"].get("CPU", 1)) for node in ray.nodes() if node["Alive"])
-        call = Call.of(function, tasks, threads_a_worker(max(most, 1)))
+        call = Call.of(function, tasks, threads_a_worker(_most_slots()))
         shared = ray.put(packed(call))
         send = ray.remote(_do).options(num_cpus=1, max_retries=_RETRIES, retry_exceptions=False)
         sent: list[Any] = []
@@ -58,6 +57,14 @@ class Ray:
             for reference in sent:
                 ray.cancel(reference, force=False)
             raise
+
+
+def _most_slots() -> int:
+    """Count the tasks that may run at the same time on a machine of the cluster."""
+    import ray
+
+    nodes: Any = ray.nodes
+    return max(1, *(int(node["Resources"].get("CPU", 0)) for node in nodes() if node["Alive"]))
 
 
 def _do(name: str, shared: bytes, own: bytes) -> Any:
