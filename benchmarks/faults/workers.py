@@ -28,7 +28,7 @@ from benchmarks.faults._kills import Log
 from benchmarks.faults._rows import Row
 from skedema.evaluation import evaluate
 
-N, FOLDS, SECONDS = 60, StratifiedKFold(10, shuffle=True, random_state=0), 0.2
+N, COLUMNS, FOLDS, SECONDS = 60, 50, StratifiedKFold(10, shuffle=True, random_state=0), 0.2
 _FOLDER = "SKEDEMA_FAULTS_BUSY"
 _GONE_AFTER = 5.0  # seconds that workers have to end after their parent
 
@@ -54,13 +54,15 @@ class Slow(ClassifierMixin, BaseEstimator):
 
 
 def data() -> tuple[np.ndarray, np.ndarray]:
-    X = np.random.default_rng(0).normal(size=(N, 2))
+    X = np.random.default_rng(0).normal(size=(N, COLUMNS))
     return X, (X[:, 0] > 0).astype(int)
 
 
 def of_skedema() -> Any:
     X, y = data()
-    found = evaluate({"slow": Slow()}, X, y, cv=FOLDS, n_jobs=2, trusted_columns=[0, 1])
+    found = evaluate(
+        {"slow": Slow()}, X, y, cv=FOLDS, n_jobs=2, trusted_columns=list(range(COLUMNS))
+    )
     return found.predictions.drop(columns="fold").to_numpy().tolist()
 
 

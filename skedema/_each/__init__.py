@@ -12,9 +12,18 @@ from skedema._each._dask import Dask
 from skedema._each._processes import Processes
 from skedema._each._ray import Ray
 from skedema._each._through_joblib import ThroughJoblib
-from skedema._each._workers import active_backend, in_worker, n_processes
+from skedema._each._workers import active_backend, in_worker, n_processes, on_cluster
 
-__all__ = ["bar", "beginning_with", "each", "n_processes", "name_of", "named", "one_ahead"]
+__all__ = [
+    "bar",
+    "beginning_with",
+    "each",
+    "n_processes",
+    "name_of",
+    "named",
+    "on_cluster",
+    "one_ahead",
+]
 
 Result = TypeVar("Result")
 

@@ -50,6 +50,11 @@ def _connect_to_ray() -> None:
         ray.init()  # as joblib's backend does: where RAY_ADDRESS says, or a cluster of this machine
 
 
+def on_cluster() -> bool:
+    """Tell whether tasks are handed to a cluster."""
+    return not in_worker() and active_backend()[1] in CLUSTERS
+
+
 def active_backend() -> tuple[Any, str]:
     """Give the backend that joblib is configured to use, and the name of its class."""
     backend = get_active_backend()[0]

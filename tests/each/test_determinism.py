@@ -9,7 +9,9 @@ from joblib import parallel_config
 from optuna.distributions import FloatDistribution
 
 from skedema import AttentionMixerClassifier, VolumeReader
+from skedema._features import features
 from skedema.evaluation import evaluate, missing_curve
+from skedema.scans.cache import volumes
 from skedema.search import StudySearchCV
 
 N = 40
@@ -113,8 +115,21 @@ def test_scans_are_read_and_gaps_followed_on_a_cluster(cohort, cluster):
     reader = VolumeReader(shape=8)
     models = {"mixer": model()}
     asked = {"shares": [0, 0.5], "patterns": ["random values"], "cv": 2, "random_state": 0}
-    volumes = reader.transform(X["scan"])
+    read = reader.transform(X["scan"])
     curve = missing_curve(models, X, y, **asked)
     with parallel_config(backend=cluster):
-        np.testing.assert_array_equal(reader.transform(X["scan"]), volumes)
+        np.testing.assert_array_equal(reader.transform(X["scan"]), read)
         pd.testing.assert_frame_equal(missing_curve(models, X, y, **asked), curve)
+
+
+@pytest.mark.slow
+def test_scans_are_encoded_on_a_cluster_and_not_here(cohort, cluster):
+    X, y = cohort
+    clf = model().fit(X, y)
+    expected = clf.image_features(X)
+    for cache in (features, volumes):
+        cache.clear()
+    before = volumes.n_reads
+    with parallel_config(backend=cluster):
+        np.testing.assert_array_equal(clf.image_features(X), expected)
+    assert volumes.n_reads == before
