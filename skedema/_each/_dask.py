@@ -1,7 +1,7 @@
 """Tasks on a cluster of Dask.
 
-Not through joblib's backend of it: there the loss of a worker ends all. A client's own tasks are
-done again elsewhere.
+Not through joblib's backend of it: that hands the table to some worker and cannot make it again,
+and leaves results with the workers.
 """
 
 from __future__ import annotations
