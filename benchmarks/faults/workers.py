@@ -172,9 +172,12 @@ def _is_there(pid: int) -> bool:
 @contextmanager
 def _dask() -> Iterator[None]:
     """Let a cluster of two workers do what joblib is asked to do."""
+    import dask
     from distributed import Client, LocalCluster
 
     with (
+        # A busy machine takes longer than 15 s to start a worker again.
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "5 minutes"}),
         LocalCluster(
             n_workers=2,
             threads_per_worker=1,

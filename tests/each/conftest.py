@@ -16,6 +16,7 @@ def dask_cluster():
 
     settings = {
         "distributed.scheduler.allowed-failures": 1,  # starting workers takes long
+        "distributed.deploy.lost-worker-timeout": "5 minutes",  # and longer on a busy machine
         "distributed.logging": {"distributed": "critical"},  # workers are killed on purpose
     }
     with dask.config.set(settings), warnings.catch_warnings():
