@@ -7,6 +7,7 @@ import time
 import pytest
 from joblib import parallel_config
 
+from skedema import encoders
 from skedema._each import each, n_processes, named
 from skedema._folds import each_fold
 
@@ -51,14 +52,10 @@ class Flat:
 
 
 def is_registered(_):
-    from skedema import encoders  # here, or workers that start again would load torch
-
     return "flat" in encoders.list_encoders()
 
 
 def test_plug_ins_are_registered_there(cluster):
-    from skedema import encoders
-
     encoders.register_encoder("flat", Flat)
     with parallel_config(backend=cluster):
         assert list(each(is_registered, [(k,) for k in range(2)])) == [True, True]
