@@ -19,6 +19,7 @@ from skedema._caching.cache import Cache
 from skedema._caching.identity import module_identity
 from skedema._device import full_float32, on_device
 from skedema._each import bar, n_processes
+from skedema._elsewhere import encoded_elsewhere, goes_elsewhere
 from skedema._pace import Pace
 from skedema._volumes import Volumes
 from skedema.modules.fused import as_tokens
@@ -113,6 +114,12 @@ class ModuleEncoder:
             return self.function(module, batch.to(self.device, self.dtype))
 
     def encode(self, volumes: Any, views: Sequence[View], keep: bool) -> Iterator[np.ndarray]:
+        if goes_elsewhere(volumes, len(views)):
+            of_rows = [list(of_row) for _, of_row in by_row(views)[1]]
+            return encoded_elsewhere(self.encode_here, volumes, of_rows)
+        return self.encode_here(volumes, views, keep)
+
+    def encode_here(self, volumes: Any, views: Sequence[View], keep: bool) -> Iterator[np.ndarray]:
         """Encode one by one: in a batch, the last bits would depend on the others."""
         module = on_device(self.module, self.device)
         rows, of_rows = by_row(views)

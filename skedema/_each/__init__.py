@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
-from joblib.parallel import get_active_backend
-
 from skedema._each._ahead import one_ahead
 from skedema._each._bar import bar, moved_on
 from skedema._each._call import beginning_with, name_of, named
+from skedema._each._dask import Dask
 from skedema._each._processes import Processes
+from skedema._each._ray import Ray
 from skedema._each._through_joblib import ThroughJoblib
-from skedema._each._workers import n_processes
+from skedema._each._workers import active_backend, in_worker, n_processes, on_cluster
 
-__all__ = ["bar", "beginning_with", "each", "n_processes", "name_of", "named", "one_ahead"]
+__all__ = [
+    "bar",
+    "beginning_with",
+    "each",
+    "n_processes",
+    "name_of",
+    "named",
+    "on_cluster",
+    "one_ahead",
+]
 
 Result = TypeVar("Result")
 
@@ -81,8 +90,13 @@ class _Engine(Protocol):
 
 def _engine(n_jobs: int | None, n_tasks: int) -> _Engine | None:
     n_workers = n_processes(n_jobs, n_tasks)
+    backend, kind = active_backend()
+    if in_worker() or n_jobs == 1 or not n_tasks:
+        return None
+    if kind == "DaskDistributedBackend":  # also for one worker: it may have what is missing here
+        return Dask(n_workers, backend.client)
+    if kind == "RayBackend":
+        return Ray(n_workers)
     if n_workers == 1:
         return None
-    if type(get_active_backend()[0]).__name__ == "LokyBackend":
-        return Processes(n_workers)
-    return ThroughJoblib(n_workers)
+    return Processes(n_workers) if kind == "LokyBackend" else ThroughJoblib(n_workers)

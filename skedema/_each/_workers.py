@@ -8,9 +8,8 @@ from typing import Any
 from joblib import effective_n_jobs
 from joblib.parallel import get_active_backend
 
-#: Backends of joblib that hand tasks to a cluster, by the names of their classes: their packages
-#: are not imported to ask.
-CLUSTERS = {"DaskDistributedBackend": "dask", "RayBackend": "ray"}
+#: Backends of joblib that hand tasks to a cluster. Their packages are not imported to ask.
+CLUSTERS = {"DaskDistributedBackend", "RayBackend"}
 
 
 def n_processes(n_jobs: int | None, n_tasks: int) -> int:
@@ -19,8 +18,8 @@ def n_processes(n_jobs: int | None, n_tasks: int) -> int:
     Parameters
     ----------
     n_jobs : int or None
-        As in joblib: None is 1 unless `joblib.parallel_config` says more, -1 all processors. On a
-        cluster None is all of it.
+        As in joblib: None is 1 unless `joblib.parallel_config` says more, -1 all processors. Where
+        that names a cluster, all but 1 is the whole of it.
     n_tasks : int
         There is no use for more processes than tasks.
 
@@ -37,21 +36,29 @@ def n_processes(n_jobs: int | None, n_tasks: int) -> int:
     """
     if in_worker() or n_jobs == 1:
         return 1
-    return max(1, min(_n_workers(n_jobs), n_tasks))
+    backend, kind = active_backend()
+    if kind == "RayBackend":
+        _connect_to_ray()
+    size = backend.effective_n_jobs(-1) if kind in CLUSTERS else effective_n_jobs(n_jobs)
+    return max(1, min(int(size), n_tasks))
 
 
-def _n_workers(n_jobs: int | None) -> int:
-    if n_jobs is None and cluster() is not None:
-        backend, configured = get_active_backend()
-        # As for joblib itself, 1 is what is configured where nobody said how many.
-        return int(backend.effective_n_jobs(-1 if configured in (None, 1) else configured))
-    return int(effective_n_jobs(n_jobs))
+def _connect_to_ray() -> None:
+    import ray
+
+    if not ray.is_initialized():
+        ray.init()  # as joblib's backend does: where RAY_ADDRESS says, or a cluster of this machine
 
 
-def cluster() -> Any:
-    """Give the active backend of joblib where it hands tasks to a cluster, and None elsewhere."""
+def on_cluster() -> bool:
+    """Tell whether tasks are handed to a cluster."""
+    return not in_worker() and active_backend()[1] in CLUSTERS
+
+
+def active_backend() -> tuple[Any, str]:
+    """Give the backend that joblib is configured to use, and the name of its class."""
     backend = get_active_backend()[0]
-    return backend if type(backend).__name__ in CLUSTERS else None
+    return backend, type(backend).__name__
 
 
 def in_worker() -> bool:

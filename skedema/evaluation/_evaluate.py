@@ -81,7 +81,8 @@ def evaluate(
         of False and True; of texts the second by alphabet, "none" of "edema" and "none". The
         ``repr`` and each table say which it is.
     n_jobs : int or None, default=None
-        Fits at the same time, in processes with one thread each.
+        Fits at the same time, in processes that share the cores; or where
+        `joblib.parallel_config` says, such as on Dask or Ray.
     storage : path or None, default=None
         A folder where each fold of each estimator is kept as soon as it is computed. The same
         call goes on where it was stopped, and an estimator that is added later is all that is

@@ -94,7 +94,8 @@ def missing_curve(
     groups : array-like of shape (n,) or None, default=None
         The patient of each row; no fold may split one.
     n_jobs : int or None, default=None
-        Fits at the same time, in processes with one thread each.
+        Fits at the same time, in processes that share the cores; or where
+        `joblib.parallel_config` says, such as on Dask or Ray.
     n_repeats : int, default=1
         How often the random patterns are drawn.
     trusted_columns : list of (str or int) or None, default=None

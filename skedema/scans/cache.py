@@ -222,6 +222,13 @@ class VolumeCache:
             for key, cell in zip(keys, cells, strict=True)
         ]
 
+    def learn(
+        self, reader: VolumeReader, scans: Iterable[tuple[Any, ...]], about: Sequence[About]
+    ) -> None:
+        """Take over what a process elsewhere found out about scans, as `about_all` tells it."""
+        for key, found in zip(_keys(reader, scans), about, strict=True):
+            self._about.put(key, found)
+
     def known(self, keys: Collection[Key], memory: Path | None = None) -> set[Key]:
         """Tell which volumes are at hand, in memory or on disk: (`scan_key`, `reading`) of each."""
         return self._volumes.known(keys, memory)

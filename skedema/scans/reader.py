@@ -90,7 +90,7 @@ class VolumeReader(ScanTransformer):
         own tools have them, never from here. It changes no volume. Needs
         ``pip install fsspec s3fs``; see docs/scans.md, "Scans at addresses".
     n_jobs : int or None, default=None
-        Number of processes that read scans in `transform` (as in joblib), one thread each.
+        Number of processes that read scans in `transform` (as in joblib), which share the cores.
     verbose : int, default=0
         Above 0, `transform` says what it does (see `summary`) and how far it is, on standard
         error.

@@ -1,0 +1,54 @@
+"""Clusters of Dask and Ray on this machine, one of each for all tests."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def dask_cluster():
+    pytest.importorskip("distributed")
+    import dask
+    from distributed import Client, LocalCluster
+
+    settings = {
+        "distributed.scheduler.allowed-failures": 1,  # starting workers takes long
+        "distributed.deploy.lost-worker-timeout": "5 minutes",  # and longer on a busy machine
+        "distributed.logging": {"distributed": "critical"},  # workers are killed on purpose
+    }
+    with dask.config.set(settings), warnings.catch_warnings():
+        # Of asyncio and sockets within, at the end.
+        warnings.simplefilter("ignore")
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        cluster = LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            dashboard_address=None,
+            host="127.0.0.1",
+            silence_logs=logging.CRITICAL,
+        )
+        with cluster, Client(cluster) as client:
+            yield client
+
+
+@pytest.fixture(scope="session")
+def ray_cluster():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what Ray is going to change
+        ray = pytest.importorskip("ray")
+        from ray.util.joblib import register_ray
+
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        register_ray()
+        yield ray
+        ray.shutdown()
+
+
+@pytest.fixture(params=["dask", "ray"])
+def cluster(request):
+    """Give the name that joblib has for a cluster that runs."""
+    request.getfixturevalue(f"{request.param}_cluster")
+    return request.param
