@@ -24,13 +24,15 @@ class Constant(NamedTuple):
 
 
 READING = "benchmarks/README.md, Reading: 512 x 512 x 40, one thread"
+GPU = "benchmarks/README.md, GPU: H100, base, 96 cubed, bf16, batch 64"
+HERE = "--measure, 2026-11-27, scans as above"
 CONSTANTS = {
     "raw_mb": Constant(8.3, "MB a scan, .nii.gz", READING),
-    "prepared_mb": Constant(4 * 96**3 / 1e6, "MB a scan, prepared", "96 cubed of float32, one window"),
+    "prepared_mb": Constant(4 * 96**3 / 1e6, "MB a scan, prepared", "96 cubed, float32"),
     "read_s": Constant(0.046, "CPU s to read a scan", READING),
-    "prepare_s": Constant(0.262, "CPU s, heads made alike", "one real exam of 11.7 MB, 12 times, 2026-11-27"),
+    "prepare_s": Constant(0.187, "CPU s, heads made alike", HERE),
     "memory_s": Constant(0.0078, "CPU s from memory=, verified", READING),
-    "scans_s": Constant(238.0, "scans/s a GPU", "benchmarks/README.md, GPU: H100, base, 96 cubed, bf16, batch 64"),
+    "scans_s": Constant(238.0, "scans/s a GPU", GPU),
     "scaling": Constant(0.9, "of the rate with several GPUs", "assumed; not measured"),
     "gpu_price": Constant(3.0, "$ a GPU and hour", "assumed"),
     "core_price": Constant(0.04, "$ a core and hour", "assumed"),
@@ -67,8 +69,8 @@ def estimate(constants: dict[str, float], scans: int, epochs: int, gpus: int) ->
         Row("of 64 cores", core_hours / 64, "hours", ""),
         Row("readers a GPU, prepared", c.scans_s * c.memory_s, "cores", "scans_s x memory_s"),
         Row("readers a GPU, raw, not aligned", c.scans_s * c.read_s, "cores", "scans_s x read_s"),
-        Row("readers a GPU, raw, heads alike", c.scans_s * c.prepare_s, "cores", "scans_s x prepare_s"),
-        Row("from disk, prepared", c.scans_s * c.prepared_mb / 1e3, "GB/s a GPU", "scans_s x prepared_mb"),
+        Row("readers a GPU, raw, heads alike", c.scans_s * c.prepare_s, "cores", "x prepare_s"),
+        Row("from disk, prepared", c.scans_s * c.prepared_mb / 1e3, "GB/s a GPU", "x prepared_mb"),
         Row("from the store, raw", c.scans_s * c.raw_mb / 1e3, "GB/s a GPU", "scans_s x raw_mb"),
         Row("an epoch", scans / rate / 3600, "hours", "scans / (scans_s x GPUs x scaling)"),
         Row("all epochs", days, "days", "epochs x an epoch"),

@@ -29,7 +29,9 @@ def run(folder):
     clf.fit(X, y).predict_proba(X)
     explain(clf, X.iloc[0])
     evaluate({"m": clf}, X, y, cv=2).report(folder / "report.html")
-    StudySearchCV(clf, {"lr": FloatDistribution(1e-3, 1e-2)}, n_trials=2, cv=2, random_state=0).fit(X, y)
+    StudySearchCV(clf, {"lr": FloatDistribution(1e-3, 1e-2)}, n_trials=2, cv=2, random_state=0).fit(
+        X, y
+    )
     autoencoder = ViTAutoencoder(
         size="tiny", patch=4, volume=reader, max_epochs=1, checkpoint_dir=folder / "checkpoints"
     )
@@ -56,7 +58,8 @@ def shell(folder, made):
         try:
             main(command)
         except SystemExit as end:
-            assert not end.code, (command, end.code)
+            if end.code:
+                raise RuntimeError(command) from end
 
 
 if __name__ == "__main__":
