@@ -54,7 +54,7 @@ def cluster(tmp_path):
     for process in started:
         if process.poll() is None:  # only where a test failed
             os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+            process.communicate()
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_workers_share_a_search_and_one_that_is_told_to_end_goes_on(cluster, tab
 
 
 @pytest.mark.slow
-def test_a_pre_training_that_is_told_to_end_goes_on(cluster, tmp_path):
+def test_a_pre_training_ends_with_an_encoder(cluster, tmp_path):
     made = make_head_ct_cohort(8, tmp_path / "scans", shape=[16] * 3, random_state=0)
     made.frame[["scan"]].to_csv(tmp_path / "scans.csv", index=False)
     small = ["size=tiny", "patch=4", "volume__shape=8", "volume__spacing=None", "max_epochs=3"]
