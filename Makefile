@@ -21,7 +21,7 @@ OLDER := from torch.backends.cpu import get_cpu_capability as own; \
 	print(*{"AVX512": ["default", "avx2"], "AVX2": ["default"]}.get(own(), []))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-processors test-minimum format picture clean
+.PHONY: help demo test test-processors test-minimum audit format picture clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -52,6 +52,14 @@ test-minimum:  ## run the tests against the oldest supported versions, in .venv-
 		--constraint .ci/constraints-minimum.txt --editable '.[dev]'
 	.venv-minimum/bin/python $(PYTEST) -W default $(PYTEST_ARGS)
 
+# By the network, and so no part of test; --strict: what could not be asked about is no success.
+audit:  ## ask for known vulnerabilities of the versions in both files of constraints
+	$(MAKE) .venv-audit/bin/pip VENV=.venv-audit
+	.venv-audit/bin/python -m pip install --disable-pip-version-check $(PIP_ARGS) pip-audit
+	for file in constraints.txt .ci/constraints-minimum.txt; do \
+		.venv-audit/bin/pip-audit --strict --no-deps --disable-pip --requirement $$file || exit 1; \
+	done
+
 format: $(DEV_INSTALLED)  ## rewrite the code as ruff wants it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -60,7 +68,7 @@ picture: $(DEV_INSTALLED)  ## draw docs/model.svg again
 	$(BIN)/python docs/draw_model.py
 
 clean:  ## remove .venv, builds and caches
-	rm -rf .venv .venv-minimum build dist .hypothesis .import_linter_cache .mypy_cache \
+	rm -rf .venv .venv-minimum .venv-audit build dist .hypothesis .import_linter_cache .mypy_cache \
 		.pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -91,23 +91,23 @@ def _dated(present: np.ndarray, distinct: np.ndarray) -> str | None:
     low, high = float(distinct[0]), float(distinct[-1])
     days = _is_date(distinct // 10_000, distinct // 100 % 100, distinct % 100)
     if low >= _FIRST_YEAR * 10_000 and days:
-        return f"holds dates as numbers (year, month, day), such as {low:.0f}"
+        return "holds dates as numbers (year, month, day)"
     if _is_date(distinct % 10_000, distinct // 10_000 % 100, distinct // 1_000_000):
-        return f"holds dates as numbers (day, month, year), such as {low:.0f}"
+        return "holds dates as numbers (day, month, year)"
     coarse = np.gcd.reduce(distinct.astype(np.int64))
     for unit, factor in (("seconds", 1.0), ("milliseconds", 1e3)):
         within = low >= _FIRST_SECOND * factor and high <= _LAST_SECOND * factor
         # Counts of cells are rounded to powers of ten, times to minutes, hours or days.
         if within and (coarse < 1_000_000 or coarse % 60 == 0):
-            return f"holds times as numbers ({unit} since 1970), such as {low:.0f}"
+            return f"holds times as numbers ({unit} since 1970)"
     if len(present) < _ENOUGH:
         return None
     if _is_date(distinct // 100, distinct % 100, np.ones_like(distinct)):
-        return f"holds dates as numbers (year, month), such as {low:.0f}"
+        return "holds dates as numbers (year, month)"
     if low >= _FIRST_YEAR and high <= _LAST_YEAR:
         return f"holds years, from {low:.0f} to {high:.0f}"
     if low >= _FIRST_DAY and high <= _LAST_DAY and coarse % 10:
-        return f"holds dates as numbers (days of a spreadsheet), such as {low:.0f}"
+        return "holds dates as numbers (days of a spreadsheet)"
     return None
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 from skedema.clinical.texts import is_amount, is_date, is_no_value
 from skedema.frames.missing import plain
 from skedema.frames.reading import LARGEST_EXACT
-from skedema.frames.table import Column, Table, listed
+from skedema.frames.table import Column, Table, listed, masked
 from skedema.scans import looks_like_scan
 from skedema.scans.errors import SEVERAL_SCANS
 
@@ -160,7 +160,8 @@ def _refuse_disguised(column: Column, table: Table) -> None:
     dates = [t for t in texts if is_date(t)]
     if too_many(dates):
         raise ValueError(
-            f"Column {label} holds dates or times as text, such as {listed(dates, 3)} in "
+            f"Column {label} holds dates or times as text, written "
+            f"{listed(map(masked, dates), 3)}, in "
             f"{table.rows(_where(cells, set(dates).__contains__))}. Parse it with pd.to_datetime "
             "and give a duration in hours since an event that matters instead."
         )
@@ -175,8 +176,8 @@ def _refuse_disguised(column: Column, table: Table) -> None:
     if all_distinct or n_distinct > max(_MANY_CATEGORIES, total / 2):
         raise ValueError(
             f"Column {label} holds {n_distinct} different texts for {total} patients, "
-            f"such as {listed(texts, 3)}: identifiers or free text. Drop the column, or "
-            f"make it a category on purpose: {_on_purpose(column)}."
+            f"written {listed(map(masked, texts), 3)}: identifiers or free text. Drop the column, "
+            f"or make it a category on purpose: {_on_purpose(column)}."
         )
 
 
@@ -185,10 +186,10 @@ def _refuse_long_numbers(column: Column, table: Table) -> None:
     long = _where(column.values, lambda v: isinstance(v, numbers.Integral) and _is_long(v))
     if long.any():
         raise ValueError(
-            f"Column {column.label} holds integers beyond 2**53, such as "
-            f"{listed(column.values[long], 3)} in {table.rows(long)}: identifiers, or typing "
-            "errors. Drop the column, make what is wrong None, or make it a category on purpose: "
-            f"{_on_purpose(column)}."
+            f"Column {column.label} holds integers beyond 2**53, written "
+            f"{listed(map(masked, column.values[long]), 3)}, in {table.rows(long)}: identifiers, "
+            "or typing errors. Drop the column, make what is wrong None, or make it a category on "
+            f"purpose: {_on_purpose(column)}."
         )
 
 

@@ -6,7 +6,7 @@ from skedema.frames.columns import find_column, find_columns, match_columns
 from skedema.frames.patient import read_patient
 from skedema.frames.reading import read_table
 from skedema.frames.rows import check_same_rows
-from skedema.frames.table import Column, Table, counted, listed, listing
+from skedema.frames.table import Column, Table, counted, listed, listing, masked
 
 __all__ = [
     "Column",
@@ -17,6 +17,7 @@ __all__ = [
     "find_columns",
     "listed",
     "listing",
+    "masked",
     "match_columns",
     "read_patient",
     "read_table",

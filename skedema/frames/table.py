@@ -279,3 +279,26 @@ def listed(values: Iterable[Any], most: int | None = None) -> str:
     if most is None:
         return listing([_SHOWN.repr(v) for v in values])
     return ", ".join(list(dict.fromkeys(_SHOWN.repr(v) for v in values))[:most])
+
+
+def masked(value: object) -> str:
+    """Show how a value is written and not what it is, where it may say who a patient is.
+
+    Parameters
+    ----------
+    value : object
+        Such as a date of birth, or a name in free text.
+
+    Returns
+    -------
+    str
+        Letters as A or a, digits as 9, all else as it is.
+
+    Examples
+    --------
+    >>> from skedema.frames import masked
+    >>> masked("12.3.1950"), masked("Doe, J.")
+    ('99.9.9999', 'Aaa, A.')
+    """
+    shapes = (("9", str.isdigit), ("A", str.isupper), ("a", str.isalpha))
+    return "".join(next((s for s, is_it in shapes if is_it(c)), c) for c in str(value))
