@@ -13,6 +13,7 @@ from skedema._checkpoints import Checkpoints, folder_of_run, make_folder
 from skedema._training.course import Course
 from skedema._training.net import FusionNet
 from skedema._training.patients import Patients
+from skedema._training.schedule import Schedule
 from skedema._volumes import Volumes
 
 _NAME = "classifier"  # of checkpoints
@@ -42,18 +43,18 @@ def open_course(
     folder: Path,
     net: FusionNet,
     groups: Sequence[tuple[Patients, Volumes]],
-    n_epochs: int,
+    plan: Schedule,
 ) -> Course:
     """Find how far a training of these patients, and of those watched, has come."""
     if not net.initialized_:
         net.initialize()
-    run = fingerprint(net, groups, n_epochs)
+    run = fingerprint(net, groups, plan)
     own = folder_of_run(folder, _NAME, run)
-    return Course(net, Checkpoints(own, _NAME, run, None, lenient=True), n_epochs)
+    return Course(net, Checkpoints(own, _NAME, run, None, lenient=True), plan.n_epochs)
 
 
 def fingerprint(
-    net: FusionNet, groups: Sequence[tuple[Patients, Volumes]], n_epochs: int
+    net: FusionNet, groups: Sequence[tuple[Patients, Volumes]], plan: Schedule
 ) -> dict[str, str]:
     """Say what decides a training; equal for those that come to the same weights.
 
@@ -62,6 +63,7 @@ def fingerprint(
     often something is shown and where it is computed decides nothing.
     """
     callbacks, stopper = net.callbacks[:-1], net.callbacks[-1]
+    falls = "" if plan.rate is None else ", with a rate that falls"
     try:
         given = digest(callbacks, "callbacks")
     except TypeError as error:
@@ -73,8 +75,8 @@ def fingerprint(
         "network": _identity(net.module_),
         "optimizer": _identity(net.optimizer_.state_dict()),
         "patients": " and ".join(_identity(_parts(*group)) for group in groups),
-        "course": f"seed {net.seed}, {net.batch_size} a step, {n_epochs} epochs after "
-        f"{len(net.history)}, patience {stopper.patience}",
+        "course": f"seed {net.seed}, {net.batch_size} a step, {plan.n_epochs} epochs after "
+        f"{len(net.history)}{falls}, patience {stopper.patience}",
         "callbacks": given,
     }
 
