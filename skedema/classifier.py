@@ -38,6 +38,11 @@ def _trains_in_parts(estimator: AttentionMixerClassifier) -> bool:
     return True
 
 
+def _mean_probabilities(outputs: np.ndarray) -> np.ndarray:
+    of_each = softmax(outputs, axis=-1)
+    return np.asarray(of_each.mean(axis=1) if of_each.ndim == 3 else of_each)
+
+
 # Longer than other classes: each parameter is documented, checked and stored here, as scikit-learn
 # has it. What a fit does is in `FusedEstimator`, what is about labels in `_training.target`.
 class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
@@ -520,8 +525,7 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
             With `warn_unusual`, of values and scans that are unlike all that training saw, and of
             scans that are odd by themselves.
         """
-        of_each = softmax(self._outputs(X), axis=-1)
-        return np.asarray(of_each.mean(axis=1) if of_each.ndim == 3 else of_each)
+        return self._outputs(X, _mean_probabilities)
 
     def predict(self, X: Any) -> np.ndarray:
         """Give the most probable class.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -81,16 +81,18 @@ class FittedModel(BaseEstimator):
             return
         table = self._columns.read(X)
         self.net_.move_to(device_at_hand(self.device))
-        present = self._columns.scans(table).present
-        part, start = self._columns.clinical_part(table), 0
+        part = self._columns.clinical_part(table)
         for values in self._clinical.by_parts(part, _PATIENTS_A_PART, warn=self.warn_unusual):
-            rows = slice(start, start := start + len(values))
-            yield Patients(values, present[rows], dtype=self._dtype)
+            yield Patients(values, np.zeros(len(values), dtype=bool), dtype=self._dtype)
 
-    def _outputs(self, X: Any) -> np.ndarray:
-        """Give what the network says of each patient."""
-        parts = (self.net_.evaluate(p, self.net_.module_) for p in self._look_by_parts(X))
-        return np.concatenate(list(parts)).astype(np.float64)
+    def _outputs(
+        self, X: Any, then: Callable[[np.ndarray], np.ndarray] = np.asarray
+    ) -> np.ndarray:
+        """Give what the network says of each patient, and what `then` makes of it row by row."""
+        parts = (
+            self.net_.evaluate(patients, self.net_.module_) for patients in self._look_by_parts(X)
+        )
+        return np.concatenate([then(part.astype(np.float64)) for part in parts])
 
     @own_torch_state()
     def attention(self, X: Any, *, per_token: bool = False) -> pd.DataFrame:

@@ -14,11 +14,12 @@ from typing import Any
 
 from skorch.callbacks import LRScheduler
 
-# One network without and with others beside it, which is also the rate of many patients.
-_LR, _HIGH_LR = 1e-3, 3e-3
+# One network without and with others beside it.
+_LR, _LR_OF_MEMBERS = 1e-3, 3e-3
 _EPOCHS, _EPOCHS_OF_MEMBERS = 50, 30
-# From how many patients on they are many; how many are then seen in all, each once an epoch.
-_MANY, _SEEN, _FEWEST_EPOCHS = 2_000, 200_000, 5
+# From how many patients on they are many; the rate that falls; how many are seen in all, each once
+# an epoch, and the fewest epochs.
+_MANY, _FALLING_LR, _SEEN, _FEWEST_EPOCHS = 2_000, 6e-3, 150_000, 5
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,9 @@ def schedule(parameters: Any, n_members: int, n_patients: int) -> Schedule:
             n_epochs = min(n_epochs, max(_FEWEST_EPOCHS, round(_SEEN / n_patients)))
     if parameters.lr != "auto":
         return Schedule(int(n_epochs), float(parameters.lr))
-    lr = _HIGH_LR if many or not one else _LR
-    falls = many and not _has_scheduler(parameters.callbacks)
-    return Schedule(int(n_epochs), lr, partial(_falling, lr, int(n_epochs)) if falls else None)
+    if many and not _has_scheduler(parameters.callbacks):
+        return Schedule(int(n_epochs), _FALLING_LR, partial(_falling, _FALLING_LR, int(n_epochs)))
+    return Schedule(int(n_epochs), _LR if one else _LR_OF_MEMBERS)
 
 
 def _falling(lr: float, n_epochs: int, epoch: int) -> float:
