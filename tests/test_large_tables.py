@@ -38,7 +38,7 @@ def model(request):
 
 
 def as_polars(X: pd.DataFrame) -> pl.DataFrame:
-    return pl.DataFrame({name: X[name].astype(object).where(X[name].notna(), None) for name in X})
+    return pl.DataFrame({k: [None if pd.isna(v) else v for v in X[k].tolist()] for k in X})
 
 
 @pytest.mark.parametrize("make", [pd.DataFrame, as_polars])
