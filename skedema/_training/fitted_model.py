@@ -85,9 +85,7 @@ class FittedModel(BaseEstimator):
         for values in self._clinical.by_parts(part, _PATIENTS_A_PART, warn=self.warn_unusual):
             yield Patients(values, np.zeros(len(values), dtype=bool), dtype=self._dtype)
 
-    def _outputs(
-        self, X: Any, then: Callable[[np.ndarray], np.ndarray] = np.asarray
-    ) -> np.ndarray:
+    def _outputs(self, X: Any, then: Callable[[np.ndarray], np.ndarray] = np.asarray) -> np.ndarray:
         """Give what the network says of each patient, and what `then` makes of it row by row."""
         parts = (
             self.net_.evaluate(patients, self.net_.module_) for patients in self._look_by_parts(X)
