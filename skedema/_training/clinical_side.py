@@ -84,7 +84,7 @@ class ClinicalSide:
         elif isinstance(metadata, ClinicalTokenizer):
             metadata = copy.copy(metadata)
             metadata.warn_unusual &= warn
-            yield from metadata.by_parts(part, size)
+            yield from metadata._by_parts(part, size)
         else:
             yield self._checked(metadata.transform(self._given(part)), len(part))
 

@@ -220,10 +220,10 @@ class ClinicalTokenizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             `warn_unusual`, once a call for numbers far from those that `fit` saw.
         """
         check_is_fitted(self)
-        (codes,) = self.by_parts(X, None)
+        (codes,) = self._by_parts(X, None)
         return codes
 
-    def by_parts(self, X: Any, size: int | None) -> Iterator[np.ndarray]:
+    def _by_parts(self, X: Any, size: int | None) -> Iterator[np.ndarray]:
         """Transform `size` rows at a time, None for all; warn of all together after the last."""
         table = match_columns(read_table(X), self._keys, self.n_features_in_, type(self).__name__)
         seen = _Seen(unknown=defaultdict(set), odd=defaultdict(list))
