@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from skorch.callbacks import Callback, LRScheduler
 
 from skedema import AttentionMixerClassifier
@@ -94,3 +94,29 @@ def test_partial_fit_does_not_know_how_many_are_to_come():
     model = AttentionMixerClassifier(dim=4, n_heads=1, callbacks=[Rates(found)], random_state=0)
     model.partial_fit(X, y, classes=[0, 1]).partial_fit(X, y)
     assert found == [1e-3, 1e-3]
+
+
+class Killed(Callback):
+    """Ends the second epoch as a kill would, when `on`."""
+
+    on = True
+
+    def on_epoch_begin(self, net, **kwargs):
+        if self.on and len(net.history) == 3:
+            raise KeyError("killed")
+
+
+def test_fit_that_was_killed_goes_on_with_the_rate_of_its_epoch(tmp_path, monkeypatch):
+    monkeypatch.setattr("skedema._checkpoints._SHARE", 1e12)  # every place is written down
+    X, y = patients(MANY)
+    sizes = {"max_epochs": 4, "dim": 4, "n_heads": 1, "random_state": 0}
+    undisturbed = AttentionMixerClassifier(**sizes, callbacks=[Killed()])
+    monkeypatch.setattr(Killed, "on", False)
+    undisturbed.fit(X, y)
+    resumed = AttentionMixerClassifier(**sizes, callbacks=[Killed()], checkpoint_dir=tmp_path)
+    monkeypatch.setattr(Killed, "on", True)
+    with pytest.raises(KeyError, match="killed"):
+        resumed.fit(X, y)
+    monkeypatch.setattr(Killed, "on", False)
+    resumed.fit(X, y)
+    assert_array_equal(resumed.predict_proba(X), undisturbed.predict_proba(X))
