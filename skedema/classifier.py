@@ -38,6 +38,11 @@ def _trains_in_parts(estimator: AttentionMixerClassifier) -> bool:
     return True
 
 
+def _mean_probabilities(outputs: np.ndarray) -> np.ndarray:
+    of_each = softmax(outputs, axis=-1)
+    return np.asarray(of_each.mean(axis=1) if of_each.ndim == 3 else of_each)
+
+
 # Longer than other classes: each parameter is documented, checked and stored here, as scikit-learn
 # has it. What a fit does is in `FusedEstimator`, what is about labels in `_training.target`.
 class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
@@ -125,11 +130,14 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
         without clinical columns it has no effect.
     max_epochs : int or "auto", default="auto"
         Passes over the training patients, at most. ``"auto"``: 30 where there are several members,
-        else 50.
+        else 50; from 2,000 patients on, where no encoder is trained, no more than 150,000 over
+        their number, but 5 at least.
     batch_size : int or "auto", default="auto"
         Patients a step. ``"auto"``: 200, or 16 where volumes go through an encoder that is trained.
     lr : float or "auto", default="auto"
-        Learning rate of AdamW. ``"auto"``: 0.003 where there are several members, else 0.001.
+        Learning rate of AdamW. ``"auto"``: 0.003 where there are several members, else 0.001; from
+        2,000 patients on, where no encoder is trained and no ``LRScheduler`` is among `callbacks`,
+        0.006 in the first epoch of a `fit` and from there linearly down to 0.
     layer_decay : float, default=0.75
         What the learning rate is multiplied with from each layer of a pre-trained encoder to the
         one before it, when it is trained further; 1 for the same rate everywhere.
@@ -165,7 +173,8 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
         Where read volumes, features and pre-trainings are kept between runs and shared between
         processes; None is in the memory of this process alone.
     dtype : {"auto", "float32", "float64"}, default="auto"
-        Precision; ``"auto"`` is float64 without scans and float32 with them.
+        Precision; ``"auto"`` is float64 without scans and float32 with them, and with a first fit
+        on 2,000 patients or more.
     device : str or torch.device, default="auto"
         Where to compute; ``"auto"`` is a CUDA device if there is one. It may be changed after
         `fit`. `fit` needs the device; a fitted model that comes to a machine without it predicts
@@ -269,7 +278,8 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
     to the bit as without: a file that was written anew, or weights that changed, are noticed. An
     encoder that is fitted on the training patients is fitted once for the same patients, parameters
     and seed. A head alone trains on one thread: it is as fast, and does not depend on how many
-    processors a worker has.
+    processors a worker has. Large tables are predicted in batches side by side, of one thread each,
+    which gives the same bits; see ``docs/large-tables.md``.
 
     Examples
     --------
@@ -520,8 +530,7 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
             With `warn_unusual`, of values and scans that are unlike all that training saw, and of
             scans that are odd by themselves.
         """
-        of_each = softmax(self._outputs(X), axis=-1)
-        return np.asarray(of_each.mean(axis=1) if of_each.ndim == 3 else of_each)
+        return self._outputs(X, _mean_probabilities)
 
     def predict(self, X: Any) -> np.ndarray:
         """Give the most probable class.

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from skedema._threads import one_thread
+from skedema._threads import one_thread, side_by_side
 
 
 @pytest.fixture(autouse=True)
@@ -52,3 +52,25 @@ def test_python_threads_that_overlap_give_back_what_the_first_found():
     fresh.start()
     fresh.join()
     assert seen == [2]  # what new threads begin with
+
+
+def test_parts_are_done_side_by_side_with_one_thread_of_torch_each():
+    meeting = threading.Barrier(2, timeout=60)  # passed by two at the same time only
+
+    def within(part: int) -> tuple[int, int]:
+        meeting.wait()
+        return part, torch.get_num_threads()
+
+    assert side_by_side(within, range(4)) == [(part, 1) for part in range(4)]
+    assert torch.get_num_threads() == 2
+
+
+def test_parts_are_done_in_this_thread_where_torch_has_one():
+    torch.set_num_threads(1)
+    assert side_by_side(lambda _: threading.get_ident(), range(3)) == [threading.get_ident()] * 3
+
+
+def test_an_error_in_one_part_is_raised_and_gives_the_threads_back():
+    with pytest.raises(ZeroDivisionError):
+        side_by_side(lambda part: 1 // part, [2, 1, 0])
+    assert torch.get_num_threads() == 2

@@ -11,7 +11,6 @@ from skorch.utils import noop
 from torch import nn
 
 from skedema._plugins import build
-from skedema._training.members import learning_rate
 from skedema._training.net import FusionNet, LossStopper
 from skedema._training.patients import Patients
 from skedema.fusion import make_fusion
@@ -126,6 +125,7 @@ def build_net(
     network: FusedClassifier | Committee,
     seed: int,
     batch_size: int,
+    lr: float,
     device: torch.device,
 ) -> FusionNet:
     """Wrap the network into skorch's training loop, which watches the loss of validation."""
@@ -140,7 +140,7 @@ def build_net(
         optimizer=torch.optim.AdamW,
         optimizer__weight_decay=parameters.weight_decay,
         optimizer__fused=device.type in ("cpu", "cuda"),
-        lr=learning_rate(parameters.lr, len(network.members)),
+        lr=lr,
         batch_size=batch_size,
         callbacks=watchers,
         device=device,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,20 +70,32 @@ class ClinicalSide:
 
     def transform(self, part: Table, *, warn: bool = False) -> np.ndarray:
         """Give the values, NaN for missing, and `warn` of those unlike all that `fit` saw."""
+        (values,) = self.by_parts(part, None, warn=warn)
+        return values
+
+    def by_parts(self, part: Table, size: int | None, *, warn: bool) -> Iterator[np.ndarray]:
+        """Transform `size` patients at a time, None for all, and `warn` once after the last.
+
+        Transformers of others are given all at once, since they might look at rows together.
+        """
         metadata = self.metadata
         if metadata is None:
-            return np.empty((len(part), 0))
-        if isinstance(metadata, ClinicalTokenizer) and not warn:
+            yield np.empty((len(part), 0))
+        elif isinstance(metadata, ClinicalTokenizer):
             metadata = copy.copy(metadata)
-            metadata.warn_unusual = False
-        output = metadata.transform(self._given(part))
+            metadata.warn_unusual &= warn
+            yield from metadata._by_parts(part, size)
+        else:
+            yield self._checked(metadata.transform(self._given(part)), len(part))
+
+    def _checked(self, output: Any, n_patients: int) -> np.ndarray:
         if hasattr(output, "toarray"):
             output = output.toarray()
         values = np.array(output, dtype=np.float64)  # a copy: what pandas gives is read-only
-        if values.ndim != 2 or len(values) != len(part) or np.isinf(values).any():
+        if values.ndim != 2 or len(values) != n_patients or np.isinf(values).any():
             raise ValueError(
-                f"metadata={type(metadata).__name__} must give one row of finite numbers (or NaN "
-                f"for missing) a patient; got shape {values.shape} for {len(part)} patients."
+                f"metadata={type(self.metadata).__name__} must give one row of finite numbers (or "
+                f"NaN for missing) a patient; got shape {values.shape} for {n_patients} patients."
             )
         return values
 

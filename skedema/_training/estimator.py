@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from itertools import accumulate
 from typing import Any, Self
 
@@ -28,9 +29,10 @@ from skedema._training.cost import Estimate
 from skedema._training.fitted_model import FittedModel
 from skedema._training.held_out import HeldOut, ask_who_left_out, digest_of
 from skedema._training.image_side import ImageSide, is_trained
-from skedema._training.members import count_members, epochs_at_most, learning_rate, shared_out
+from skedema._training.members import count_members, shared_out
 from skedema._training.patients import Patients
 from skedema._training.rehearsal import rehearse
+from skedema._training.schedule import Schedule, are_many, schedule
 from skedema._training.survival import checkpoint_folder, open_course
 from skedema._training.target import Target
 from skedema._training.union_side import make_image_side
@@ -129,26 +131,25 @@ class FusedEstimator(FittedModel):
         elif n_members > 1:
             learn, left_out = shared_out(everyone, n_members, self._seed)
         watch = left_out if stopping or valid is not None else None
-        n_epochs = epochs_at_most(self.max_epochs, n_members) if whole else 1
+        plan = self._schedule(n_members, len(target.values), whole)
         batch_size = self._batch_size(len(train))
         with self.net_.undone_on_error() if resume else nullcontext():
             with isolated_rng(self._seed + (self.n_iter_ if resume else 0), device):
                 if resume:
                     self.net_.move_to(device)
-                    lr = learning_rate(self.lr, n_members)
-                    rates = {"lr": lr, "weight_decay": self.weight_decay}
+                    rates = {"lr": plan.lr, "weight_decay": self.weight_decay}
                     self.net_.set_further(batch_size=batch_size, **rates)
                 else:
                     sizes = (target.n_outputs, n_members)
                     network = self._new_network(everyone, training.scans, encoder, *sizes)
-                    self.net_ = build_net(self, network, self._seed, batch_size, device)
+                    self.net_ = build_net(self, network, self._seed, batch_size, plan.lr, device)
                 course = None
                 if folder is not None:
                     groups = [(learn, self._volumes(training.scans))]
                     if watch is not None:
                         groups.append((watch, self._volumes(watched.scans)))
-                    course = open_course(folder, self.net_, groups, n_epochs, warm=self.warm_start)
-                self.net_.train_epochs(learn, watch, n_epochs, course)
+                    course = open_course(folder, self.net_, groups, plan, warm=self.warm_start)
+                self.net_.train_epochs(learn, watch, plan.n_epochs, course, plan.rate)
             if whole and not self.warm_start:
                 self.net_.forget_optimizer()
             if course is not None:
@@ -192,7 +193,7 @@ class FusedEstimator(FittedModel):
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
         self._begin_target(cohort.labels, announced)
-        self._dtype = self._torch_dtype()
+        self._dtype = self._torch_dtype(len(cohort.labels))
         self._seed = int(check_random_state(self.random_state).randint(2**31))
 
     def _fit_sides(self, cohort: Cohort) -> Any:
@@ -361,9 +362,16 @@ class FusedEstimator(FittedModel):
         streams = self._image is not None and self._image.trained
         return min(_VOLUMES_A_BATCH if streams else _ROWS_A_BATCH, n)
 
-    def _torch_dtype(self) -> torch.dtype:
+    def _schedule(self, n_members: int, n_patients: int, whole: bool) -> Schedule:
+        """Plan the `whole` of a training, or one epoch of a part of the patients."""
+        streams = self._image is not None and self._image.trained
+        plan = schedule(self, n_members, n_patients if whole and not streams else 0)
+        return plan if whole else replace(plan, n_epochs=1)
+
+    def _torch_dtype(self, n_patients: int) -> torch.dtype:
         if self.dtype == "auto":
-            return torch.float32 if self._reads_scans else torch.float64
+            few = not self._reads_scans and not are_many(n_patients)
+            return torch.float64 if few else torch.float32
         return torch.float64 if self.dtype == "float64" else torch.float32
 
     def __sklearn_tags__(self) -> Any:

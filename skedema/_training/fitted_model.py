@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,9 @@ from skedema.frames import Table, check_same_rows
 from skedema.scans import VolumeReader
 from skedema.scans._remarks import told_once
 from skedema.scans._usual import Usual
+
+# Whole batches, so that a part's predictions are those of the whole to the bit.
+_PATIENTS_A_PART = 2**16
 
 
 class FittedModel(Pretrained, BaseEstimator):
@@ -66,10 +70,28 @@ class FittedModel(Pretrained, BaseEstimator):
         values = self._clinical.transform(part, warn=self.warn_unusual)
         return table, Patients(values, scans.present, features=features, dtype=self._dtype)
 
-    def _outputs(self, X: Any) -> np.ndarray:
-        """Give what the network says of each patient."""
-        _, patients = self._look_at(X)
-        return self.net_.evaluate(patients, self.net_.module_).astype(np.float64)
+    def _look_by_parts(self, X: Any) -> Iterator[Patients]:
+        """Make the network's input of so many patients at a time that a large table is no matter.
+
+        With scans it is made at once: their features are kept in any case.
+        """
+        check_is_fitted(self)
+        shape: tuple[int, ...] = getattr(X, "shape", ())
+        if self._image is not None or len(shape) != 2 or shape[0] <= _PATIENTS_A_PART:
+            yield self._look_at(X)[1]
+            return
+        table = self._columns.read(X)
+        self.net_.move_to(device_at_hand(self.device))
+        part = self._columns.clinical_part(table)
+        for values in self._clinical.by_parts(part, _PATIENTS_A_PART, warn=self.warn_unusual):
+            yield Patients(values, np.zeros(len(values), dtype=bool), dtype=self._dtype)
+
+    def _outputs(self, X: Any, then: Callable[[np.ndarray], np.ndarray] = np.asarray) -> np.ndarray:
+        """Give what the network says of each patient, and what `then` makes of it row by row."""
+        parts = (
+            self.net_.evaluate(patients, self.net_.module_) for patients in self._look_by_parts(X)
+        )
+        return np.concatenate([then(part.astype(np.float64)) for part in parts])
 
     @own_torch_state()
     def attention(self, X: Any, *, per_token: bool = False) -> pd.DataFrame:

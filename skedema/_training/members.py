@@ -19,9 +19,6 @@ from skedema._training.patients import Patients
 # "auto": members, and the numbers of patients and of those in each class from which on there are
 # several. More patients than the last can spare a part that watches a single network.
 _MEMBERS, _FROM, _IN_CLASS, _TO = 4, 40, 10, 500
-# "auto" settings of training, without members and with them.
-_LR, _LR_OF_MEMBERS = 1e-3, 3e-3
-_EPOCHS, _EPOCHS_OF_MEMBERS = 50, 30
 
 
 def count_members(n_members: int | str, codes: np.ndarray, n_classes: int, trained: bool) -> int:
@@ -46,20 +43,6 @@ def count_members(n_members: int | str, codes: np.ndarray, n_classes: int, train
         return int(n_members)
     several = not trained and _FROM <= len(codes) <= _TO and counts.min() >= _IN_CLASS
     return _MEMBERS if several else 1
-
-
-def learning_rate(lr: float | str, n_members: int) -> float:
-    """Give the learning rate; "auto" depends on whether there are members."""
-    if lr != "auto":
-        return float(lr)
-    return _LR if n_members == 1 else _LR_OF_MEMBERS
-
-
-def epochs_at_most(max_epochs: int | str, n_members: int) -> int:
-    """Give the number of epochs; "auto" depends on whether there are members."""
-    if max_epochs != "auto":
-        return int(max_epochs)
-    return _EPOCHS if n_members == 1 else _EPOCHS_OF_MEMBERS
 
 
 def shared_out(patients: Patients, n_members: int, seed: int) -> tuple[Patients, Patients]:

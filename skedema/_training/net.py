@@ -20,12 +20,13 @@ from torch.nn.functional import cross_entropy
 
 from skedema._device import device_at_hand
 from skedema._pace import Pace
-from skedema._threads import one_thread
+from skedema._threads import one_thread, side_by_side
 from skedema._torch_state import own_torch_state
 from skedema._training.course import Course
 from skedema._training.patients import Loader, Patients
 
 _READY_ROWS = 256  # patients a batch where nothing is learned and nothing has to be read
+_FROM_SIDE_BY_SIDE = 4096  # patients from which on threads are worth being started
 
 
 def probabilities(logits: Tensor) -> Tensor:
@@ -106,6 +107,7 @@ class FusionNet(ClassifierMixin, NeuralNet):
     device: Any
     _pace: Pace | None = None
     _course: Course | None = None
+    _rate: Callable[[int], float] | None = None
 
     def __init__(
         self, module: torch.nn.Module, *, seed: int, layer_decay: float = 1.0, **kwargs: Any
@@ -165,15 +167,19 @@ class FusionNet(ClassifierMixin, NeuralNet):
 
     def evaluate(self, patients: Patients, function: Callable[..., Tensor]) -> np.ndarray:
         """Apply a function of ``clinical``, ``present`` and what there is of a scan to everyone."""
-        parts = []
-        with torch.no_grad(), self._threads(patients):
-            for inputs, _ in self.get_iterator(patients):
-                arguments = {
-                    name: value.to(self.device)
-                    for name, value in inputs.items()
-                    if name != "weight"
-                }
-                parts.append(function(**arguments).cpu())
+
+        def of_rows(rows: Tensor) -> Tensor:
+            inputs, _ = patients.take(rows)
+            arguments = {k: v.to(self.device) for k, v in inputs.items() if k != "weight"}
+            with torch.no_grad():  # which is each thread's own
+                return function(**arguments).cpu()
+
+        batches = torch.split(torch.arange(len(patients)), self.get_iterator(patients).batch_size)
+        if self._is_small(patients) and len(patients) >= _FROM_SIDE_BY_SIDE:
+            parts = side_by_side(of_rows, batches)
+        else:
+            with self._threads(patients):
+                parts = [of_rows(rows) for rows in batches]
         values = torch.cat(parts).numpy()
         if not np.isfinite(values).all():
             raise FloatingPointError(
@@ -205,11 +211,13 @@ class FusionNet(ClassifierMixin, NeuralNet):
         valid: Patients | None,
         n_epochs: int,
         course: Course | None = None,
+        rate: Callable[[int], float] | None = None,
     ) -> None:
         """Train for `n_epochs` more at most, and compute the loss of `valid` in each.
 
         Unlike skorch's own entry points, an interrupt is not swallowed. A `course` is taken up
-        where it was left.
+        where it was left. `rate` gives the learning rate of each of these epochs, counted from 0,
+        if it is to change.
         """
         if not self.initialized_:
             self.initialize()
@@ -220,6 +228,7 @@ class FusionNet(ClassifierMixin, NeuralNet):
                 self.module_.eval()
                 return
         self.train_split = None if valid is None else predefined_split(valid)
+        self._rate, self._n_before = rate, len(self.history)
         n_steps = n_epochs * len(self.get_iterator(patients, training=True))
         what = f"training for {n_epochs} epochs at most"
         self._pace = Pace(what, n_steps, partial(_remedies, patients, n_epochs))
@@ -232,14 +241,19 @@ class FusionNet(ClassifierMixin, NeuralNet):
                 self.fit_loop(patients, epochs=n_epochs)
             self.notify("on_train_end", X=patients, y=None)
         finally:
-            self.train_split = self._pace = self._course = None
+            self.train_split = self._pace = self._course = self._rate = None
             self.module_.eval()  # as predictions want it, which change nothing
 
     def set_further(self, *, lr: float, weight_decay: float, batch_size: int) -> None:
         """Take other settings for what is trained further, keeping the optimizer's state."""
+        self._set_rate(lr)
         for group in self.optimizer_.param_groups:
-            group.update(lr=lr * group["lr_factor"], weight_decay=weight_decay)
+            group["weight_decay"] = weight_decay
         self.batch_size = batch_size
+
+    def _set_rate(self, lr: float) -> None:
+        for group in self.optimizer_.param_groups:
+            group["lr"] = lr * group["lr_factor"]
 
     @contextmanager
     def undone_on_error(self) -> Iterator[None]:
@@ -257,13 +271,21 @@ class FusionNet(ClassifierMixin, NeuralNet):
             raise
 
     def _threads(self, patients: Patients) -> AbstractContextManager[None]:
-        on_cpu = torch.device(self.device).type == "cpu"
-        return one_thread() if on_cpu and patients.volume is None else nullcontext()
+        return one_thread() if self._is_small(patients) else nullcontext()
+
+    def _is_small(self, patients: Patients) -> bool:
+        """Tell whether the network is computed on the CPU, and without an encoder."""
+        return torch.device(self.device).type == "cpu" and patients.volume is None
 
     def _set_training(self, training: bool = True) -> None:
         # skorch does it for every batch, which takes as long as a small forward pass.
         if self.module_.training is not training:
             super()._set_training(training)
+
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        super().on_epoch_begin(net, **kwargs)
+        if self._rate is not None:
+            self._set_rate(self._rate(len(self.history) - 1 - self._n_before))
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Call the callbacks, and tell their wish to stop from the user's.
@@ -310,7 +332,7 @@ class FusionNet(ClassifierMixin, NeuralNet):
         # skorch writes what depends on a device apart from the rest: `module`, the same object as
         # `module_`, would go into a pickle a second time.
         state: dict[str, Any] = super().__getstate__()
-        for name in ("_pace", "_course"):  # of the training under way
+        for name in ("_pace", "_course", "_rate", "_n_before"):  # of the training under way
             state.pop(name, None)
         if self.initialized_:
             state["module"] = None

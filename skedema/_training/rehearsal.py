@@ -27,7 +27,7 @@ from skedema._training.build import build_net
 from skedema._training.cohort import read_cohort
 from skedema._training.cost import Estimate, Step
 from skedema._training.image_side import ImageSide
-from skedema._training.members import epochs_at_most, shared_out
+from skedema._training.members import shared_out
 from skedema._training.patients import Patients
 from skedema._training.union_side import UnionSide, for_part
 from skedema._volumes import Volumes
@@ -258,7 +258,7 @@ class _Rehearsal:
         """Give the seconds of a network, of an epoch and of a scan's prediction, and the epochs."""
         twin, n_outputs = self.twin, self.learned.n_outputs
         n_members = twin._n_members(self.learned, True)
-        n_epochs = epochs_at_most(twin.max_epochs, n_members)
+        plan = twin._schedule(n_members, len(self.learned.values), True)
         whole = few is None or not twin._image.trained
         everyone = self._as_many(few) if few is None or whole else few.learn
         learn, watch = everyone, None
@@ -271,18 +271,18 @@ class _Rehearsal:
         begin = time.perf_counter()
         with isolated_rng(twin._seed, self.device):
             network = twin._new_network(everyone, cohort.scans, encoder, n_outputs, n_members)
-            net = build_net(twin, network, twin._seed, batch_size, self.device)
+            net = build_net(twin, network, twin._seed, batch_size, plan.lr, self.device)
             seconds = time.perf_counter() - begin
-            net.train_epochs(learn, watch, min(_EPOCHS, n_epochs))
+            net.train_epochs(learn, watch, min(_EPOCHS, plan.n_epochs))
             epoch = float(min(net.history[:, "dur"]))
             if whole:
-                return seconds, epoch, 0.0, n_epochs
+                return seconds, epoch, 0.0, plan.n_epochs
             self._count_bytes_of_a_step(net, learn, twin._batch_size(self.n_learned))
             predicting = _seconds(lambda: net.evaluate(learn, net.module_)) / len(learn)
         share = self.n_learned / len(learn)
         if is_transformer(encoder):  # the network begins with features of everyone
             seconds *= share
-        return seconds, epoch * share + self._read_again(scans.once), predicting, n_epochs
+        return seconds, epoch * share + self._read_again(scans.once), predicting, plan.n_epochs
 
     def _as_many(self, few: _Few | None) -> Patients:
         """Make the network's input of all patients to learn from, with the features of a few."""

@@ -13,6 +13,7 @@ from skedema._checkpoints import Checkpoints, folder_of_run, make_folder
 from skedema._training.course import Course
 from skedema._training.net import FusionNet
 from skedema._training.patients import Patients
+from skedema._training.schedule import Schedule
 from skedema._volumes import Volumes
 
 _NAME = "classifier"  # of checkpoints
@@ -42,7 +43,7 @@ def open_course(
     folder: Path,
     net: FusionNet,
     groups: Sequence[tuple[Patients, Volumes]],
-    n_epochs: int,
+    plan: Schedule,
     *,
     warm: bool,
 ) -> Course:
@@ -52,13 +53,13 @@ def open_course(
     """
     if not net.initialized_:
         net.initialize()
-    run = fingerprint(net, groups, n_epochs) | {"warm": str(bool(warm))}
+    run = fingerprint(net, groups, plan) | {"warm": str(bool(warm))}
     own = folder_of_run(folder, _NAME, run)
-    return Course(net, Checkpoints(own, _NAME, run, None, lenient=True), n_epochs)
+    return Course(net, Checkpoints(own, _NAME, run, None, lenient=True), plan.n_epochs)
 
 
 def fingerprint(
-    net: FusionNet, groups: Sequence[tuple[Patients, Volumes]], n_epochs: int
+    net: FusionNet, groups: Sequence[tuple[Patients, Volumes]], plan: Schedule
 ) -> dict[str, str]:
     """Say what decides a training; equal for those that come to the same weights.
 
@@ -67,6 +68,7 @@ def fingerprint(
     often something is shown and where it is computed decides nothing.
     """
     callbacks, stopper = net.callbacks[:-1], net.callbacks[-1]
+    falls = "" if plan.rate is None else ", with a rate that falls"
     try:
         given = digest(callbacks, "callbacks")
     except TypeError as error:
@@ -78,8 +80,8 @@ def fingerprint(
         "network": _identity(net.module_),
         "optimizer": _identity(net.optimizer_.state_dict()),
         "patients": " and ".join(_identity(_parts(*group)) for group in groups),
-        "course": f"seed {net.seed}, {net.batch_size} a step, {n_epochs} epochs after "
-        f"{len(net.history)}, patience {stopper.patience}",
+        "course": f"seed {net.seed}, {net.batch_size} a step, {plan.n_epochs} epochs after "
+        f"{len(net.history)}{falls}, patience {stopper.patience}",
         "callbacks": given,
     }
 

@@ -9,7 +9,7 @@ import numpy as np
 from skedema._told import tell
 from skedema.clinical.texts import without_style
 from skedema.clinical.usual import Usual
-from skedema.frames.table import Column, Table, listed, listing
+from skedema.frames.table import Table, listed, listing
 
 
 def warn_of_twins(where: str, categories: Iterable[str]) -> None:
@@ -36,19 +36,19 @@ def warn_of_joined(spellings: list[str]) -> None:
 
 
 def warn_of_unusual(
-    found: Iterable[tuple[Column, Usual, np.ndarray]], table: Table, *, seen: bool
+    found: Iterable[tuple[str, Usual, np.ndarray, np.ndarray]], table: Table, *, seen: bool
 ) -> None:
     """Warn of numbers that stand for "not known" or are far from all others.
 
-    `found` holds a numeric column, what is usual in it, and which of its rows are not; `seen` is
-    whether `fit` sees them, or they come after it.
+    `found` holds a column's label, what is usual in it, and which of its values, in which rows, are
+    not; `seen` is whether `fit` sees them, or they come after it.
     """
     parts = []
-    for column, usual, odd in found:
-        if odd.any():
-            values = np.unique(column.values[odd]).tolist()
+    for label, usual, values, rows in found:
+        if len(rows):
+            shown = listing([_shown(v) for v in np.unique(values).tolist()])
             parts.append(
-                f"{column.label} holds {listing([_shown(v) for v in values])} in {table.rows(odd)} "
+                f"{label} holds {shown} in {table.rows(rows)} "
                 f"({'all others' if seen else 'fit saw'} {_shown(usual.low)} to "
                 f"{_shown(usual.high)})"
             )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,13 +26,21 @@ from skedema.clinical.variables import (
     refuse_merged_codes,
     variable_kind,
 )
-from skedema.frames import Column, Table, find_column, listed, match_columns, read_table
+from skedema.frames import Table, find_column, listed, match_columns, read_table
 from skedema.frames.weights import read_weights
 
 #: The most that a scaled value can be.
 CLIP = 3.0
 #: The most that it is before it is bounded.
 LARGEST = 1e6
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """By position of the column: texts `fit` had not, and rows and values unlike all it had."""
+
+    unknown: dict[int, set[str]]
+    odd: dict[int, list[tuple[np.ndarray, np.ndarray]]]
 
 
 class ClinicalTokenizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -210,40 +220,76 @@ class ClinicalTokenizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             `warn_unusual`, once a call for numbers far from those that `fit` saw.
         """
         check_is_fitted(self)
+        (codes,) = self._by_parts(X, None)
+        return codes
+
+    def _by_parts(self, X: Any, size: int | None) -> Iterator[np.ndarray]:
+        """Transform `size` rows at a time, None for all; warn of all together after the last."""
         table = match_columns(read_table(X), self._keys, self.n_features_in_, type(self).__name__)
+        seen = _Seen(unknown=defaultdict(set), odd=defaultdict(list))
+        if size is None or len(table) <= size:
+            yield self._codes_of(table, 0, seen)
+        else:
+            self._read_columns(table)  # what is wrong is said of all rows, and before any is done
+            for start in range(0, len(table), size):
+                yield self._codes_of(table.take(slice(start, start + size)), start, seen)
+        self._warn_of_transform(table, seen)
+
+    def _codes_of(self, table: Table, start: int, seen: _Seen) -> np.ndarray:
+        """Give every variable its number, and add what `fit` had not, its rows from `start` on."""
         codes = np.full((len(table), self.n_features_in_), np.nan)
-        unknown: list[str] = []
-        odd: list[tuple[Column, Usual, np.ndarray]] = []
-        for position, (column, kind) in enumerate(zip(table.columns, self.kinds_, strict=True)):
+        for position, values in enumerate(self._read_columns(table)):
+            kind = self.kinds_[position]
             if kind == NUMERIC:
-                values = read_numbers(column, table)
                 codes[:, position] = self._scaled(values, position)
-                usual = self._usual[position]
-                unlike = usual.is_code(values) | usual.is_far(values)
-                odd.append((Column(column.label, values), usual, unlike))
+                if self.warn_unusual:
+                    usual = self._usual[position]
+                    rows = np.flatnonzero(usual.is_code(values) | usual.is_far(values))
+                    if len(rows):
+                        seen.odd[position].append((rows + start, values[rows]))
+                continue
+            present = ~table.columns[position].missing()
+            if kind == CATEGORICAL:
+                codes[present, position], new = self._codes(values[present], position)
+            if present.any() and (kind != CATEGORICAL or new):
+                seen.unknown[position] |= new if kind == CATEGORICAL else set()
+        return codes
+
+    def _read_columns(self, table: Table) -> list[np.ndarray]:
+        """Give the cells of each column, once all are what a column of its kind may hold."""
+        read = []
+        for column, kind in zip(table.columns, self.kinds_, strict=True):
+            if kind == NUMERIC:
+                read.append(read_numbers(column, table))
                 continue
             check_cells(column, table)
-            present = ~column.missing()
             if kind == CATEGORICAL:
                 refuse_merged_codes(column, table)
-                found, new = self._codes(column.values[present], position)
-                codes[present, position] = found
-                if new:
-                    unknown.append(f"{column.label}: {listed(new)}")
-            elif present.any():
-                unknown.append(f"{column.label}: no value was seen in fit")
-        if unknown:
-            tell(f"Treated as missing, since fit did not see them: {'; '.join(unknown)}.")
-        if self.warn_unusual:
-            warn_of_unusual(odd, table, seen=False)
-        return codes
+            read.append(column.values)
+        return read
+
+    def _warn_of_transform(self, table: Table, seen: _Seen) -> None:
+        parts = []
+        for position, texts in sorted(seen.unknown.items()):
+            what = listed(sorted(texts)) if texts else "no value was seen in fit"
+            parts.append(f"{table.columns[position].label}: {what}")
+        if parts:
+            tell(f"Treated as missing, since fit did not see them: {'; '.join(parts)}.")
+        odd = []
+        for position, found in sorted(seen.odd.items()):
+            rows, values = (np.concatenate(each) for each in zip(*found, strict=True))
+            odd.append((table.columns[position].label, self._usual[position], values, rows))
+        warn_of_unusual(odd, table, seen=False)
 
     def _warn_of_fit(self, table: Table, kept: np.ndarray) -> None:
         empty = [c.label for c, k in zip(table.columns, self.kinds_, strict=True) if k == EMPTY]
         warn_of_empty(empty)
         if self.warn_unusual:
-            columns = [(table.columns[p], usual) for p, usual in self._usual.items()]
-            odd = [(c, u, kept & np.isin(c.values, list(u.odd))) for c, u in columns]
+            odd = []
+            for position, usual in self._usual.items():
+                column = table.columns[position]
+                rows = np.flatnonzero(kept & np.isin(column.values, list(usual.odd)))
+                odd.append((column.label, usual, column.values[rows], rows))
             warn_of_unusual(odd, table, seen=True)
 
     def _scaled(self, values: np.ndarray, position: int) -> np.ndarray:
@@ -254,13 +300,18 @@ class ClinicalTokenizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             z = np.clip(deviation * self.scale_[position], -LARGEST, LARGEST)
         return np.asarray(z / np.hypot(1.0, z / CLIP))
 
-    def _codes(self, values: np.ndarray, position: int) -> tuple[list[float], list[str]]:
-        """Codes of categories, NaN for the new ones; and the new ones, sorted."""
+    def _codes(self, values: np.ndarray, position: int) -> tuple[list[float], set[str]]:
+        """Codes of categories, NaN for the new ones; and the new ones."""
         categories = np.array(self.categories_[position], dtype=object)
-        code_of = {key: float(code) for code, key in enumerate(category_keys(categories))}
-        keys = category_keys(values)
-        new = {v for v, key in zip(spellings(values), keys, strict=True) if key not in code_of}
-        return [code_of.get(key, np.nan) for key in keys], sorted(new)
+        code_of_key = {key: float(code) for code, key in enumerate(category_keys(categories))}
+        cells = values.tolist()
+        distinct = np.fromiter(dict.fromkeys(cells), dtype=object)  # each is looked up once
+        keys = category_keys(distinct)
+        codes = [code_of_key.get(key, np.nan) for key in keys]
+        texts = spellings(distinct)
+        new = {t for t, key in zip(texts, keys, strict=True) if key not in code_of_key}
+        code_of = dict(zip(distinct.tolist(), codes, strict=True))
+        return [code_of[cell] for cell in cells], new
 
     def _declared(self, table: Table) -> set[int]:
         asked = self.categorical_features

@@ -217,7 +217,7 @@ def _as_objects(values: Iterable[Any]) -> np.ndarray:
 
 def _from_cells(values: np.ndarray, label: str, shell: Table, categorical: bool = False) -> Column:
     if values.dtype.kind in "bf" or (values.dtype.kind in "iu" and _is_exact(values)):
-        return Column(label, values.astype(np.float64))
+        return Column(label, np.asarray(values, dtype=np.float64))  # of float64, what is there
     if values.dtype.kind in "mM":
         _refuse_times(label)
     cells = values.copy() if values.dtype == object else _as_objects(values.tolist())

@@ -57,7 +57,7 @@ class Column:
         """
         if self.is_numeric:
             return np.asarray(np.isnan(self.values))
-        return np.array([v is None for v in self.values], dtype=bool)
+        return np.asarray(pd.isna(self.values), dtype=bool)
 
     def n_distinct(self) -> int:
         """Count the different values.
@@ -164,12 +164,12 @@ class Table:
         labels = None if self.labels is None else [self.labels[p] for p in positions]
         return Table(columns, names, self.n_rows, self.index, self.numbers, labels)
 
-    def take(self, rows: np.ndarray) -> Table:
+    def take(self, rows: np.ndarray | slice) -> Table:
         """Keep some rows.
 
         Parameters
         ----------
-        rows : ndarray of int or bool
+        rows : ndarray of int or bool, or slice
             Their positions, or a mask.
 
         Returns

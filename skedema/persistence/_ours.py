@@ -53,8 +53,7 @@ def _with_net(classifier: Any) -> None:
     held = classifier.net_
     module, history = held["module_"], held["history"]
     device = torch.device("cpu")
-    net = build_net(classifier, module, held["seed"], held["batch_size"], device)
-    net.set_params(lr=held["lr"])
+    net = build_net(classifier, module, held["seed"], held["batch_size"], held["lr"], device)
     net.layer_decay = held["layer_decay"]
     net.initialize()
     module.eval()

@@ -55,10 +55,10 @@ def test_what_does_not_fit_together_is_refused():
 
 
 def test_only_who_watches_stops_early():
-    classifier = AttentionMixerClassifier(n_iter_no_change=4, lr=1e-9)
+    classifier = AttentionMixerClassifier(n_iter_no_change=4)
     learn = patients()
     for watch in (learn, None):
-        net = build_net(classifier, build(learn), 0, 5, torch.device("cpu"))
+        net = build_net(classifier, build(learn), 0, 5, 1e-9, torch.device("cpu"))
         net.train_epochs(learn, None, 2)
         assert len(net.history) == 2
         net.train_epochs(learn, watch, 20)

@@ -5,12 +5,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skedema._training.members import (
-    count_members,
-    epochs_at_most,
-    learning_rate,
-    shared_out,
-)
+from skedema._training.members import count_members, shared_out
 from skedema._training.patients import Patients
 
 
@@ -53,12 +48,6 @@ def test_a_class_of_one_patient_would_be_unknown_to_the_member_that_leaves_it_ou
     assert count_members(4, codes(58, 2), 2, trained=False) == 4
     learned, _ = shared_out(group(codes(58, 2)), 4, seed=0)
     assert (learned.weight[-2:] > 0).any(dim=0).all()
-
-
-def test_what_auto_comes_to():
-    assert (learning_rate("auto", 1), learning_rate("auto", 4)) == (1e-3, 3e-3)
-    assert (epochs_at_most("auto", 1), epochs_at_most("auto", 4)) == (50, 30)
-    assert (learning_rate(1e-2, 4), epochs_at_most(7, 4)) == (1e-2, 7)
 
 
 def group(target: np.ndarray, weight: np.ndarray | None = None) -> Patients:
