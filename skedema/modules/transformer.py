@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from skedema.modules.attention import keys_to_show
+from skedema.modules.blockwise_attention import blockwise_attention
 from skedema.modules.mixer import mlp
 
 NORM_EPS = 1e-6  # of every LayerNorm in ViT-AE++
 # Measured on an x86 CPU with avx512_bf16, forward and backward, 12 heads of 64: with 65 tokens the
-# fused kernel took 14 ms in bf16 and the plain one 3 (5.5 and 5.8 in fp32); from about 200 tokens
-# on the fused one won.
+# fused kernel took 14 ms in bf16 and the plain one 3 (5.5 and 5.8 in fp32).
 _PLAIN_BELOW = 130
 
 
@@ -22,7 +22,9 @@ def attend(query: Tensor, key: Tensor, value: Tensor, shown: Tensor | None = Non
     """Scaled dot-product attention by whichever kernel is faster.
 
     ``softmax(Q K^T / sqrt(d)) V`` (Vaswani et al., "Attention is all you need", NeurIPS 2017,
-    equation 1). The fused kernel of torch, except for short sequences on a CPU.
+    equation 1). The fused kernel of torch, except on a CPU: for short sequences, and in bfloat16.
+    Which one is a matter of type and length alone, never of how long it took just now, so that a
+    run gives the same again.
 
     Parameters
     ----------
@@ -42,6 +44,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, shown: Tensor | None = Non
         if mask is not None:
             scores = scores.masked_fill(~mask, -torch.inf)
         return torch.softmax(scores, dim=-1, dtype=value.dtype) @ value
+    if query.device.type == "cpu" and query.dtype == torch.bfloat16 and mask is None:
+        return blockwise_attention(query, key, value)
     return scaled_dot_product_attention(query, key, value, attn_mask=mask)
 
 
