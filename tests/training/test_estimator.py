@@ -43,9 +43,9 @@ def frozen(X):
 @pytest.mark.parametrize("fine_tune", [True, False])
 def test_files_are_looked_for_once_a_fit_and_once_a_prediction(cohort, monkeypatch, fine_tune):
     X, y = cohort
-    looked, check = [], scan_column._check_cells
+    looked, check = [], scan_column._checked_cells
     monkeypatch.setattr(
-        scan_column, "_check_cells", lambda *given: looked.append(1) or check(*given)
+        scan_column, "_checked_cells", lambda *given: looked.append(1) or check(*given)
     )
     stopping = {"early_stopping": True, "validation_fraction": 0.5, "warm_start": True}
     clf = classifier(fine_tune=fine_tune, **stopping).fit(X, y)
