@@ -7,6 +7,7 @@ import os
 import pickle
 import random
 import shutil
+import signal
 from functools import partial
 from pathlib import Path
 
@@ -645,6 +646,25 @@ def test_an_interrupt_is_passed_on(cohort, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         classifier().fit(*cohort)
     assert global_state() == before
+
+
+class InterruptedByTheUser(Callback):
+    """At work in the second epoch when the user presses Ctrl-C."""
+
+    def on_epoch_end(self, net: object, **kwargs: object) -> None:
+        if len(net.history) == 2:
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_an_interrupt_while_a_callback_is_at_work_is_not_taken_for_its_wish_to_stop(
+    cohort, tmp_path
+):
+    handler = signal.getsignal(signal.SIGINT)
+    clf = classifier(callbacks=[InterruptedByTheUser()], checkpoint_dir=tmp_path, random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        clf.fit(*cohort)
+    assert not list(tmp_path.rglob("*.ckpt"))  # none that says that training is over
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_partial_fit_trains_one_epoch_a_call(cohort):

@@ -11,6 +11,8 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from multiprocessing import parent_process
+from multiprocessing.util import Finalize
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import Any, NamedTuple
@@ -105,8 +107,8 @@ class _Worker:
         for process in list(self._executor._processes.values()):
             kill_process_tree(process)
 
-    def end(self) -> None:
-        self._executor.shutdown(wait=False)
+    def end(self, *, wait: bool) -> None:
+        self._executor.shutdown(wait=wait)
 
 
 def _run(call: Shipped, own: tuple[Any, ...]) -> Any:
@@ -177,6 +179,22 @@ class _Crew:
 
 _idle: list[_Worker] = []
 _lock = Lock()
+_ends_in = 0  # the process at whose exit they end
+
+
+def _end_at_exit() -> None:
+    """See to it that idle workers end before a process of `multiprocessing` waits for them."""
+    global _ends_in
+    if parent_process() is not None and _ends_in != os.getpid():
+        _ends_in = os.getpid()
+        Finalize(None, _end_idle, exitpriority=100)  # loky's queues are closed at 10
+
+
+def _end_idle() -> None:
+    with _lock:
+        for worker in _idle:
+            worker.end(wait=True)
+        _idle.clear()
 
 
 @contextmanager
@@ -187,7 +205,7 @@ def _crew(n_workers: int, n_threads: int, waits: bool) -> Iterator[_Crew]:
         workers = [worker for worker in _idle if worker.n_threads == n_threads][:n_workers]
         _idle[:] = [worker for worker in _idle if worker not in workers and worker not in others]
     for worker in others:
-        worker.end()
+        worker.end(wait=False)
     workers += [_Worker(n_threads) for _ in range(n_workers - len(workers))]
     crew = _Crew(workers)
     try:
@@ -202,6 +220,7 @@ def _crew(n_workers: int, n_threads: int, waits: bool) -> Iterator[_Crew]:
 
 
 def _give_back(workers: list[_Worker]) -> None:
+    _end_at_exit()
     with _lock:
         _idle.extend(workers)
 

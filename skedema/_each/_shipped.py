@@ -68,6 +68,7 @@ def shipped(thing: Any) -> Iterator[Shipped]:
             with os.fdopen(handle, "wb") as file:
                 given = Shipped(pickled, path, [_written(file, part) for part in raw])
         except OSError:  # no room: each process has arrays of its own
+            os.truncate(path, 0)  # others need what room there is
             given = Shipped(cloudpickle.dumps(thing, protocol=5), "", [])
         yield given
     finally:

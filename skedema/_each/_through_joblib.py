@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from skedema._each._call import Call
 from skedema._each._cores import threads_a_worker
+from skedema._each._workers import active_backend
 
 
 class ThroughJoblib:
@@ -25,6 +26,10 @@ class ThroughJoblib:
     def __init__(self, n_workers: int) -> None:
         self.n_workers = n_workers
 
+    @property
+    def _gives_one_by_one(self) -> bool:
+        return bool(active_backend()[0].supports_return_generator)
+
     def results(
         self, function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], at_once: int
     ) -> Iterator[Any]:
@@ -36,7 +41,11 @@ class ThroughJoblib:
         torch = sys.modules.get("torch")
         before = None if torch is None else torch.get_num_threads()
         try:
-            with threadpool_limits(), Parallel(n_jobs=self.n_workers) as parallel:
+            given_as = "generator" if self._gives_one_by_one else "list"
+            with (
+                threadpool_limits(),
+                Parallel(n_jobs=self.n_workers, return_as=given_as) as parallel,
+            ):
                 for start in range(0, len(tasks), at_once):
                     wave = tasks[start : start + at_once]
                     yield from parallel(do(*call.own(task)) for task in wave)

@@ -23,6 +23,7 @@ from skedema._pace import Pace
 from skedema._threads import one_thread, side_by_side
 from skedema._torch_state import own_torch_state
 from skedema._training.course import Course
+from skedema._training.interrupts import interrupts
 from skedema._training.patients import Loader, Patients
 
 _READY_ROWS = 256  # patients a batch where nothing is learned and nothing has to be read
@@ -43,6 +44,10 @@ def _remedies(patients: Patients, n_epochs: int) -> list[str]:
     if n_epochs > 1:
         found.append(f"A max_epochs below {n_epochs} is in proportion.")
     return found
+
+
+def _never() -> bool:
+    return False
 
 
 class _StoppedByCallback(Exception):
@@ -108,6 +113,7 @@ class FusionNet(ClassifierMixin, NeuralNet):
     _pace: Pace | None = None
     _course: Course | None = None
     _rate: Callable[[int], float] | None = None
+    _is_interrupted: Callable[[], bool] = staticmethod(_never)
 
     def __init__(
         self, module: torch.nn.Module, *, seed: int, layer_decay: float = 1.0, **kwargs: Any
@@ -233,15 +239,17 @@ class FusionNet(ClassifierMixin, NeuralNet):
         what = f"training for {n_epochs} epochs at most"
         self._pace = Pace(what, n_steps, partial(_remedies, patients, n_epochs))
         try:
-            with suppress(_StoppedByCallback), self._threads(patients):
-                self.notify("on_train_begin", X=patients, y=None)
-                if course is not None:
-                    course.take_up()
-                    self._course = course
-                self.fit_loop(patients, epochs=n_epochs)
-            self.notify("on_train_end", X=patients, y=None)
+            with interrupts() as self._is_interrupted:
+                with suppress(_StoppedByCallback), self._threads(patients):
+                    self.notify("on_train_begin", X=patients, y=None)
+                    if course is not None:
+                        course.take_up()
+                        self._course = course
+                    self.fit_loop(patients, epochs=n_epochs)
+                self.notify("on_train_end", X=patients, y=None)
         finally:
             self.train_split = self._pace = self._course = self._rate = None
+            self._is_interrupted = _never
             self.module_.eval()  # as predictions want it, which change nothing
 
     def set_further(self, *, lr: float, weight_decay: float, batch_size: int) -> None:
@@ -299,6 +307,8 @@ class FusionNet(ClassifierMixin, NeuralNet):
         try:
             super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt as interrupt:
+            if self._is_interrupted():  # it is the user's, who came while a callback was at work
+                raise
             raise _StoppedByCallback from interrupt
         except (KeyError, SkorchException, ValueError) as error:
             self._explain(error)
@@ -332,7 +342,8 @@ class FusionNet(ClassifierMixin, NeuralNet):
         # skorch writes what depends on a device apart from the rest: `module`, the same object as
         # `module_`, would go into a pickle a second time.
         state: dict[str, Any] = super().__getstate__()
-        for name in ("_pace", "_course", "_rate", "_n_before"):  # of the training under way
+        # Of the training under way.
+        for name in ("_pace", "_course", "_rate", "_n_before", "_is_interrupted"):
             state.pop(name, None)
         if self.initialized_:
             state["module"] = None

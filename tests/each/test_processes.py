@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from skedema._each import beginning_with, each, named
+from skedema._each._shipped import shipped
 
 
 def kill_myself():
@@ -137,3 +139,16 @@ def leaves(k):
 def test_a_process_that_leaves_by_itself_is_one_that_was_killed():
     with pytest.raises(RuntimeError, match="did task 1 of 2 was killed, 3 times"):
         list(each(leaves, [(0,), (1,)], 2))
+
+
+def test_no_room_for_arrays_is_given_back_at_once(tmp_path, monkeypatch):
+    def full(file, part):
+        file.write(part)
+        file.flush()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("skedema._each._shipped._written", full)
+    with shipped(np.ones(2**18)) as ready:
+        assert sum(path.stat().st_size for path in tmp_path.iterdir()) == 0
+        assert ready.open().sum() == 2**18
