@@ -340,11 +340,11 @@ def test_a_pretraining_that_breaks_off_is_undone(monkeypatch, method):
     before, history = broken.transform(VOLUMES), broken.history_
     pair, calls = ViewAugmentation.pair, []
 
-    def breaks(self, *arguments):
+    def breaks(self, *arguments, **part):
         calls.append(None)
         if len(calls) == 3:
             raise RuntimeError("ours")
-        return pair(self, *arguments)
+        return pair(self, *arguments, **part)
 
     with monkeypatch.context() as patch:
         patch.setattr(ViewAugmentation, "pair", breaks)

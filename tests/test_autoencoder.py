@@ -141,8 +141,8 @@ def test_every_epoch_has_an_order_masks_and_views_of_its_own(scans, monkeypatch)
     seen = []
     original = ViewAugmentation.pair
 
-    def noting(self, given, ranges, generator):
-        views = original(self, given, ranges, generator)
+    def noting(self, given, ranges, generator, **part):
+        views = original(self, given, ranges, generator, **part)
         seen.append((given.clone(), views[0].clone()))
         return views
 

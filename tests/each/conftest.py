@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 
 import pytest
@@ -36,6 +37,9 @@ def dask_cluster():
 
 @pytest.fixture(scope="session")
 def ray_cluster():
+    # Otherwise Ray puts another function in the place of print, and what holds print, such as the
+    # callbacks of skorch, can no longer be pickled in this process.
+    os.environ["RAY_TQDM_PATCH_PRINT"] = "0"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what Ray is going to change
         ray = pytest.importorskip("ray")

@@ -29,11 +29,11 @@ def stop_at_step(monkeypatch, number: int, stop: object) -> None:
     """Stop in the middle of a step: views are there, losses are not."""
     pair, calls = ViewAugmentation.pair, []
 
-    def stopping(*args: object) -> object:
+    def stopping(*args: object, **part: object) -> object:
         calls.append(None)
         if len(calls) == number:
             stop()
-        return pair(*args)
+        return pair(*args, **part)
 
     monkeypatch.setattr(ViewAugmentation, "pair", stopping)
 
