@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from skedema.persistence._errors import Damaged
 from skedema.persistence._parts import Part
 
+_WORDS = 624  # of the state of MT19937
+_NO_STEPS = (None, "drop", "passthrough")
 _SCALERS = ("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler", "Normalizer")
 
 
@@ -24,9 +27,19 @@ def _random_state(state: Any) -> dict[str, Any]:
 
 
 def _random_state_again(cls: Any, held: dict[str, Any]) -> Any:
+    if not 0 <= held["pos"] <= len(held["key"]) == _WORDS:  # NumPy would read beyond its memory
+        raise Damaged("a random state has no such place")
     made = cls(0)
     made.set_state(("MT19937", held["key"], held["pos"], held["has_gauss"], held["gauss"]))
     return made
+
+
+def _bunch(cls: Any, held: dict[str, Any]) -> Any:
+    """Make what scikit-learn keeps named steps in; with texts it could pass for a reader."""
+    for name, step in held.items():
+        if step not in _NO_STEPS and not hasattr(step, "get_params"):
+            raise Damaged(f"a step {name[:40]!r} is no estimator")
+    return cls(**held)
 
 
 def _with_interpolation(made: Any) -> None:
@@ -90,7 +103,7 @@ PARTS = {
         left={"f_": None},
         after=_with_interpolation,
     ),
-    "sklearn.Bunch": Part("sklearn.utils:Bunch", take=dict, make=lambda cls, fields: cls(**fields)),
+    "sklearn.Bunch": Part("sklearn.utils:Bunch", take=dict, make=_bunch),
     "numpy.RandomState": Part(
         "numpy.random.mtrand:RandomState", take=_random_state, make=_random_state_again
     ),

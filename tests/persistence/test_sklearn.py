@@ -31,7 +31,7 @@ from skedema import ClinicalTokenizer
 from skedema.baselines import ClinicalValues, MeanImputed, OnlyScan, ScanFeatures, WithoutScan
 from skedema.persistence import ModelFileError, _manifest
 
-from ._models import again, classifier, make_table, tokens
+from ._models import again, classifier, load_parts, make_table, tokens
 
 X, y = make_table()
 FEW = X.head(6)
@@ -168,3 +168,16 @@ def test_another_version_of_scikit_learn_is_told(tmp_path, monkeypatch):
     with pytest.warns(UserWarning, match=r"parts of scikit-learn 1\.2\.3, and this is"):
         skedema.load(tmp_path / "scaler.skedema")
     skedema.load(tmp_path / "tokenizer.skedema")
+
+
+def test_a_random_state_of_no_place_is_refused(tmp_path):
+    # NumPy would read memory that is not its own.
+    state = {"key": [0] * 624, "pos": 10**9, "has_gauss": 0, "gauss": 0.0}
+    with pytest.raises(ModelFileError, match="random state has no such place"):
+        load_parts(tmp_path, ["numpy.RandomState", state])
+
+
+def test_named_steps_pass_for_nothing_else(tmp_path):
+    # As the reader of an encoder it would have scans fetched to where the file says.
+    with pytest.raises(ModelFileError, match="'remote' is no estimator"):
+        load_parts(tmp_path, ["sklearn.Bunch", {"remote": "elsewhere"}])
