@@ -26,6 +26,7 @@ Params = dict[str, Any]
 Tensors = dict[str, Tensor]
 
 _MAX_DEPTH = 60
+_MAX_HELD = 10**5  # objects, each counted as often as it is held
 
 
 @undisturbed
@@ -156,6 +157,8 @@ class _Building:
         self._objects: dict[int, Any] = {}
         self._arrays: dict[str, Any] = {}
         self._modules: dict[str, nn.Module] = {}
+        self._held_by: dict[int | str, int] = {}  # an object, or weights: how many objects
+        self._held = 0
         self._depth = 0
         self._below = math.inf
 
@@ -165,6 +168,7 @@ class _Building:
             raise Damaged("there is no estimator in it")
         for number in range(len(self.params["objects"])):
             self._object(number)
+            self._held = 0
         return self.build(self.params["estimator"])
 
     def build(self, value: Any) -> Any:
@@ -197,22 +201,38 @@ class _Building:
         return _values.build(tag, inner, self.build)
 
     def _object(self, number: Any) -> Any:
-        held = self.params["objects"]
-        if type(number) is not int or not 0 <= number < len(held):
+        objects = self.params["objects"]
+        if type(number) is not int or not 0 <= number < len(objects):
             raise Damaged(f"it holds no object {str(number)[:40]}")
         if number not in self._objects:
-            name, fields = held[number]
+            name, fields = objects[number]
             if not self._below > number:
                 raise Damaged("an object holds one that comes after it")
             below, self._below = self._below, number
+            held, self._held = self._held, 0
             made = {key: self.build(value) for key, value in fields.items()}
-            self._below = below
+            self._held_by[number] = self._held + 1
+            self._below, self._held = below, held
             self._objects[number] = part_of(name).again(made)
+        self._hold(number)
         return self._objects[number]
 
+    def _hold(self, what: int | str) -> None:
+        """Count an object with all that it holds, which whatever goes through them does, too.
+
+        Each of two that hold the next twice doubles it: sixty such are never gone through.
+        """
+        self._held += self._held_by[what]
+        if self._held > _MAX_HELD:
+            raise Damaged("its objects hold each other too many times")
+
     def _weighted(self, made: Any, prefix: str, names: list[str], dtype: Any) -> nn.Module:
-        if prefix not in self._modules:
+        if prefix in self._modules:
+            self._hold(prefix)
+        else:
+            before = self._held
             module = self.build(made)
+            self._held_by[prefix] = self._held - before
             if not isinstance(module, nn.Module):
                 raise Damaged("weights are of what is no module")
             weights = {name: self._tensor(f"{prefix}.{name}") for name in names}
