@@ -26,6 +26,7 @@ Params = dict[str, Any]
 Tensors = dict[str, Tensor]
 
 _MAX_DEPTH = 60
+_MAX_CELLS = 2**30  # bytes of all arrays of texts
 _MAX_HELD = 10**5  # objects, each counted as often as it is held
 
 
@@ -159,6 +160,7 @@ class _Building:
         self._modules: dict[str, nn.Module] = {}
         self._held_by: dict[int | str, int] = {}  # an object, or weights: how many objects
         self._held = 0
+        self._cells = 0
         self._depth = 0
         self._below = math.inf
 
@@ -198,6 +200,10 @@ class _Building:
             if name not in self._arrays:
                 self._arrays[name] = _values.tensor_to_array(self._tensor(name), dtype, order)
             return self._arrays[name]
+        if tag == "cells":
+            self._cells += _values.bytes_of_cells(inner)
+            if self._cells > _MAX_CELLS:
+                raise Damaged("its texts would take far more room than they have letters")
         return _values.build(tag, inner, self.build)
 
     def _object(self, number: Any) -> Any:
