@@ -25,6 +25,7 @@ from skedema.refiners import Refiner
 Params = dict[str, Any]
 Tensors = dict[str, Tensor]
 
+_OF_FIT = "sklearn.model_selection._split"
 _MAX_DEPTH = 60
 _MAX_CELLS = 2**30  # bytes of all arrays of texts
 _MAX_HELD = 10**5  # objects, each counted as often as it is held
@@ -262,6 +263,8 @@ def _described(value: Any) -> str:
     if kind.__name__.endswith("SearchCV"):
         return f"a {kind.__qualname__}, which is a search: save what it found, its best_estimator_"
     own = f"a {kind.__module__}.{kind.__qualname__}"
+    if kind.__module__.startswith(_OF_FIT):
+        return f"{own}, which fit alone needs: set that parameter to None before it is saved"
     for base in (Encoder, Fusion, Refiner):
         if isinstance(value, base):
             remedy = f"register_{base.__name__.lower()}"

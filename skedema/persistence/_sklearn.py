@@ -6,11 +6,14 @@ objects.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from skedema.persistence._errors import Damaged
+from skedema.persistence._errors import Damaged, Unsupported
 from skedema.persistence._parts import Part
 
+_OF_SCORERS = ("sign", "kwargs", "response_method")
+_SCORE = re.compile("[a-z0-9][a-z0-9_]*_(score|loss|error)")
 _WORDS = 624  # of the state of MT19937
 _NO_STEPS = (None, "drop", "passthrough")
 _SCALERS = ("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler", "Normalizer")
@@ -47,6 +50,32 @@ def _with_interpolation(made: Any) -> None:
         made._build_f(made.X_thresholds_, made.y_thresholds_)
 
 
+def _scorer(scorer: Any) -> dict[str, Any]:
+    score = scorer._score_func
+    name = getattr(score, "__name__", "")
+    if _score_of(name) is not score:
+        raise Unsupported(
+            f"it scores by {name or score!r}, which is none of sklearn.metrics. A threshold that "
+            "was tuned by it is kept by a FixedThresholdClassifier of its estimator_, with its "
+            "best_threshold_ and your pos_label"
+        )
+    return {"name": name, **{key: getattr(scorer, f"_{key}") for key in _OF_SCORERS}}
+
+
+def _scorer_again(cls: Any, held: dict[str, Any]) -> Any:
+    score = _score_of(held["name"])
+    if score is None:
+        raise Damaged(f"sklearn.metrics has no score {str(held['name'])[:40]!r}")
+    return cls(score, **{key: held[key] for key in _OF_SCORERS})
+
+
+def _score_of(name: str) -> Any:
+    """Give what sklearn.metrics computes of labels under a name, and no other function there."""
+    import sklearn.metrics
+
+    return getattr(sklearn.metrics, name, None) if _SCORE.fullmatch(name) else None
+
+
 def _with_scorer(made: Any) -> None:
     if hasattr(made, "estimator_"):
         made._curve_scorer = made._get_curve_scorer()
@@ -67,6 +96,7 @@ _COLUMNS = (
     "_n_features",
     "_transformers_feature_names_out",
 )
+_FOLDS = ("KFold", "StratifiedKFold", "GroupKFold", "StratifiedGroupKFold")
 _CALIBRATION = "sklearn.calibration:"
 PARTS = {
     **_simple("preprocessing", *_SCALERS),
@@ -80,7 +110,7 @@ PARTS = {
     **_simple("pipeline", "FeatureUnion", private=("_transformers_feature_names_out",)),
     **_simple("compose", "ColumnTransformer", private=_COLUMNS),
     **_simple("calibration", "CalibratedClassifierCV"),
-    **_simple("model_selection", "FixedThresholdClassifier"),
+    **_simple("model_selection", "FixedThresholdClassifier", *_FOLDS),
     **_simple("ensemble", "VotingClassifier"),
     **_simple("ensemble", "StackingClassifier", private=("_label_encoder", "_n_feature_outs")),
     "sklearn.TunedThresholdClassifierCV": Part(
@@ -88,6 +118,7 @@ PARTS = {
         left={"_curve_scorer": None},
         after=_with_scorer,
     ),
+    "sklearn.Scorer": Part("sklearn.metrics._scorer:_Scorer", take=_scorer, make=_scorer_again),
     "sklearn.Pipeline": Part("sklearn.pipeline:Pipeline", left={"memory": None}),
     "sklearn.make_column_selector": Part(
         "sklearn.compose:make_column_selector", only=("pattern", "dtype_include", "dtype_exclude")
