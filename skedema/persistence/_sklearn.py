@@ -12,6 +12,8 @@ from typing import Any
 from skedema.persistence._errors import Damaged, Unsupported
 from skedema.persistence._parts import Part
 
+# A group that is repeated or referred to, or the fourth sign of repetition.
+_REPEATED = re.compile(r"(?<!\\)\)[*+{]|\\[1-9]|\(\?P=|[*+{](.*[*+{]){3}", re.DOTALL)
 _OF_SCORERS = ("sign", "kwargs", "response_method")
 _SCORE = re.compile("[a-z0-9][a-z0-9_]*_(score|loss|error)")
 _WORDS = 624  # of the state of MT19937
@@ -43,6 +45,17 @@ def _bunch(cls: Any, held: dict[str, Any]) -> Any:
         if step not in _NO_STEPS and not hasattr(step, "get_params"):
             raise Damaged(f"a step {name[:40]!r} is no estimator")
     return cls(**held)
+
+
+def _quick(held: dict[str, Any]) -> dict[str, Any]:
+    """Refuse patterns that can take for ever on a name: those that repeat what may vary."""
+    pattern = held["pattern"]
+    if pattern is not None and _REPEATED.search(pattern):
+        raise Unsupported(
+            f"its pattern {pattern!r:.80} repeats a group, or repeats more than three times, which "
+            "can take for ever on some names: write it without, or list the columns"
+        )
+    return held
 
 
 def _with_interpolation(made: Any) -> None:
@@ -121,7 +134,10 @@ PARTS = {
     "sklearn.Scorer": Part("sklearn.metrics._scorer:_Scorer", take=_scorer, make=_scorer_again),
     "sklearn.Pipeline": Part("sklearn.pipeline:Pipeline", left={"memory": None}),
     "sklearn.make_column_selector": Part(
-        "sklearn.compose:make_column_selector", only=("pattern", "dtype_include", "dtype_exclude")
+        "sklearn.compose:make_column_selector",
+        only=("pattern", "dtype_include", "dtype_exclude"),
+        before=_quick,
+        after=lambda made: _quick(vars(made)),
     ),
     "sklearn.CalibratedClassifier": Part(
         _CALIBRATION + "_CalibratedClassifier",

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import sklearn
@@ -233,3 +235,20 @@ def test_named_steps_pass_for_nothing_else(tmp_path):
     # As the reader of an encoder it would have scans fetched to where the file says.
     with pytest.raises(ModelFileError, match="'remote' is no estimator"):
         load_parts(tmp_path, ["sklearn.Bunch", {"remote": "elsewhere"}])
+
+
+def test_no_pattern_of_columns_takes_for_ever(tmp_path):
+    for pattern in ("(a+)+$", "(a|a){9,}$", "a*a*a*a*b", r"(a*)\1b"):
+        with pytest.raises(ModelFileError, match="repeats a group"):
+            skedema.save(make_column_selector(pattern), tmp_path / "model.skedema")
+        fields = {"pattern": pattern, "dtype_include": None, "dtype_exclude": None}
+        with pytest.raises(ModelFileError, match="repeats a group"):
+            load_parts(tmp_path, ["sklearn.make_column_selector", fields])
+    loaded = again(make_column_selector("^(?:age|sex)(?:_[0-9]+)?$"), tmp_path)
+    assert loaded(TABLE) == ["age", "sex"]
+
+
+def test_a_file_asks_for_no_more_processes_than_there_are_cores(tmp_path):
+    many = FeatureUnion([("a", StandardScaler())], n_jobs=5000)
+    assert again(many, tmp_path).n_jobs == os.cpu_count()
+    assert again(many.set_params(n_jobs=-1), tmp_path).n_jobs == -1
