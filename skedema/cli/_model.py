@@ -188,7 +188,10 @@ def load_model(path: Path, kind: str) -> dict[str, Any]:
     found = kinds.get(type(model).__name__, type(model).__name__)
     # A file of skedema.save serves as well.
     about: dict[str, Any] = {"image": getattr(model, "image", None), "ids": []}
-    about |= manifest.get("about", {})
+    told = manifest.get("about", {})
+    if not isinstance(told, dict) or not _is_about(about | told):
+        raise DataError(f"{path}: what it tells of its columns is none that skedema fit has told.")
+    about |= told
     if found != kind:
         made_by = {"classifier": "skedema fit", "encoder": "skedema pretrain"}
         raise UsageError(f"{path} holds a {found}; give a file of {made_by[kind]}.")
@@ -198,3 +201,9 @@ def load_model(path: Path, kind: str) -> dict[str, Any]:
             f"{skedema.__version__}: where it cannot be used, or to be sure, fit it anew."
         )
     return about | {"model": model}
+
+
+def _is_about(about: dict[str, Any]) -> bool:
+    image, ids = about["image"], about["ids"]
+    texts = isinstance(ids, list) and all(isinstance(name, str) for name in ids)
+    return texts and (image is None or isinstance(image, str | int))

@@ -64,7 +64,14 @@ def predict(
 
 def model_features(held: dict[str, Any], raw: Any, path: Path, file: FileOptions) -> Any:
     """Take the columns that a model was trained on out of a table."""
-    names = list(held["model"].feature_names_in_)
+    if not hasattr(held["model"], "feature_names_in_"):
+        raise DataError(
+            "the model was not fitted, or not on a table whose columns have names, so that nobody "
+            f"knows which columns of {path} it takes. Fit it on such a table, as skedema fit does."
+        )
+    names, image = list(held["model"].feature_names_in_), held["image"]
+    if isinstance(image, int):  # a position, as a model of Python may have it
+        image = names[image]
     absent = [name for name in names if name not in raw.columns]
     if absent:
         hints = " ".join(f"{name!r}: {nearest_name(name, raw.columns)}" for name in absent[:3])
@@ -72,7 +79,7 @@ def model_features(held: dict[str, Any], raw: Any, path: Path, file: FileOptions
             f"{path} has not {len(absent)} of the {len(names)} columns that the model was trained "
             f"on. {hints} Rename them, or add them empty where nothing is known."
         )
-    X = features_of(raw[names], path, file, held["image"])
+    X = features_of(raw[names], path, file, image)
     ids = [name for name in held["ids"] if name in raw.columns]
     return X.set_axis(identifiers(raw, ids)) if ids else X
 

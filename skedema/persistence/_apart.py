@@ -25,7 +25,10 @@ from skedema.refiners import Refiner
 Params = dict[str, Any]
 Tensors = dict[str, Tensor]
 
+_OF_FIT = "sklearn.model_selection._split"
 _MAX_DEPTH = 60
+_MAX_CELLS = 2**30  # bytes of all arrays of texts
+_MAX_HELD = 10**5  # objects, each counted as often as it is held
 
 
 @undisturbed
@@ -156,6 +159,9 @@ class _Building:
         self._objects: dict[int, Any] = {}
         self._arrays: dict[str, Any] = {}
         self._modules: dict[str, nn.Module] = {}
+        self._held_by: dict[int | str, int] = {}  # an object, or weights: how many objects
+        self._held = 0
+        self._cells = 0
         self._depth = 0
         self._below = math.inf
 
@@ -165,6 +171,7 @@ class _Building:
             raise Damaged("there is no estimator in it")
         for number in range(len(self.params["objects"])):
             self._object(number)
+            self._held = 0
         return self.build(self.params["estimator"])
 
     def build(self, value: Any) -> Any:
@@ -194,25 +201,45 @@ class _Building:
             if name not in self._arrays:
                 self._arrays[name] = _values.tensor_to_array(self._tensor(name), dtype, order)
             return self._arrays[name]
+        if tag == "cells":
+            self._cells += _values.bytes_of_cells(inner)
+            if self._cells > _MAX_CELLS:
+                raise Damaged("its texts would take far more room than they have letters")
         return _values.build(tag, inner, self.build)
 
     def _object(self, number: Any) -> Any:
-        held = self.params["objects"]
-        if type(number) is not int or not 0 <= number < len(held):
+        objects = self.params["objects"]
+        if type(number) is not int or not 0 <= number < len(objects):
             raise Damaged(f"it holds no object {str(number)[:40]}")
         if number not in self._objects:
-            name, fields = held[number]
+            name, fields = objects[number]
             if not self._below > number:
                 raise Damaged("an object holds one that comes after it")
             below, self._below = self._below, number
+            held, self._held = self._held, 0
             made = {key: self.build(value) for key, value in fields.items()}
-            self._below = below
+            self._held_by[number] = self._held + 1
+            self._below, self._held = below, held
             self._objects[number] = part_of(name).again(made)
+        self._hold(number)
         return self._objects[number]
 
+    def _hold(self, what: int | str) -> None:
+        """Count an object with all that it holds, which whatever goes through them does, too.
+
+        Each of two that hold the next twice doubles it: sixty such are never gone through.
+        """
+        self._held += self._held_by[what]
+        if self._held > _MAX_HELD:
+            raise Damaged("its objects hold each other too many times")
+
     def _weighted(self, made: Any, prefix: str, names: list[str], dtype: Any) -> nn.Module:
-        if prefix not in self._modules:
+        if prefix in self._modules:
+            self._hold(prefix)
+        else:
+            before = self._held
             module = self.build(made)
+            self._held_by[prefix] = self._held - before
             if not isinstance(module, nn.Module):
                 raise Damaged("weights are of what is no module")
             weights = {name: self._tensor(f"{prefix}.{name}") for name in names}
@@ -236,6 +263,8 @@ def _described(value: Any) -> str:
     if kind.__name__.endswith("SearchCV"):
         return f"a {kind.__qualname__}, which is a search: save what it found, its best_estimator_"
     own = f"a {kind.__module__}.{kind.__qualname__}"
+    if kind.__module__.startswith(_OF_FIT):
+        return f"{own}, which fit alone needs: set that parameter to None before it is saved"
     for base in (Encoder, Fusion, Refiner):
         if isinstance(value, base):
             remedy = f"register_{base.__name__.lower()}"

@@ -39,7 +39,25 @@ def part_of(name: Any) -> Part:
             f"it was saved with the {kind[:40]} {called[:80]!r} of another package, which is not "
             "installed here: install that package, or register it before, and load again"
         )
-    return Part(type(registry.make(called)), plug_in=True)
+    return _of_plug_in(type(registry.make(called)))
+
+
+def _of_plug_in(cls: type) -> Part:
+    """Say how a class of another package is kept; one that is made of ours keeps to our rules."""
+    if _name_here(cls) is not None:
+        # It would be free of what our table leaves out of files, such as folders.
+        raise Damaged(f"it calls {cls.__name__} a plug-in, which is none")
+    ours = [name for name in map(_name_here, cls.__mro__) if name is not None]
+    left = {key: value for name in ours for key, value in PARTS[name].left.items()}
+    return Part(cls, left=left, plug_in=True)
+
+
+def _name_here(kind: type) -> str | None:
+    """Give the name of a class in our own table."""
+    for found in _NAMES.get((kind.__module__.partition(".")[0], kind.__qualname__), ()):
+        if PARTS[found].cls is kind:
+            return found
+    return None
 
 
 def name_of(thing: Any) -> str | None:
@@ -47,9 +65,9 @@ def name_of(thing: Any) -> str | None:
     kind = type(thing)
     if isinstance(thing, nn.Module) and hasattr(thing, "made_of"):
         return "module.built"
-    for found in _NAMES.get((kind.__module__.partition(".")[0], kind.__qualname__), ()):
-        if PARTS[found].cls is kind:
-            return found
+    here = _name_here(kind)
+    if here is not None:
+        return here
     if isinstance(thing, type) or not (hasattr(thing, "get_params") or hasattr(thing, "build")):
         return None
     known = tuple(tuple(registry._factories.items()) for registry in _REGISTRIES.values())

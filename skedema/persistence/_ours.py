@@ -8,7 +8,6 @@ were held out their calibration, in no order.
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +17,8 @@ import torch
 from skedema._training.build import build_net
 from skedema._training.held_out import HeldOut
 from skedema.clinical.usual import without_patients
-from skedema.persistence._errors import Damaged, Unsupported
+from skedema.persistence import _monai
+from skedema.persistence._errors import Unsupported
 from skedema.persistence._parts import Part, of_arguments
 
 _PLACES = {"memory": None}  # of the machine where it was fitted
@@ -76,28 +76,6 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (bool, int, float, np.number, np.bool_))
 
 
-def _without_downloads(held: dict[str, Any]) -> dict[str, Any]:
-    for name in held.get("arguments") or {}:
-        if _FROM_ELSEWHERE.search(str(name)):
-            raise Unsupported(
-                f"its argument {name} reads weights from elsewhere; only networks that are made of "
-                "numbers alone can be made again"
-            )
-    return held
-
-
-def _monai(cls: Any, held: dict[str, Any]) -> Any:
-    """Make the encoder, if its network is one of MONAI's and reads nothing."""
-    from importlib import import_module
-
-    made = cls(**_without_downloads(held))
-    factory = getattr(import_module("monai.networks.nets"), str(made.name), None)
-    if not getattr(factory, "__module__", "").startswith("monai.networks.nets."):
-        raise Damaged(f"MONAI has no network {str(made.name)[:80]!r}")
-    return made
-
-
-_FROM_ELSEWHERE = re.compile("pretrain|url|path|file|dir|weights|checkpoint", re.IGNORECASE)
 _CLINICAL = "skedema.clinical."
 _TRAINING = "skedema._training."
 _ENCODERS = "skedema.encoders."
@@ -168,8 +146,8 @@ PARTS = {
     "skedema.ViT": Part(_ENCODERS + "vit:ViT"),
     "skedema.MonaiEncoder": Part(
         _ENCODERS + "monai:MonaiEncoder",
-        take=lambda encoder: _without_downloads(encoder.get_params(deep=False)),
-        make=_monai,
+        take=_monai.taken,
+        make=_monai.made,
     ),
     "skedema.Density": Part(_ENCODERS + "density:Density"),
     "skedema.EncoderUnion": Part(_ENCODERS + "union:EncoderUnion"),

@@ -8,6 +8,7 @@ table allows: its parameters, fitted ones whose names end in ``_``, and those li
 from __future__ import annotations
 
 import inspect
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -83,6 +84,8 @@ class Part:
                 raise Damaged(f"{cls.__name__} has no attribute {name[:40]!r} here")
         made = cls.__new__(cls)
         vars(made).update({**self._absent(cls), **fields})
+        if "n_jobs" in vars(made):
+            made.n_jobs = _here(made.n_jobs)
         if self.after is not None:
             self.after(made)
         return made
@@ -117,6 +120,11 @@ def of_arguments(*names: str) -> dict[str, Any]:
         "take": lambda thing: {name: getattr(thing, name) for name in names},
         "make": lambda cls, fields: cls(**fields),
     }
+
+
+def _here(n_jobs: Any) -> Any:
+    """Give as many processes as a file asks for, at most one a core of this machine."""
+    return min(n_jobs, os.cpu_count() or 1) if isinstance(n_jobs, int) else n_jobs
 
 
 @cache

@@ -54,10 +54,21 @@ def save_folder(
     }
     config[_DIGEST] = _digest_of(config)
     card = model_card(estimator, about, metrics)
+    _refuse_other_card(folder, card)
     sweep(folder, at_once=True)
     # The config is last: without it a folder is no model.
     for name, body in ((WEIGHTS, weights), (CARD, card), (CONFIG, _strict_json.dump(config))):
         _write(folder / name, body)
+
+
+def _refuse_other_card(folder: Path, card: bytes) -> None:
+    """Keep what somebody has written: the page of a project, or a card that was filled in."""
+    page = folder / CARD
+    if os.path.lexists(page) and not (page.is_file() and page.read_bytes() == card):
+        raise ModelFileError(
+            f"{os.fspath(folder)}: holds a {CARD} already, which the model card would replace. "
+            "Give another folder, or move that file."
+        )
 
 
 def load_folder(cls: type, directory: str | os.PathLike[str]) -> Any:

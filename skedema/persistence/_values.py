@@ -29,7 +29,7 @@ _TORCH = {
     for kind in vars(torch).values()
     if isinstance(kind, torch.dtype)
 }
-_MOST = 2**31  # elements
+_CELLS = re.compile(r"[<>|]([OU])\d{0,6}")
 #: Classes that stand as parameters, such as the dtype of a `OneHotEncoder`.
 _TYPES: dict[str, type] = {
     kind.__name__: kind
@@ -148,10 +148,16 @@ def _scalar(value: Any, build_: Build) -> Any:
 
 def _cells(value: Any, build_: Build) -> np.ndarray:
     dtype, shape, cells = value
-    made = np.empty(len(cells), dtype=_dtype(dtype, re.compile(r"[<>|]([OU])\d{0,6}")))
+    made = np.empty(len(cells), dtype=_dtype(dtype, _CELLS))
     for k, each in enumerate(cells):
         made[k] = build_(each)
     return made.reshape(shape)
+
+
+def bytes_of_cells(value: Any) -> int:
+    """Tell how large an array of texts or objects would be: short texts may have much room."""
+    dtype, _, cells = value
+    return len(cells) * _dtype(dtype, _CELLS).itemsize
 
 
 def _categories(value: Any, build_: Build) -> pd.CategoricalDtype:

@@ -83,6 +83,14 @@ def test_a_file_that_save_has_written_serves_as_well(tmp_path):
     assert (held["image"], held["ids"]) == ("scan", [])
 
 
+@pytest.mark.parametrize("told", [{"ids": 5}, {"ids": [["a"]]}, {"image": []}, {"ids": None}])
+def test_columns_that_no_fit_has_told_are_refused(told, tmp_path):
+    path = tmp_path / "model.skedema"
+    save_model(path, made(), **told)
+    with pytest.raises(DataError, match="what it tells of its columns"):
+        load_model(path, "classifier")
+
+
 def test_what_cannot_be_held_is_told(tmp_path):
     with pytest.raises(DataError, match=r"callbacks"):
         save_model(tmp_path / "model.skedema", made().set_params(callbacks=[print]))

@@ -103,3 +103,20 @@ def test_a_fit_leaves_its_end_where_checkpoints_are_asked_for(run, cohort, tmp_p
     ends = [path.relative_to(tmp_path).parts[1:] for path in tmp_path.rglob("classifier.ckpt")]
     assert len(ends) == 2
     assert ends[0] == ends[1], "the same fit"
+
+
+def test_a_model_without_names_of_columns_is_told_of(run, cohort, tmp_path):
+    classifier = skedema.AttentionMixerClassifier(max_epochs=1, random_state=0)
+    skedema.save(classifier, tmp_path / "new.skedema")
+    table = pd.read_csv(cohort)
+    skedema.save(
+        classifier.fit(table[["age"]].to_numpy(), table["edema"]), tmp_path / "bare.skedema"
+    )
+    for name in ("new", "bare"):
+        ended = run("predict", tmp_path / f"{name}.skedema", cohort)
+        assert ended.code == 1
+        assert "Fit it on such a table" in ended.err
+    # The remedy, and a scan by its position.
+    classifier.set_params(image=1, encoder=None).fit(table[["age", "scan"]], table["edema"])
+    skedema.save(classifier, tmp_path / "named.skedema")
+    assert run("predict", tmp_path / "named.skedema", cohort).code == 0

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 
 import skedema
+from benchmarks.faults._malicious import members_of, sealed
 from skedema import AttentionMixerClassifier, VolumeReader
 from skedema._features import features
 from skedema.encoders import MirroredTokens, ViT
@@ -52,3 +55,13 @@ def again(estimator: object, folder: object) -> object:
     skedema.save(estimator, folder / "model.skedema")
     features.clear()
     return skedema.load(folder / "model.skedema")
+
+
+def load_parts(folder: object, *objects: object, estimator: object = None) -> object:
+    """Load a file with right digests of parts as somebody has written them, the last by itself."""
+    path = folder / "model.skedema"
+    skedema.save(VolumeReader(shape=SIDE), path)
+    params = {"estimator": estimator or {"object": len(objects) - 1}, "objects": objects}
+    changed = {"params.json": json.dumps(params).encode()}
+    path.write_bytes(sealed(members_of(path.read_bytes()), **changed))
+    return skedema.load(path)

@@ -8,7 +8,7 @@ import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
 
 import skedema
-from skedema.encoders import register_encoder
+from skedema.encoders import MirroredTokens, register_encoder
 from skedema.encoders.catalogue import _ENCODERS
 from skedema.fusion import register_fusion
 from skedema.fusion.base import _FUSIONS
@@ -16,7 +16,7 @@ from skedema.persistence import ModelFileError
 from skedema.persistence._catalogue import PARTS, name_of
 from skedema.refiners import register_refiner
 
-from ._models import again, classifier, make_table
+from ._models import again, classifier, load_parts, make_table
 
 X, y = make_table()
 FEW = X.head(6)
@@ -98,3 +98,21 @@ def test_a_broken_plug_in_is_in_nobodys_way(tmp_path):
     register_encoder("broken", lambda: 1 / 0)
     with pytest.raises(ModelFileError, match="Means"):
         skedema.save(Means(), tmp_path / "model.skedema")
+
+
+@pytest.mark.parametrize("name", ["encoder:vit_ae", "encoder:mirrored_tokens", "refiner:mixer"])
+def test_no_file_calls_a_part_of_ours_a_plug_in(name, tmp_path):
+    # What a plug-in may hold is not limited: such a model would write where the file says.
+    with pytest.raises(ModelFileError, match="a plug-in, which is none"):
+        load_parts(tmp_path, [f"plug-in:{name}", {"memory": "elsewhere"}])
+
+
+def test_a_plug_in_made_of_a_part_of_ours_keeps_no_places(tmp_path, monkeypatch):
+    class Own(MirroredTokens):
+        pass
+
+    monkeypatch.setitem(_ENCODERS._factories, "own_tokens", Own)
+    loaded = again(Own(n_components=3, memory="a-folder"), tmp_path)
+    assert (type(loaded), loaded.n_components, loaded.memory) == (Own, 3, None)
+    with pytest.raises(ModelFileError, match="no attribute 'memory'"):
+        load_parts(tmp_path, ["plug-in:encoder:own_tokens", {"memory": "elsewhere"}])

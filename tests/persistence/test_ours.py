@@ -13,7 +13,7 @@ from sklearn.frozen import FrozenEstimator
 
 import skedema
 from skedema._features import features
-from skedema.encoders import CNN, EncoderUnion, MonaiEncoder
+from skedema.encoders import CNN, EncoderUnion
 from skedema.fusion import list_fusions
 from skedema.inspection import explain
 from skedema.persistence import ModelFileError
@@ -173,12 +173,6 @@ def test_predictions_of_those_held_out_are_in_no_order(tmp_path):
     )
     order = np.lexsort([*held.proba.T, held.y])
     assert np.array_equal(held.proba[order], kept.proba)
-
-
-def test_a_network_of_monai_that_reads_weights_is_refused(tmp_path):
-    encoder = MonaiEncoder("resnet10", arguments={"pretrained": True})
-    with pytest.raises(ModelFileError, match="pretrained reads weights from elsewhere"):
-        skedema.save(encoder, tmp_path / "model.skedema")
 
 
 def test_messages_name_the_part_and_where_it_sits(tmp_path):

@@ -122,6 +122,17 @@ def test_a_model_is_not_written_over_another(clf, folder):
     assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def test_the_page_of_a_project_is_not_written_over(clf, tmp_path):
+    page = tmp_path / "README.md"
+    page.write_text("# Edema after stroke")
+    with pytest.raises(ModelFileError, match=r"holds a README\.md already"):
+        clf.save_pretrained(tmp_path)
+    assert [each.name for each in tmp_path.iterdir()] == ["README.md"]
+    page.rename(tmp_path / "project.md")  # the remedy
+    clf.save_pretrained(tmp_path)
+    AttentionMixerClassifier.from_pretrained(tmp_path)
+
+
 def rewritten(folder: Path, **changes: object) -> None:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8")) | changes
     del config["sha256"]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import sklearn
@@ -10,9 +12,12 @@ from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import fbeta_score, make_scorer
 from sklearn.model_selection import (
     FixedThresholdClassifier,
     GridSearchCV,
+    RepeatedStratifiedKFold,
+    StratifiedKFold,
     TunedThresholdClassifierCV,
 )
 from sklearn.pipeline import FeatureUnion, make_pipeline
@@ -31,7 +36,7 @@ from skedema import ClinicalTokenizer
 from skedema.baselines import ClinicalValues, MeanImputed, OnlyScan, ScanFeatures, WithoutScan
 from skedema.persistence import ModelFileError, _manifest
 
-from ._models import again, classifier, make_table, tokens
+from ._models import again, classifier, load_parts, make_table, tokens
 
 X, y = make_table()
 FEW = X.head(6)
@@ -75,6 +80,55 @@ def test_thresholds_come_back(fitted, tmp_path):
         loaded = again(model, tmp_path)
         assert np.array_equal(loaded.predict(TABLE), model.predict(TABLE))
     assert loaded.best_threshold_ == tuned.best_threshold_
+
+
+def test_folds_of_a_calibration_come_back(tmp_path):
+    folds = StratifiedKFold(2, shuffle=True, random_state=0)
+    model = CalibratedClassifierCV(classifier(image=None, n_members=1), cv=folds).fit(TABLE, y)
+    loaded = again(model, tmp_path)
+    assert np.array_equal(loaded.predict_proba(TABLE), model.predict_proba(TABLE))
+    assert repr(loaded.cv) == repr(folds)
+
+
+def test_folds_that_no_file_can_hold_are_told_with_their_remedy(tmp_path):
+    folds = CalibratedClassifierCV(cv=RepeatedStratifiedKFold(n_splits=2))
+    with pytest.raises(ModelFileError, match=r"\.cv is a .*, which fit alone needs: set that"):
+        again(folds, tmp_path)
+    again(folds.set_params(cv=None), tmp_path)
+
+
+def cost(y_true, y_pred):
+    return float(np.mean(y_true != y_pred))
+
+
+def tuned_by(scorer, fitted):
+    model = TunedThresholdClassifierCV(fitted, cv="prefit", refit=False, scoring=scorer)
+    return model.fit(TABLE, y)
+
+
+def test_a_scorer_comes_back_with_its_class(fitted, tmp_path):
+    model = tuned_by(make_scorer(fbeta_score, beta=2, pos_label="none"), FrozenEstimator(fitted))
+    loaded = again(model, tmp_path)
+    assert np.array_equal(loaded.predict(TABLE), model.predict(TABLE))
+    assert repr(loaded.scoring) == repr(model.scoring)
+
+
+def test_a_scorer_of_ones_own_is_told_the_remedy(fitted, tmp_path):
+    frozen = FrozenEstimator(fitted)
+    model = tuned_by(make_scorer(cost, greater_is_better=False), frozen)
+    with pytest.raises(ModelFileError, match=r"scores by 'cost', .* kept by a Fixed"):
+        again(model, tmp_path)
+    fixed = FixedThresholdClassifier(
+        model.estimator_, threshold=model.best_threshold_, pos_label="none"
+    ).fit(TABLE, y)
+    assert np.array_equal(again(fixed, tmp_path).predict(TABLE), model.predict(TABLE))
+
+
+def test_no_file_names_a_function_that_is_no_score(tmp_path):
+    for name in ("get_scorer", "__loader__", "_scorer", "check_scoring"):
+        fields = {"name": name, "sign": 1, "kwargs": {"dict": []}, "response_method": "predict"}
+        with pytest.raises(ModelFileError, match=r"sklearn\.metrics has no score"):
+            load_parts(tmp_path, ["sklearn.Scorer", fields])
 
 
 def test_a_pipeline_of_baselines_comes_back(tmp_path):
@@ -168,3 +222,33 @@ def test_another_version_of_scikit_learn_is_told(tmp_path, monkeypatch):
     with pytest.warns(UserWarning, match=r"parts of scikit-learn 1\.2\.3, and this is"):
         skedema.load(tmp_path / "scaler.skedema")
     skedema.load(tmp_path / "tokenizer.skedema")
+
+
+def test_a_random_state_of_no_place_is_refused(tmp_path):
+    # NumPy would read memory that is not its own.
+    state = {"key": [0] * 624, "pos": 10**9, "has_gauss": 0, "gauss": 0.0}
+    with pytest.raises(ModelFileError, match="random state has no such place"):
+        load_parts(tmp_path, ["numpy.RandomState", state])
+
+
+def test_named_steps_pass_for_nothing_else(tmp_path):
+    # As the reader of an encoder it would have scans fetched to where the file says.
+    with pytest.raises(ModelFileError, match="'remote' is no estimator"):
+        load_parts(tmp_path, ["sklearn.Bunch", {"remote": "elsewhere"}])
+
+
+def test_no_pattern_of_columns_takes_for_ever(tmp_path):
+    for pattern in ("(a+)+$", "(a|a){9,}$", "a*a*a*a*b", r"(a*)\1b"):
+        with pytest.raises(ModelFileError, match="repeats a group"):
+            skedema.save(make_column_selector(pattern), tmp_path / "model.skedema")
+        fields = {"pattern": pattern, "dtype_include": None, "dtype_exclude": None}
+        with pytest.raises(ModelFileError, match="repeats a group"):
+            load_parts(tmp_path, ["sklearn.make_column_selector", fields])
+    loaded = again(make_column_selector("^(?:age|sex)(?:_[0-9]+)?$"), tmp_path)
+    assert loaded(TABLE) == ["age", "sex"]
+
+
+def test_a_file_asks_for_no_more_processes_than_there_are_cores(tmp_path):
+    many = FeatureUnion([("a", StandardScaler())], n_jobs=5000)
+    assert again(many, tmp_path).n_jobs == os.cpu_count()
+    assert again(many.set_params(n_jobs=-1), tmp_path).n_jobs == -1

@@ -10,7 +10,7 @@ import torch
 
 from skedema.persistence import _strict_json
 from skedema.persistence._apart import put_together, take_apart
-from skedema.persistence._errors import Unsupported
+from skedema.persistence._errors import Damaged, Unsupported
 from skedema.persistence._tensors import dump, parse
 
 
@@ -121,3 +121,9 @@ def test_what_holds_itself_is_refused():
 def test_what_has_no_place_is_told(value, message):
     with pytest.raises(Unsupported, match=message):
         take_apart(value)
+
+
+def test_short_texts_take_no_room_of_long_ones():
+    cells = {"cells": ["<U99999", [100], [""] * 100]}
+    with pytest.raises(Damaged, match="far more room than they have letters"):
+        put_together({"estimator": [cells] * 10**3, "objects": []}, {})
