@@ -92,7 +92,7 @@ def main(root: Path) -> None:
     duration = time.perf_counter() - begin
     rng = random.Random(int(sys.argv[2]))
     log = {"whole": equal(whole, undisturbed), "equal": [], "places": [], "strays": 0}
-    for number in range(3 * N_KILLS):
+    for number in range(6 * N_KILLS):
         folder = root / f"run-{number}"
         pid = start(folder, root / "never")
         time.sleep(rng.random() * duration)
