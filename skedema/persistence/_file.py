@@ -110,18 +110,16 @@ def save_with(estimator: Any, path: str | os.PathLike[str], **about: Any) -> Non
             _frame.PARAMS: _strict_json.dump(params),
             _frame.WEIGHTS: _tensors.dump(tensors),
         }
-        for name, body in bodies.items():
-            if len(body) > _frame.MEMBERS[name]:
-                raise Unsupported(f"{name} would have {len(body)} bytes, more than a file may hold")
+        manifest = manifest_of(estimator, params, tensors)
+        manifest |= {"about": about, "members": _frame.digests(bodies)}
+        members = {_frame.MANIFEST: _strict_json.dump(manifest), **bodies}
+        _frame.check_sizes(members, _frame.MEMBERS)
     except Unsupported as error:
         raise ModelFileError(
             f"{os.fspath(path)}: was not written, since {error}. A file holds estimators of "
             "skedema, plug-ins that are registered, and the parts of scikit-learn that "
             "docs/saving.md lists."
         ) from error
-    manifest = manifest_of(estimator, params, tensors)
-    manifest |= {"about": about, "members": _frame.digests(bodies)}
-    members = {_frame.MANIFEST: _strict_json.dump(manifest), **bodies}
     comment = _frame.comment_of(members[_frame.MANIFEST])
     write_whole(
         Path(path),

@@ -17,7 +17,7 @@ from typing import Any
 
 from skedema._caching.digest import digest
 from skedema.persistence import _strict_json
-from skedema.persistence._errors import Damaged
+from skedema.persistence._errors import Damaged, Unsupported
 
 MANIFEST, PARAMS, WEIGHTS = "manifest.json", "params.json", "weights.safetensors"
 #: The members in their order, and the most bytes that each may have.
@@ -49,6 +49,13 @@ def pieces(members: Mapping[str, Bytes], comment: bytes) -> Iterator[Bytes]:
     found, n = b"".join(directory), len(directory)
     yield found
     yield _END.pack(b"PK\5\6", 0, 0, n, n, len(found), offset, len(comment)) + comment
+
+
+def check_sizes(bodies: Mapping[str, Bytes], most: Mapping[str, int]) -> None:
+    """Refuse to write what reading would refuse."""
+    for name, body in bodies.items():
+        if len(body) > most[name]:
+            raise Unsupported(f"{name} would have {len(body)} bytes, more than a file may hold")
 
 
 def comment_of(manifest: Bytes) -> bytes:

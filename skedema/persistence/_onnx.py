@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -155,7 +156,12 @@ def _of_classifier(classifier: AttentionMixerClassifier, part: Part) -> Plan:
     raw = type(classifier.metadata_) is ClinicalTokenizer
     scaling = Scaling(classifier.metadata_) if raw else None
     module = Classify(network_of(trained), encode, scaling, list(inputs))
-    return Plan(module, inputs, "probabilities", reader if has_scans else None, counts)
+    plan = Plan(module, inputs, "probabilities", reader if has_scans else None, counts)
+    if scaling is None:
+        return plan
+    factor = scaling.scale.numpy()
+    spread = np.divide(1.0, factor, out=np.zeros_like(factor), where=factor > 0)
+    return plan._replace(middle=scaling.center.numpy(), spread=spread)
 
 
 def _volume(reader: VolumeReader | None) -> dict[str, tuple[str, tuple[int, ...]]]:

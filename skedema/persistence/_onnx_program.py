@@ -35,6 +35,8 @@ class Plan(NamedTuple):
         How scans are read.
     n_categories : list of int
         Of each clinical value, 0 for a number.
+    middle, spread : array of float (clinical values,) or float
+        Where the numbers of patients lie.
     """
 
     module: nn.Module
@@ -42,6 +44,8 @@ class Plan(NamedTuple):
     output: str
     reader: VolumeReader | None
     n_categories: list[int]
+    middle: np.ndarray | float = 0.0
+    spread: np.ndarray | float = 1.0
 
 
 def make_graph(plan: Plan) -> tuple[Any, tuple[int, ...]]:
@@ -161,7 +165,8 @@ def _patients(plan: Plan, n: int) -> dict[str, Tensor]:
         if dtype == "bool":
             drawn[name] = torch.tensor(rng.random((n, *shape)) < 0.3)
         elif name == "clinical":
-            values = rng.normal(size=(n, *shape))
+            # Far from patients scaling gives its bounds, whatever it does to numbers between.
+            values = plan.middle + plan.spread * rng.normal(size=(n, *shape))
             for k, count in enumerate(plan.n_categories):
                 if count:
                     values[:, k] = rng.integers(0, count, n)

@@ -8,7 +8,9 @@ were held out their calibration, in no order.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from skedema.persistence._errors import Unsupported
 from skedema.persistence._parts import Part, of_arguments
 
 _PLACES = {"memory": None}  # of the machine where it was fitted
+_MOST_A_VOLUME = 2**31  # bytes
 _NET = ("seed", "batch_size", "lr", "layer_decay")
 
 
@@ -62,6 +65,21 @@ def _with_net(classifier: Any) -> None:
         for name, value in epoch.items():
             net.history.record(name, value)
     classifier.net_ = net
+
+
+def _of_possible_size(held: dict[str, Any]) -> dict[str, Any]:
+    """Refuse a grid that would fill the memory of whoever predicts, however small the file is."""
+    shape, windows = held.get("shape"), held.get("windows")
+    axes = shape if isinstance(shape, (list, tuple)) else [shape] * 3
+    n_channels = len(windows) if isinstance(windows, (list, tuple)) else 1
+    if all(isinstance(n, Integral) for n in axes):
+        n_bytes = 4 * n_channels * math.prod(map(int, axes))
+        if n_bytes > _MOST_A_VOLUME:
+            raise Unsupported(
+                f"a volume of its shape={shape} would have {n_bytes} bytes, and {_MOST_A_VOLUME} "
+                "are the most: give a smaller shape, and fit anew"
+            )
+    return held
 
 
 def _in_no_order(held: HeldOut) -> HeldOut:
@@ -115,7 +133,12 @@ PARTS = {
         **of_arguments("loaded", "missing", "unexpected", "misshapen", "regenerated", "ignored"),
     ),
     # Whether scans are fetched is for who loads a file to say, and where to.
-    "skedema.VolumeReader": Part("skedema.scans.reader:VolumeReader", left={"remote": None}),
+    "skedema.VolumeReader": Part(
+        "skedema.scans.reader:VolumeReader",
+        left={"remote": None},
+        before=_of_possible_size,
+        after=lambda reader: _of_possible_size(vars(reader)),
+    ),
     "skedema.ClinicalTokenizer": Part(
         _CLINICAL + "tokenizer:ClinicalTokenizer", private=("_usual", "_keys")
     ),

@@ -124,7 +124,11 @@ def of_arguments(*names: str) -> dict[str, Any]:
 
 def _here(n_jobs: Any) -> Any:
     """Give as many processes as a file asks for, at most one a core of this machine."""
-    return min(n_jobs, os.cpu_count() or 1) if isinstance(n_jobs, int) else n_jobs
+    most = os.cpu_count() or 1
+    try:
+        return most if int(n_jobs) > most else n_jobs  # as joblib does, also of 1e6 and "1000000"
+    except (TypeError, ValueError, OverflowError):
+        return n_jobs
 
 
 @cache

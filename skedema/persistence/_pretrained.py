@@ -14,7 +14,7 @@ from skedema._extras import how_to_install
 from skedema.persistence import _file, _strict_json, _tensors
 from skedema.persistence._apart import put_together, take_apart
 from skedema.persistence._errors import Damaged, ModelFileError, Unsupported
-from skedema.persistence._frame import MEMBERS, PARAMS
+from skedema.persistence._frame import MEMBERS, PARAMS, check_sizes
 from skedema.persistence._frame import WEIGHTS as WEIGHTS_MEMBER
 from skedema.persistence._manifest import manifest_of
 from skedema.persistence._model_card import model_card
@@ -38,26 +38,29 @@ def save_folder(
         )
     try:
         params, tensors = take_apart(estimator)
+        weights = _tensors.dump(tensors)
+        about = manifest_of(estimator, params, tensors)
+        told = {"file": WEIGHTS, "bytes": len(weights), "sha256": digest(memoryview(weights))}
+        config = {
+            "model_type": "skedema",
+            "architectures": [type(estimator).__name__],
+            **about,
+            "weights": told,
+            "params": params,
+        }
+        config[_DIGEST] = _digest_of(config)
+        bodies = {WEIGHTS: weights, CONFIG: _strict_json.dump(config)}
+        check_sizes(bodies, _MOST)
     except Unsupported as error:
         raise ModelFileError(
             f"{os.fspath(directory)}: was not written, since {error}. See docs/saving.md for what "
             "a file holds."
         ) from error
-    weights = _tensors.dump(tensors)
-    about = manifest_of(estimator, params, tensors)
-    config = {
-        "model_type": "skedema",
-        "architectures": [type(estimator).__name__],
-        **about,
-        "weights": {"file": WEIGHTS, "bytes": len(weights), "sha256": digest(memoryview(weights))},
-        "params": params,
-    }
-    config[_DIGEST] = _digest_of(config)
     card = model_card(estimator, about, metrics)
     _refuse_other_card(folder, card)
     sweep(folder, at_once=True)
     # The config is last: without it a folder is no model.
-    for name, body in ((WEIGHTS, weights), (CARD, card), (CONFIG, _strict_json.dump(config))):
+    for name, body in ((WEIGHTS, weights), (CARD, card), (CONFIG, bodies[CONFIG])):
         _write(folder / name, body)
 
 

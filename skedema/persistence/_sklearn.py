@@ -12,9 +12,11 @@ from typing import Any
 from skedema.persistence._errors import Damaged, Unsupported
 from skedema.persistence._parts import Part
 
-# A group that is repeated or referred to, or the fourth sign of repetition.
-_REPEATED = re.compile(r"(?<!\\)\)[*+{]|\\[1-9]|\(\?P=|[*+{](.*[*+{]){3}", re.DOTALL)
+_ESCAPED = re.compile(r"\\[^1-9]", re.DOTALL)
+# A group that is repeated or referred to, or the fourth place where a match may go on in two ways.
+_REPEATED = re.compile(r"\)[*+{]|\\[1-9]|\(\?P=|[*+?{(](.*[*+?{(]){3}", re.DOTALL)
 _OF_SCORERS = ("sign", "kwargs", "response_method")
+_RESPONSES = {"predict", "predict_proba", "predict_log_proba", "decision_function"}
 _SCORE = re.compile("[a-z0-9][a-z0-9_]*_(score|loss|error)")
 _WORDS = 624  # of the state of MT19937
 _NO_STEPS = (None, "drop", "passthrough")
@@ -50,10 +52,13 @@ def _bunch(cls: Any, held: dict[str, Any]) -> Any:
 def _quick(held: dict[str, Any]) -> dict[str, Any]:
     """Refuse patterns that can take for ever on a name: those that repeat what may vary."""
     pattern = held["pattern"]
-    if pattern is not None and _REPEATED.search(pattern):
+    signs = _ESCAPED.sub("x", pattern or "")
+    for written, counted in (("(?:", "("), ("(?i)", ""), (")?", ")")):
+        signs = signs.replace(written, counted)
+    if _REPEATED.search(signs):
         raise Unsupported(
-            f"its pattern {pattern!r:.80} repeats a group, or repeats more than three times, which "
-            "can take for ever on some names: write it without, or list the columns"
+            f"its pattern {pattern!r:.80} repeats a group, or has more than three of * + ? {{ (, "
+            "which can take for ever on some names: write it without, or list the columns"
         )
     return held
 
@@ -79,6 +84,9 @@ def _scorer_again(cls: Any, held: dict[str, Any]) -> Any:
     score = _score_of(held["name"])
     if score is None:
         raise Damaged(f"sklearn.metrics has no score {str(held['name'])[:40]!r}")
+    asked = held["response_method"]
+    if not _RESPONSES.issuperset(asked if isinstance(asked, (list, tuple)) else [asked]):
+        raise Damaged(f"a score is not computed of what {str(asked)[:40]!r} gives")
     return cls(score, **{key: held[key] for key in _OF_SCORERS})
 
 

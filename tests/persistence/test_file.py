@@ -15,7 +15,7 @@ from sklearn.base import clone
 import skedema
 from skedema import AttentionMixerClassifier
 from skedema._caching.whole_files import _digits, _machine
-from skedema.persistence import ModelFileError
+from skedema.persistence import ModelFileError, _frame
 
 from .._autoencoders import make, make_cohort
 from ._models import make_table
@@ -133,3 +133,11 @@ def test_what_cannot_be_held_is_named_before_anything_is_written(tmp_path):
         skedema.save(clf, tmp_path / "model.skedema")
     assert list(tmp_path.iterdir()) == []
     skedema.save(clf.set_params(callbacks=None), tmp_path / "model.skedema")
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "params.json", "weights.safetensors"])
+def test_what_is_too_large_to_be_read_is_not_written(tmp_path, monkeypatch, name):
+    monkeypatch.setitem(_frame.MEMBERS, name, 8)
+    with pytest.raises(ModelFileError, match=rf"{name} would have \d+ bytes, more than"):
+        skedema.save(skedema.VolumeReader(), tmp_path / "model.skedema")
+    assert not list(tmp_path.iterdir())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import inspect
 import re
 import shutil
@@ -19,6 +20,8 @@ from sklearn.frozen import FrozenEstimator
 from skedema import AttentionMixerClassifier, VolumeReader, export_onnx
 from skedema.encoders import CNN, Density, MirroredTokens, ViT
 from skedema.fusion import CrossAttention, Perceiver
+from skedema.persistence._onnx import _plan
+from skedema.persistence._onnx_program import compare, make_graph
 
 from .._autoencoders import make, make_cohort
 from ._onnx import about, inputs, run
@@ -200,6 +203,18 @@ def test_a_transformer_that_reads_scans_is_named_and_its_features_can_be_given(c
     export_onnx(clf, tmp_path / "model.onnx", part="head")
     agrees(tmp_path / "model.onnx", clf, X)
     assert "reader" not in about(tmp_path / "model.onnx")
+
+
+def test_a_graph_that_scales_in_float32_is_refused():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"seconds": 1.7e9 + 33 + rng.normal(0, 5, 40)})  # its steps there are of 128
+    clf = AttentionMixerClassifier(dim=8, n_heads=2, max_epochs=1, random_state=0)
+    plan = _plan(clf.fit(X, X["seconds"] < 1.7e9 + 33), "all")
+    other = copy.deepcopy(plan.module)
+    other.scaling.center = other.scaling.center.float().double()
+    content = make_graph(plan._replace(module=other))[0].SerializeToString()
+    with pytest.raises(RuntimeError, match="probabilities of random inputs differ"):
+        compare(content, plan)
 
 
 def test_what_has_no_graph_is_refused(table_model, tmp_path):

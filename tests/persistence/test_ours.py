@@ -19,7 +19,7 @@ from skedema.inspection import explain
 from skedema.persistence import ModelFileError
 
 from .._autoencoders import make
-from ._models import again, classifier, make_table, tokens
+from ._models import again, classifier, load_parts, make_table, tokens
 
 X, y = make_table()
 FEW = X.head(6)
@@ -173,6 +173,15 @@ def test_predictions_of_those_held_out_are_in_no_order(tmp_path):
     )
     order = np.lexsort([*held.proba.T, held.y])
     assert np.array_equal(held.proba[order], kept.proba)
+
+
+@pytest.mark.parametrize("grid", [{"shape": 3000}, {"shape": 300, "windows": ["brain"] * 40}])
+def test_no_reader_of_a_file_fills_the_memory(grid, tmp_path):
+    with pytest.raises(ModelFileError, match="give a smaller shape"):
+        skedema.save(skedema.VolumeReader(**grid), tmp_path / "model.skedema")
+    with pytest.raises(ModelFileError, match="give a smaller shape"):
+        load_parts(tmp_path, ["skedema.VolumeReader", grid])
+    again(skedema.VolumeReader(shape=512), tmp_path)  # the remedy
 
 
 def test_messages_name_the_part_and_where_it_sits(tmp_path):

@@ -122,6 +122,14 @@ def test_a_model_is_not_written_over_another(clf, folder):
     assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_what_is_too_large_to_be_read_is_not_written(clf, tmp_path, monkeypatch, name):
+    monkeypatch.setitem(_pretrained._MOST, name, 1000)
+    with pytest.raises(ModelFileError, match=rf"{name} would have \d+ bytes, more than"):
+        clf.save_pretrained(tmp_path / "edema")
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_page_of_a_project_is_not_written_over(clf, tmp_path):
     page = tmp_path / "README.md"
     page.write_text("# Edema after stroke")

@@ -124,6 +124,13 @@ def test_a_scorer_of_ones_own_is_told_the_remedy(fitted, tmp_path):
     assert np.array_equal(again(fixed, tmp_path).predict(TABLE), model.predict(TABLE))
 
 
+@pytest.mark.parametrize("asked", ["save_pretrained", ["predict", "fit"], None])
+def test_no_scorer_of_a_file_calls_what_does_not_predict(asked, tmp_path):
+    fields = {"sign": 1, "kwargs": {"dict": []}, "response_method": asked}
+    with pytest.raises(ModelFileError, match="not computed of what"):
+        load_parts(tmp_path, ["sklearn.Scorer", {"name": "accuracy_score", **fields}])
+
+
 def test_no_file_names_a_function_that_is_no_score(tmp_path):
     for name in ("get_scorer", "__loader__", "_scorer", "check_scoring"):
         fields = {"name": name, "sign": 1, "kwargs": {"dict": []}, "response_method": "predict"}
@@ -238,7 +245,15 @@ def test_named_steps_pass_for_nothing_else(tmp_path):
 
 
 def test_no_pattern_of_columns_takes_for_ever(tmp_path):
-    for pattern in ("(a+)+$", "(a|a){9,}$", "a*a*a*a*b", r"(a*)\1b"):
+    for pattern in (
+        "(a+)+$",
+        "(a|a){9,}$",
+        "a*a*a*a*b",
+        r"(a*)\1b",
+        ".?" * 60,
+        r"(\w?i)" * 60,
+        "(a|aa)" * 60,
+    ):
         with pytest.raises(ModelFileError, match="repeats a group"):
             skedema.save(make_column_selector(pattern), tmp_path / "model.skedema")
         fields = {"pattern": pattern, "dtype_include": None, "dtype_exclude": None}
@@ -251,4 +266,7 @@ def test_no_pattern_of_columns_takes_for_ever(tmp_path):
 def test_a_file_asks_for_no_more_processes_than_there_are_cores(tmp_path):
     many = FeatureUnion([("a", StandardScaler())], n_jobs=5000)
     assert again(many, tmp_path).n_jobs == os.cpu_count()
+    for as_joblib_takes_it in (np.int64(5000), 5000.0, "5000"):
+        many.n_jobs = as_joblib_takes_it
+        assert again(many, tmp_path).n_jobs == os.cpu_count()
     assert again(many.set_params(n_jobs=-1), tmp_path).n_jobs == -1
