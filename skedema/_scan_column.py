@@ -13,6 +13,7 @@ import pandas as pd
 
 from skedema.frames import Column, Table, listing, read_table
 from skedema.scans import ScanError
+from skedema.scans._addresses import is_refused
 from skedema.scans._column import scan_cells
 from skedema.scans._remote.scan import RemoteScan, ask_all, at_address, is_address, not_asked
 from skedema.scans.errors import SEVERAL_SCANS
@@ -164,10 +165,14 @@ def _asked_about(
 ) -> np.ndarray:
     """Put scans at addresses in the place of these, where that is asked for and they are there."""
     if remote is None:
-        raise ScanError(
-            f"Column {column.label} holds addresses in {table.rows(far)}. "
-            f"{not_asked(listing([_short(cell) for cell in cells[far]]))}."
+        # What nobody could fetch is told as that: a folder for copies would not help.
+        refused = [cell for cell in cells[far] if isinstance(cell, str) and is_refused(cell)]
+        told = (
+            not_asked(scan_name(refused[0]))
+            if refused
+            else not_asked(listing([_short(cell) for cell in cells[far]]))
         )
+        raise ScanError(f"Column {column.label} holds addresses in {table.rows(far)}. {told}.")
     cells = cells.copy()
     rows = np.flatnonzero(far)
     for row in rows:

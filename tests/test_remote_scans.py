@@ -110,6 +110,14 @@ def test_nothing_is_fetched_unless_asked_and_the_remedy_works(cohort, far, tmp_p
     assert len(clf.predict(far)) == N
 
 
+def test_what_nobody_can_fetch_is_told_as_that(cohort):
+    X, y = cohort
+    with pytest.raises(ScanError, match=r"rows 0, .*not fetched by file://; give the path alone"):
+        model().fit(X.assign(scan="file://" + X["scan"]), y)
+    with pytest.raises(ScanError, match="not fetched by ftp://; copy it to a folder"):
+        VolumeReader().read("ftp://host/a.nii.gz")
+
+
 def test_addresses_with_nothing_there_are_told_at_once(cohort, far, tmp_path):
     far.loc[[2, 5], "scan"] = ["s3://exams/none.nii.gz", "s3://exams/ct/nobody.nii.gz"]
     before = volumes.n_reads

@@ -123,5 +123,5 @@ def test_a_pre_training_ends_with_an_encoder(cluster, tmp_path):
     done = cluster("pretrain.sbatch", *how)
     said, _ = done.communicate()
     assert done.returncode == 0, said
-    assert (tmp_path / "out" / "encoder.joblib").exists()
+    assert (tmp_path / "out" / "encoder.skedema").exists()
     assert list((tmp_path / "out" / "checkpoints").rglob("*.ckpt"))

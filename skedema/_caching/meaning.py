@@ -12,7 +12,10 @@ import pandas as pd
 from sklearn.frozen import FrozenEstimator
 
 # How something is computed and shown, not what.
-_FREE = {"n_jobs", "verbose", "memory", "max_bytes", "checkpoint_dir", "checkpoint_minutes"}
+_FREE = {
+    *("n_jobs", "verbose", "memory", "remote", "max_bytes"),
+    *("checkpoint_dir", "checkpoint_minutes"),
+}
 
 
 def digest(thing: object, name: str) -> str:
@@ -59,7 +62,8 @@ def _plain(thing: Any, *, fitted: bool = False) -> Any:  # noqa: C901 - a kind o
     if isinstance(thing, (bool, int, float, complex, str, bytes)):
         return thing
     if isinstance(thing, os.PathLike):
-        return os.fspath(thing)
+        # A scan at an address states what it is; its path is that of a copy, which it would fetch.
+        return getattr(thing, "meaning", None) or os.fspath(thing)
     if isinstance(thing, np.generic):
         return thing.item()
     if isinstance(thing, np.ndarray):

@@ -28,6 +28,7 @@ from skedema.classifier import AttentionMixerClassifier
 from skedema.encoders import CNN, is_transformer, make_encoder
 from skedema.frames import find_column, read_table
 from skedema.fusion import list_fusions, make_fusion
+from skedema.scans.files import scan_name
 
 _STRENGTHS = np.logspace(-4, 2, 7).tolist()  # chosen: from next to nothing to next to free
 
@@ -246,7 +247,7 @@ def _regression_on(classifier: AttentionMixerClassifier, both: FeatureUnion) -> 
 
 def _have_geometry(cells: Any) -> bool:
     """Tell whether scans can be measured in ml, as far as that shows without reading."""
-    paths = (os.fsdecode(cell) for cell in cells if isinstance(cell, str | os.PathLike))
+    paths = (scan_name(cell) for cell in cells if isinstance(cell, str | os.PathLike))
     arrays = any(isinstance(cell, np.ndarray) for cell in cells)
     return not arrays and not any(path.lower().endswith(".npy") for path in paths)
 

@@ -252,7 +252,7 @@ def _labels(cells: pd.Series, target: str, path: Path) -> pd.Series:
 def _scans(cells: pd.Series, path: Path, file: FileOptions) -> pd.Series:
     import pandas as pd
 
-    from skedema.scans._addresses import scheme_of, shown
+    from skedema.scans._addresses import is_refused, scheme_of, shown
     from skedema.scans._remote.scan import at_address
 
     start = path.resolve().parent if file.root is None else file.root.resolve()
@@ -263,6 +263,8 @@ def _scans(cells: pd.Series, path: Path, file: FileOptions) -> pd.Series:
             found.append(None)
             continue
         if scheme_of(text):
+            if why := is_refused(text):
+                raise DataError(f"{path}, {line}: {shown(text)}: {why}.")
             if file.remote is None:
                 raise DataError(
                     f"{path}, {line}: {shown(text)} is an address, and nothing is fetched unless "

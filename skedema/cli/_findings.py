@@ -21,7 +21,7 @@ def find(cohort: Cohort, image: str | None, reader: Any, run: Run) -> pd.DataFra
 
     from skedema.clinical.check import check as check_columns
     from skedema.scans import check as check_scans
-    from skedema.scans._addresses import without_secrets
+    from skedema.scans._addresses import scheme_of, shown
 
     rows: list[dict[str, Any]] = []
     if image is not None:
@@ -37,7 +37,7 @@ def find(cohort: Cohort, image: str | None, reader: Any, run: Run) -> pd.DataFra
                         "row": line,
                         **{name: raw[name] for name in cohort.ids},
                         "column": image,
-                        "value": without_secrets(raw[image]),
+                        "value": shown(raw[image]) if scheme_of(raw[image]) else raw[image],
                         "stops": not (found["readable"] or absent),
                         "finding": text,
                     }

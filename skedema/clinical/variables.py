@@ -7,7 +7,8 @@ import math
 import numbers
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from skedema.frames.reading import LARGEST_EXACT
 from skedema.frames.table import Column, Table, listed, masked
 from skedema.scans import looks_like_scan
 from skedema.scans.errors import SEVERAL_SCANS
+from skedema.scans.files import scan_name
 
 NUMERIC, CATEGORICAL, EMPTY = "numeric", "categorical", "empty"
 
@@ -93,9 +95,11 @@ def check_cells(column: Column, table: Table) -> None:
             lambda v: v in scans if isinstance(v, str) else type(v) in odd and looks_like_scan(v),
         )
     if is_scan.any():
+        # An address shows neither a password nor what signs it.
+        named = (scan_name(cell) if isinstance(cell, str) else cell for cell in cells[is_scan])
         raise ValueError(
             f"Column {label} looks like scans in {table.rows(is_scan)}, such as "
-            f"{listed(cells[is_scan], 3)}: it is no clinical variable. Set image={label} on the "
+            f"{listed(named, 3)}: it is no clinical variable. Set image={label} on the "
             "classifier, with encoder=None for a model without scans, or drop the column from the "
             "table. " + SEVERAL_SCANS
         )
@@ -160,8 +164,7 @@ def _refuse_disguised(column: Column, table: Table) -> None:
     dates = [t for t in texts if is_date(t)]
     if too_many(dates):
         raise ValueError(
-            f"Column {label} holds dates or times as text, written "
-            f"{listed(map(masked, dates), 3)}, in "
+            f"Column {label} holds dates or times as text, written {_forms(dates)}, in "
             f"{table.rows(_where(cells, set(dates).__contains__))}. Parse it with pd.to_datetime "
             "and give a duration in hours since an event that matters instead."
         )
@@ -176,7 +179,7 @@ def _refuse_disguised(column: Column, table: Table) -> None:
     if all_distinct or n_distinct > max(_MANY_CATEGORIES, total / 2):
         raise ValueError(
             f"Column {label} holds {n_distinct} different texts for {total} patients, "
-            f"written {listed(map(masked, texts), 3)}: identifiers or free text. Drop the column, "
+            f"written {_forms(texts)}: identifiers or free text. Drop the column, "
             f"or make it a category on purpose: {_on_purpose(column)}."
         )
 
@@ -187,7 +190,7 @@ def _refuse_long_numbers(column: Column, table: Table) -> None:
     if long.any():
         raise ValueError(
             f"Column {column.label} holds integers beyond 2**53, written "
-            f"{listed(map(masked, column.values[long]), 3)}, in {table.rows(long)}: identifiers, "
+            f"{_forms(column.values[long])}, in {table.rows(long)}: identifiers, "
             "or typing errors. Drop the column, make what is wrong None, or make it a category on "
             f"purpose: {_on_purpose(column)}."
         )
@@ -219,6 +222,11 @@ def _refuse_infinite(column: Column, values: Any, table: Table) -> None:
             f"Column {column.label} holds inf (infinity) in {table.rows(infinite)}. Use NaN for a "
             "value that is missing, or the limit of detection for one out of range."
         )
+
+
+def _forms(values: Iterable[Any]) -> str:
+    """Show how values are written; of a hundred thousand long ones, the first thousand tell."""
+    return listed(map(masked, islice(values, 1000)), 3)
 
 
 def _where(cells: np.ndarray, is_so: Callable[[Any], bool]) -> np.ndarray:

@@ -278,7 +278,12 @@ def listed(values: Iterable[Any], most: int | None = None) -> str:
     """
     if most is None:
         return listing([_SHOWN.repr(v) for v in values])
-    return ", ".join(list(dict.fromkeys(_SHOWN.repr(v) for v in values))[:most])
+    shown: dict[str, None] = {}
+    for value in values:
+        shown[_SHOWN.repr(value)] = None
+        if len(shown) == most:
+            break
+    return ", ".join(shown)
 
 
 def masked(value: object) -> str:

@@ -70,6 +70,8 @@ def place_of(address: str) -> str:
 def is_refused(address: str) -> str | None:
     """Say why nothing is fetched from an address, whoever asks; None where it is."""
     scheme = scheme_of(address)
+    if scheme == "file":
+        return "scans are not fetched by file://; give the path alone"
     if scheme not in STORES:
         known = ", ".join(f"{name}://" for name in STORES if name != "http")
         return f"scans are not fetched by {scheme}://; copy it to a folder, or to one of {known}"

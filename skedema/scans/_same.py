@@ -7,8 +7,10 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
 from typing import Any
 
+from skedema.scans._addresses import place_of, scheme_of
 from skedema.scans._content import content_digest
 from skedema.scans._paths import is_list_of_paths
+from skedema.scans._remote.scan import RemoteScan
 from skedema.scans.errors import ScanError
 from skedema.scans.files import is_missing_scan, scan_key
 from skedema.scans.formats.base import Format, format_of
@@ -39,6 +41,10 @@ def _identity(cell: Any, paths: dict[Hashable, str]) -> Hashable:
     """Tell a cell by where it lies on a disk, which leads to its path, or else by its content."""
     if is_missing_scan(cell):
         return None
+    if isinstance(cell, RemoteScan):
+        return cell.meaning
+    if isinstance(cell, str) and scheme_of(cell):
+        return "addresses", place_of(cell)
     if isinstance(cell, str | os.PathLike):
         path = os.fsdecode(cell)
         try:

@@ -70,7 +70,9 @@ def open_postgres(url: str) -> RDBStorage:
     if parsed.get_driver_name() == "psycopg" and find_spec("psycopg") is None:
         raise ImportError(f"A study in PostgreSQL needs psycopg: {how_to_install('postgres')}.")
     given = parsed.query
-    settings = {"connect_timeout": 10, "keepalives_idle": 60}  # seconds
+    settings = {"connect_timeout": 10, "keepalives_idle": 60}  # seconds, in libpq's words
+    if not parsed.get_driver_name().startswith("psycopg"):  # the others do not know them
+        settings = {}
     try:
         storage = RDBStorage(
             parsed.render_as_string(hide_password=False),

@@ -22,6 +22,8 @@ def report_failures(
         n_pruned = sum(trial.state is TrialState.PRUNED for trial in trials)
         found = f"No trial has a score: of {len(trials)}, {len(failed)} failed"
         found += f" and {n_pruned} were given up by the pruner." if n_pruned else "."
+        n_running = sum(trial.state is TrialState.RUNNING for trial in trials)
+        found += f" Other processes are at {n_running}: call it again." if n_running else ""
         if first_error is not None:
             first_error.add_note(f"{found}{first}")
             raise first_error

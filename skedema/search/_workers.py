@@ -149,8 +149,11 @@ def _this_process() -> dict[str, Any]:
 
 
 def _machine() -> dict[str, str]:
-    """Tell this machine since it was started, and this container, from others."""
-    found = {"host": platform.node()}
+    """Tell this machine since it was started, and this container, from others.
+
+    Machines that were made alike have one name: they are told apart by their network hardware.
+    """
+    found = {"host": platform.node(), "hardware": f"{uuid.getnode():012x}"}
     with suppress(OSError):
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             found["boot"] = file.read().strip()
@@ -160,9 +163,13 @@ def _machine() -> dict[str, str]:
 
 def _is_alive(process: dict[str, Any], *, stopped: bool) -> bool:
     here = _machine()
-    if process["host"] == here["host"] and process.get("boot") != here.get("boot"):
+
+    def same(*keys: str) -> bool:
+        return all(process.get(key) == here.get(key) for key in keys)
+
+    if same("host", "hardware") and not same("boot"):
         return False  # started again since
-    if any(process.get(key) != value for key, value in here.items()):
+    if not same("host", "boot", "pids" if "pids" in here else "hardware"):
         return not stopped  # elsewhere: nobody can look
     pid = int(process["pid"])
     if sys.platform == "win32":

@@ -15,6 +15,7 @@ from skedema.datasets import make_head_ct_cohort
 from skedema.encoders import CNN, Density, make_encoder
 from skedema.evaluation import evaluate
 from skedema.fusion import Concat, list_fusions
+from skedema.scans._remote.scan import at_address
 
 FUSIONS = [f"fusion, {n.replace('_', ' ')}" for n in list_fusions() if n != "cross_attention"]
 SCAN = ["scan alone", "scan alone, 3-D CNN", "scan alone, linear probe"]
@@ -91,6 +92,8 @@ def test_density_is_compared_with_where_scans_have_geometry(make, measured):
     assert list(baselines(make.classifier(), X[["scan"]])) == DENSITY[:1]
     bare = X.assign(scan=[f"{k}.npy" for k in range(len(X))])
     assert not set(DENSITY) & set(baselines(make.classifier(), bare))
+    far = X.assign(scan=[at_address(f"s3://exams/{k}/", "copies") for k in range(len(X))])
+    assert set(DENSITY) <= set(baselines(make.classifier(), far))  # nobody is asked
 
 
 @pytest.mark.parametrize("name", METADATA)

@@ -11,8 +11,8 @@ def broken(cohort, tmp_path):
     """Write a cohort with a damaged scan, a column of dates and one that is the same for all."""
     table = pd.read_csv(cohort, dtype=str)
     table["scan"] = [str(cohort.parent / scan) for scan in table["scan"]]
-    (tmp_path / "damaged.nii.gz").write_bytes(b"no scan")
-    table.loc[3, "scan"] = "damaged.nii.gz"
+    (tmp_path / "damaged?id=3.nii.gz").write_bytes(b"no scan")
+    table.loc[3, "scan"] = "damaged?id=3.nii.gz"
     table["seen"] = "2024-03-01"
     table.to_csv(tmp_path / "cohort.csv", index=False)
     return tmp_path / "cohort.csv"
@@ -31,7 +31,7 @@ def test_findings_name_row_and_column_and_end_by_1(run, broken, tmp_path):
         ("", "seen"),
     }
     (scan,) = stops[stops["column"] == "scan"].to_dict("records")
-    assert (scan["patient"], scan["value"]) == ("patient-0004", "damaged.nii.gz")
+    assert (scan["patient"], scan["value"]) == ("patient-0004", "damaged?id=3.nii.gz")
     assert "line 5" in ended.out
     assert "STOPS A FIT" in ended.out
 

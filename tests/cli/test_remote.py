@@ -41,10 +41,10 @@ def test_embed_and_predict_give_what_they_give_of_the_files(run, far, cohort, mo
 
 
 def test_a_model_fitted_of_addresses_names_none(run, far, tmp_path):
-    how = [*COLUMNS, *SMALL, "-q", "--remote", tmp_path / "r", "-o", tmp_path / "m.joblib"]
+    how = [*COLUMNS, *SMALL, "-q", "--remote", tmp_path / "r", "-o", tmp_path / "m.skedema"]
     done = run("fit", far, "--target", "edema", *how)
     assert done.code == 0, done.err
-    assert b"s3://" not in (tmp_path / "m.joblib").read_bytes()
+    assert b"s3://" not in (tmp_path / "m.skedema").read_bytes()
 
 
 def test_check_tells_addresses_with_nothing_there(run, far, s3, tmp_path):

@@ -6,6 +6,8 @@ import polars as pl
 import pytest
 
 from skedema import ClinicalTokenizer
+from skedema.clinical import variables
+from skedema.frames import masked
 
 
 def column(values, **parameters) -> pd.DataFrame:
@@ -146,3 +148,24 @@ def test_what_the_user_calls_a_category_is_one():
 def test_intervals_of_cut_are_categories():
     groups = pd.cut(pd.Series([10, 50, 90]), [0, 20, 60, 100])
     assert codes(groups) == [0, 1, 2]
+
+
+def test_scans_that_are_told_show_no_password_and_no_signature():
+    signed = [f"https://me:s3cret@host/{k}.nii.gz?X-Amz-Signature=s3cret" for k in range(4)]
+    with pytest.raises(
+        ValueError, match=r"looks like scans .* 'https://host/0\.nii\.gz'"
+    ) as caught:
+        ClinicalTokenizer().fit(column(signed))
+    assert "s3cret" not in str(caught.value)
+
+
+def test_of_many_texts_some_tell_how_they_are_written(monkeypatch):
+    seen = []
+    monkeypatch.setattr(variables, "masked", lambda text: seen.append(text) or masked(text))
+    with pytest.raises(ValueError, match=r"3000 different texts .*, written 'Aaa-9999': "):
+        ClinicalTokenizer().fit(column([f"Mrn-{k}" for k in range(1000, 4000)]))
+    assert len(seen) <= 1000
+    seen.clear()
+    with pytest.raises(ValueError, match=r"written 'a9', 'a99', 'a999': "):
+        ClinicalTokenizer().fit(column([f"n{k}" for k in range(3000)]))
+    assert len(seen) == 101  # up to the third form

@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from skedema.scans._remote.scan import at_address
 from skedema.scans._same import same_scans
 
 
@@ -66,3 +67,10 @@ def test_scans_in_memory_are_compared_by_their_voxels(files):
 
 def test_what_is_not_there_is_compared_by_its_path():
     assert same_scans(["no/a.nii", "no/./a.nii", "no/b.nii", "no\0"]) == [[0, 1]]
+
+
+def test_addresses_are_compared_by_what_lies_there_and_nobody_is_asked(tmp_path):
+    first, again = (f"https://host/a.nii.gz?X-Amz-Signature={each}" for each in "ab")
+    cells = ["https://host/b.nii.gz", first, "s3://exams/series/", again]
+    assert same_scans(cells) == [[1, 3]]
+    assert same_scans([at_address(each, tmp_path) for each in cells]) == [[1, 3]]

@@ -141,6 +141,22 @@ def test_what_has_no_password_stays_as_it_is():
         assert hidden(storage) is storage
 
 
+@pytest.mark.parametrize(
+    ("driver", "known"), [("psycopg2", {"connect_timeout", "keepalives_idle"}), ("pg8000", set())]
+)
+def test_drivers_are_given_what_they_know(monkeypatch, driver, known):
+    given = []
+
+    def opened(url, engine):
+        given.append(engine["connect_args"].keys())
+        raise OSError("enough")
+
+    monkeypatch.setattr("skedema.search._postgres.RDBStorage", opened)
+    with pytest.raises(OSError, match="enough"):
+        search(storage=f"postgresql+{driver}://me@host/a").fit(X, Y)
+    assert given == [known]
+
+
 def test_without_psycopg_it_is_told_how_to_install_it(monkeypatch):
     monkeypatch.setattr("skedema.search._postgres.find_spec", lambda name: None)
     with pytest.raises(

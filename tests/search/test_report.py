@@ -3,8 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution
+from optuna.trial import TrialState, create_trial
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import FitFailedWarning
+
+from skedema.search._report import report_failures
 
 from ._small import X, Y, search
 
@@ -45,3 +48,9 @@ def test_when_all_trials_fail_the_first_failure_is_raised():
 def test_timeout_begins_no_further_trial():
     with pytest.raises(ValueError, match="no time for one"):
         search(timeout=1e-9).fit(X, Y)
+
+
+def test_trials_that_others_are_at_are_told_where_none_has_a_score():
+    running = create_trial(state=TrialState.RUNNING)
+    with pytest.raises(ValueError, match="Other processes are at 1: call it again"):
+        report_failures([running], np.nan, None)

@@ -13,6 +13,8 @@ from pathlib import Path
 import optuna
 import pytest
 
+from skedema.search import _workers
+
 SCRIPT = Path(__file__).parent / "_searches.py"
 forked = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
 
@@ -95,3 +97,14 @@ def test_a_worker_that_is_killed_is_replaced_by_one_that_lives(tmp_path):
     assert "RUNNING" not in found["states"]
     drawn = [json.dumps(each[0]) for each in found["drawn"]]
     assert sorted(drawn) == sorted(json.dumps(each[0]) for each in whole["drawn"])
+
+
+@pytest.mark.skipif("boot" not in _workers._machine(), reason="needs what Linux tells of a start")
+def test_machines_of_one_name_are_told_apart():
+    here = _workers._this_process()
+    assert _workers._is_alive(here, stopped=True)
+    before = here | {"boot": "an earlier one"}
+    assert not _workers._is_alive(before, stopped=False)
+    alike = before | {"hardware": "another"}
+    assert _workers._is_alive(alike, stopped=False)
+    assert not _workers._is_alive(alike, stopped=True)

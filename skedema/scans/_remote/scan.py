@@ -13,7 +13,7 @@ from typing import Any
 
 from skedema._caching.digest import digest
 from skedema._caching.memory import memory_folder
-from skedema.scans._addresses import scheme_of, shown
+from skedema.scans._addresses import is_refused, place_of, scheme_of, shown
 from skedema.scans._paths import is_list_of_paths
 from skedema.scans._remote.copies import copies_in
 from skedema.scans._remote.store import Found, look_up
@@ -46,6 +46,11 @@ class RemoteScan(os.PathLike[str]):
         """What messages call it: without user, password and signature."""
         more = f" and {len(self.addresses) - 1} more" if len(self.addresses) > 1 else ""
         return shown(self.addresses[0]) + more
+
+    @property
+    def meaning(self) -> tuple[str, ...]:
+        """What it is, wherever its copies are, whoever signed its address, and without asking."""
+        return ("addresses", *map(place_of, self.addresses))
 
     @property
     def found(self) -> list[Found]:
@@ -136,6 +141,8 @@ def at_address(cell: Any, remote: Any) -> Any:
 
 def not_asked(name: str) -> str:
     """Say what to do about an address that nobody asked to fetch."""
+    if scheme_of(name) is not None and (why := is_refused(name)):
+        return f"{name}: {why}"
     return (
         f"{name}: is an address, and scans are fetched only where you say so: give "
         "volume=VolumeReader(remote=FOLDER), with a folder for the copies, or a path"

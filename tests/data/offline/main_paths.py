@@ -49,7 +49,7 @@ def shell(folder, made):
         *("--set", "max_epochs=1", "--set", "n_members=1", "-q"),
     ]
     cohort = [str(folder / "cohort.csv"), "--image", "scan", "--id", "patient"]
-    model = str(folder / "model.joblib")
+    model = str(folder / "command.skedema")
     for command in (
         ["fit", *cohort, "--target", "edema", *small, "-o", model],
         ["predict", model, cohort[0], "-q", "-o", str(folder / "predicted.csv")],

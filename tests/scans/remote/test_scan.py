@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from skedema import VolumeReader
+from skedema._caching.meaning import digest
 from skedema.scans import ScanError, check, files, looks_like_scan
 from skedema.scans._content import kept_as
 from skedema.scans._remote.scan import RemoteScan, at_address, is_address
@@ -112,6 +113,19 @@ def test_a_copy_that_has_to_go_while_it_is_read_is_fetched_once_more(far, tmp_pa
     monkeypatch.setattr(files, "_load", first_gone)
     assert load_scan(remote).voxels.shape == (12, 10, 8)
     assert len(calls) == 2
+
+
+def test_its_digest_says_what_it_is_wherever_copies_are_and_nobody_is_asked(tmp_path):
+    def of(address, folder):
+        return digest([at_address(address, tmp_path / folder)], "X")
+
+    series = of("s3://exams/series/", "a")
+    assert series == of("s3://exams/series/", "b")
+    assert series != of("s3://exams/other/", "a")
+    signed = "https://host/scan.nii.gz?X-Amz-Signature="
+    assert of(f"{signed}one", "a") == of(f"{signed}two", "a")
+    readers = (digest(asking(tmp_path / each), "volume") for each in "ab")
+    assert len({*readers, digest(READER, "volume")}) == 1
 
 
 def test_half_of_a_pair_is_told(s3, tmp_path):
