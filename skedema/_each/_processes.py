@@ -8,6 +8,7 @@ after the other. They are kept for later calls, as joblib keeps its own.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -85,7 +86,7 @@ class _Worker:
         return ProcessPoolExecutor(
             max_workers=1,
             timeout=_IDLE_SECONDS,
-            initializer=end_with,
+            initializer=_begin,
             initargs=(os.getpid(),),
             env={name: str(self.n_threads) for name in POOLS},
         )
@@ -111,8 +112,31 @@ class _Worker:
         self._executor.shutdown(wait=wait)
 
 
+_at_work = False
+
+
+def _begin(parent: int) -> None:
+    end_with(parent)
+    signal.signal(signal.SIGINT, _interrupted)
+
+
+def _interrupted(number: int, frame: Any) -> None:
+    """End the task of a worker on Ctrl-C, and nothing between tasks.
+
+    A terminal interrupts all processes. What becomes of the worker is for its parent to say; loky
+    would print where it was.
+    """
+    if _at_work:
+        raise KeyboardInterrupt
+
+
 def _run(call: Shipped, own: tuple[Any, ...]) -> Any:
-    return call.open()(*own)
+    global _at_work
+    try:
+        _at_work = True
+        return call.open()(*own)
+    finally:
+        _at_work = False
 
 
 class _Crew:

@@ -13,22 +13,20 @@ from typing import Any
 def interrupts() -> Iterator[Callable[[], bool]]:
     """Give what tells whether the user has interrupted since.
 
-    Where somebody else handles SIGINT, and in threads, which are never interrupted, it is False.
+    In threads, which are never interrupted, it is False.
     """
     came = []
 
     def handle(number: int, frame: Any) -> None:
         came.append(number)
-        signal.default_int_handler(number, frame)
+        before(number, frame)
 
-    is_ours = (
-        threading.current_thread() is threading.main_thread()
-        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    )
-    if is_ours:
+    before: Any = signal.getsignal(signal.SIGINT)
+    is_main = threading.current_thread() is threading.main_thread()
+    if is_heard := is_main and callable(before):
         signal.signal(signal.SIGINT, handle)
     try:
         yield lambda: bool(came)
     finally:
-        if is_ours:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if is_heard:
+            signal.signal(signal.SIGINT, before)

@@ -6,7 +6,7 @@ import signal
 import time
 import warnings
 from pickle import PicklingError
-from threading import Lock
+from threading import Lock, Timer
 
 import numpy as np
 import pytest
@@ -152,3 +152,16 @@ def test_no_room_for_arrays_is_given_back_at_once(tmp_path, monkeypatch):
     with shipped(np.ones(2**18)) as ready:
         assert sum(path.stat().st_size for path in tmp_path.iterdir()) == 0
         assert ready.open().sum() == 2**18
+
+
+def interrupted_between_tasks(number: int) -> int:
+    Timer(0.2, signal.raise_signal, [signal.SIGINT]).start()
+    return number
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows interrupts in another way")
+def test_an_interrupt_between_tasks_is_for_the_parent_to_bear(capfd):
+    assert list(each(interrupted_between_tasks, [(0,), (1,)], n_jobs=2)) == [0, 1]
+    time.sleep(0.6)
+    assert list(each(abs, [(-1,), (-2,)], n_jobs=2)) == [1, 2]
+    assert "Traceback" not in capfd.readouterr().err
