@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from skedema import ClinicalTokenizer
 from skedema.fusion import make_fusion
-from skedema.modules.fused import FusedClassifier
+from skedema.modules.fused import FusedNetwork
 from skedema.modules.tokens import ClinicalTokens, ScanTokens
 from skedema.refiners import make_refiner
 
@@ -147,7 +147,7 @@ class PlainSkorchClassifier(ClassifierMixin, BaseEstimator):
         codes = np.zeros(len(X), dtype=np.int64) if codes is None else codes
         return ScanDataset(X["scan"].tolist(), clinical, torch.as_tensor(codes), self.load)
 
-    def _head(self) -> FusedClassifier:
+    def _head(self) -> FusedNetwork:
         """Draw the initial weights in the order of `AttentionMixerClassifier`."""
         n_categories = self.tokenizer_.n_categories_.tolist()
         sizes = {"dim": self.dim, "dropout": self.dropout}
@@ -158,7 +158,7 @@ class PlainSkorchClassifier(ClassifierMixin, BaseEstimator):
         clinical_tokens = ClinicalTokens(n_categories, self.dim)
         refiner = make_refiner("mixer").build(n_tokens=fusion.n_tokens, depth=self.depth, **sizes)
         parts = (scan_tokens, clinical_tokens, fusion, refiner)
-        return FusedClassifier(None, *parts, n_classes=len(self.classes_), **sizes)
+        return FusedNetwork(None, *parts, n_outputs=len(self.classes_), **sizes)
 
     def _scale_features(self, module: FrozenEncoderAndHead, patients: ScanDataset) -> None:
         """Standardise features by the training patients: one more pass over their scans."""

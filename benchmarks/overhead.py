@@ -112,12 +112,12 @@ def bare_loop(model: Any, X: Any, y: Any) -> float:
     import torch
 
     from skedema._rng import isolated_rng
-    from skedema._training.net import WeightedCrossEntropy
+    from skedema._training.classes import Classes, WeightedCrossEntropy
 
     _, patients = model._look_at(X)
     patients.target = torch.as_tensor(y.to_numpy(copy=True))
     with isolated_rng(SEED):
-        network = model._new_network(patients, None, None, 2).train()
+        network = model._new_network(patients, None, None, Classes(2), 1).train()
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=model.lr, weight_decay=model.weight_decay, fused=True
     )

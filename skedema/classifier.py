@@ -14,15 +14,17 @@ from sklearn.utils.metaestimators import available_if
 
 from skedema._all_or_nothing import all_or_nothing
 from skedema._torch_state import own_torch_state
-from skedema._training.cohort import Cohort
-from skedema._training.estimator import FusedEstimator
-from skedema._training.target import (
-    Target,
+from skedema._training.classes import (
+    Classes,
     class_target,
     read_classes,
     read_labels,
     two_or_more,
 )
+from skedema._training.cohort import Cohort
+from skedema._training.estimator import FusedEstimator
+from skedema._training.held_out import HeldOut
+from skedema._training.target import Target
 from skedema.frames import Table, check_same_rows
 from skedema.scans import VolumeReader
 
@@ -44,7 +46,7 @@ def _mean_probabilities(outputs: np.ndarray) -> np.ndarray:
 
 
 # Longer than other classes: each parameter is documented, checked and stored here, as scikit-learn
-# has it. What a fit does is in `FusedEstimator`, what is about labels in `_training.target`.
+# has it. What a fit does is in `FusedEstimator`, what is about labels in `_training.classes`.
 class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
     """Classify patients from a scan, clinical variables, or both.
 
@@ -584,3 +586,14 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
         return class_target(
             cohort.labels, cohort.weight, cohort.table, self.classes_, self.class_weight
         )
+
+    @property
+    def _kind(self) -> Classes:  # type: ignore[override]
+        return Classes(len(self.classes_))
+
+    def _of_held_out(self, predicted: np.ndarray, y: np.ndarray, weight: np.ndarray) -> HeldOut:
+        return HeldOut(predicted, y, weight)
+
+    def _any_y(self, n: int) -> np.ndarray:
+        self.class_weight = None
+        return super()._any_y(n)

@@ -12,6 +12,7 @@ from skorch.callbacks import BatchScoring, Checkpoint, EarlyStopping, EpochScori
 
 from skedema import AttentionMixerClassifier
 from skedema._training.cohort import split_patients
+from skedema._training.target import Target
 
 N = 40
 _RNG = np.random.default_rng(0)
@@ -29,8 +30,7 @@ def fit(*callbacks: object, y: np.ndarray = TWO, **parameters: object) -> Attent
 def watched(clf: AttentionMixerClassifier, y: np.ndarray) -> np.ndarray:
     codes = np.searchsorted(clf.classes_, y)
     _, valid = split_patients(
-        codes,
-        len(clf.classes_),
+        Target(clf._kind, codes, np.ones(len(y)), codes),
         early_stopping=True,
         validation_fraction=clf.validation_fraction,
         seed=clf._seed,

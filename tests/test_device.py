@@ -23,7 +23,7 @@ from skedema.encoders.base import is_transformer
 from skedema.fusion import CrossAttention, Perceiver, SelfAttention, list_fusions, make_fusion
 from skedema.modules.autoencoder_objective import pretraining_losses
 from skedema.modules.autoencoder_sizes import SIZES
-from skedema.modules.fused import FusedClassifier
+from skedema.modules.fused import FusedNetwork
 from skedema.modules.masked_autoencoder import MaskedAutoencoder
 from skedema.modules.pooled_encoder import PooledEncoder
 from skedema.modules.tokens import ClinicalTokens, ScanTokens
@@ -298,7 +298,7 @@ def fused(fusion, refiner="mixer", encoder=None, n_tokens=3, n_features=6):
         dim=dim, n_heads=2, n_queries=n_tokens, n_variables=n_variables, dropout=0.1
     )
     refine = make_refiner(refiner)
-    return FusedClassifier(
+    return FusedNetwork(
         encoder,
         ScanTokens(n_features, dim, 0.1),
         ClinicalTokens([0, 3], dim, [True, False]),

@@ -16,7 +16,7 @@ from sklearn.preprocessing import OrdinalEncoder
 from skedema import AttentionMixerClassifier
 from skedema._training import fitted_model, net
 from skedema._training.net import FusionNet
-from skedema.modules.fused import FusedClassifier
+from skedema.modules.fused import FusedNetwork
 
 
 def patients(n: int, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
@@ -148,13 +148,13 @@ def test_memory_of_a_prediction_does_not_grow_with_the_table(model, monkeypatch)
 def test_fit_asks_the_network_once_a_batch(monkeypatch):
     X, y = patients(2_500)
     calls: list[int] = []
-    forward = FusedClassifier.forward
+    forward = FusedNetwork.forward
 
     def counted(self, clinical, *others, **named):
         calls.append(len(clinical))
         return forward(self, clinical, *others, **named)
 
-    monkeypatch.setattr(FusedClassifier, "forward", counted)
+    monkeypatch.setattr(FusedNetwork, "forward", counted)
     small().fit(X, y)
     # Of 2,250 to learn from 12 batches of 200 an epoch, of 250 to watch one, and one at the end.
     assert len(calls) == 2 * (12 + 1) + 1

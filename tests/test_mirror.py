@@ -111,7 +111,9 @@ def counting() -> Iterator[dict[str, int]]:
 def learners(clf: AttentionMixerClassifier, X: pd.DataFrame, mirror: bool) -> Patients:
     table, nobody = clf._columns.match(read_table(X)), np.zeros(len(X), dtype=int)
     cohort = Cohort(clf._columns, table, clf._columns.scans(table), nobody, nobody + 1.0)
-    return clf._to_learn(cohort, Target(nobody, nobody + 1.0, 2), clf.encoder_, mirror)
+    return clf._to_learn(
+        cohort, Target(clf._kind, nobody, nobody + 1.0, nobody), clf.encoder_, mirror
+    )
 
 
 # What is seen
@@ -263,7 +265,9 @@ def test_predictions_and_patients_who_are_watched_are_seen_as_they_are(cohort, f
 
 
 def watched_rows(clf: AttentionMixerClassifier, y: np.ndarray) -> np.ndarray:
-    _, valid = split_patients(y, 2, early_stopping=True, validation_fraction=0.25, seed=clf._seed)
+    target = Target(clf._kind, y, np.ones(len(y)), y)
+    asked = {"early_stopping": True, "validation_fraction": 0.25}
+    _, valid = split_patients(target, **asked, seed=clf._seed)
     return valid
 
 

@@ -121,7 +121,7 @@ def inputs_of(classifier: AttentionMixerClassifier, X: pd.DataFrame) -> dict[str
     columns, weight = classifier._columns, np.ones(N)
     cohort = Cohort(columns, table, columns.scans(table), nobody, weight)
     patients = classifier._to_learn(
-        cohort, Target(nobody, weight, 2), classifier.encoder_, mirror=False
+        cohort, Target(classifier._kind, nobody, weight, nobody), classifier.encoder_, mirror=False
     )
     inputs, _ = patients.take(torch.arange(N))
     del inputs["weight"]

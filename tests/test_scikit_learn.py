@@ -642,7 +642,7 @@ def test_an_interrupt_is_passed_on(cohort, monkeypatch):
         raise KeyboardInterrupt
 
     before = global_state()
-    monkeypatch.setattr("skedema._training.net.WeightedCrossEntropy.forward", interrupt)
+    monkeypatch.setattr("skedema._training.classes.WeightedCrossEntropy.forward", interrupt)
     with pytest.raises(KeyboardInterrupt):
         classifier().fit(*cohort)
     assert global_state() == before

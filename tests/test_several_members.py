@@ -7,7 +7,6 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit, softmax
 from sklearn.frozen import FrozenEstimator
@@ -40,9 +39,8 @@ X, Y = noisy(120, 3, 0)
 def watched(clf: AttentionMixerClassifier) -> np.ndarray:
     """Which member left each patient of `X` out."""
     patients = clf._look_at(X)[1]
-    patients.target = torch.as_tensor(Y)
     n_members = len(clf.net_.module_.members)
-    return (shared_out(patients, n_members, clf._seed)[1].weight > 0).numpy()
+    return (shared_out(patients, Y, n_members, clf._seed)[1].weight > 0).numpy()
 
 
 def loss(clf: AttentionMixerClassifier, seed: int) -> float:
@@ -192,8 +190,7 @@ def test_scorers_get_an_answer_for_a_class_without_weight():
     callbacks = [of_classes("left_out"), of_classes("learned", on_train=True)]
     clf = classifier(max_epochs=1, class_weight={0: 1, 1: 1, 2: 0}, callbacks=callbacks).fit(X, y)
     patients = clf._look_at(X)[1]
-    patients.target = torch.as_tensor(y)
-    asked = shared_out(patients, 4, clf._seed)[1].asked.numpy()
+    asked = shared_out(patients, y, 4, clf._seed)[1].asked.numpy()
     left_out = softmax(clf._outputs(X), axis=-1)[asked]
     assert clf.net_.history[-1, "left_out"] == pytest.approx(-log_loss(y, left_out))
     assert np.isfinite(clf.net_.history[-1, "learned"])

@@ -13,9 +13,10 @@ from torch import nn
 from skedema._plugins import build
 from skedema._training.net import FusionNet, LossStopper
 from skedema._training.patients import Patients
+from skedema._training.target import TargetKind
 from skedema.fusion import make_fusion
 from skedema.modules.committee import Committee
-from skedema.modules.fused import FusedClassifier
+from skedema.modules.fused import FusedNetwork
 from skedema.modules.tokens import ClinicalTokens, ScanTokens
 from skedema.refiners import make_refiner
 
@@ -31,13 +32,13 @@ def build_network(
     shape: tuple[int, Any] | None,
     n_categories: Sequence[int],
     n_outputs: int,
-) -> FusedClassifier:
+) -> FusedNetwork:
     """Build the network, with fresh weights from torch's global generator.
 
     Parameters
     ----------
     parameters : estimator
-        It has the parameters of the classifier.
+        It has the parameters of `AttentionMixerClassifier`.
     patients : Patients
         Those to learn from.
     encoder : Module or None
@@ -51,11 +52,11 @@ def build_network(
     n_categories : sequence of int
         Of each clinical token, 0 for a numeric one.
     n_outputs : int
-        Number of logits.
+        Outputs of the network.
 
     Returns
     -------
-    FusedClassifier
+    FusedNetwork
         In the patients' dtype.
 
     Raises
@@ -94,7 +95,7 @@ def build_network(
     refine = make_refiner(parameters.refiner)
     sizes = {"dim": dim, "n_tokens": mix.n_tokens, "depth": parameters.depth, "dropout": dropout}
     lacked = patients.clinical.isnan().any(dim=0)
-    network = FusedClassifier(
+    network = FusedNetwork(
         encoder,
         scan_tokens,
         ClinicalTokens(n_categories, dim, lacked),
@@ -110,7 +111,7 @@ def build_network(
     return network.to(patients.dtype)
 
 
-def _refuse_batch_norm(network: FusedClassifier) -> None:
+def _refuse_batch_norm(network: FusedNetwork) -> None:
     for name, part in network.named_children():
         if any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in part.modules()):
             raise ValueError(
@@ -122,7 +123,8 @@ def _refuse_batch_norm(network: FusedClassifier) -> None:
 
 def build_net(
     parameters: Any,
-    network: FusedClassifier | Committee,
+    network: FusedNetwork | Committee,
+    kind: TargetKind,
     seed: int,
     batch_size: int,
     lr: float,
@@ -135,6 +137,7 @@ def build_net(
     watchers.append(stopper)  # without a name, which could be that of a user's
     return FusionNet(
         network,
+        kind=kind,
         seed=seed,
         layer_decay=parameters.layer_decay,
         optimizer=torch.optim.AdamW,

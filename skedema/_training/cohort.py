@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,17 +12,18 @@ from sklearn.model_selection import train_test_split
 
 from skedema._scan_column import Scans
 from skedema._training.columns import Columns
+from skedema._training.target import Target
 from skedema.frames import Table, read_table
 from skedema.frames.weights import read_weights
 
 # "auto": a tenth of fewer patients than this decides on noise when to stop.
 _EARLY_STOPPING_PATIENTS = 500
-_EARLY_STOPPING_IN_CLASS = 10
+_EARLY_STOPPING_IN_GROUP = 10
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """Patients to learn from: their table and the scans in it, labels, and weights above 0."""
+    """Patients to learn from: their table and the scans in it, targets, and weights above 0."""
 
     columns: Columns
     table: Table
@@ -80,8 +82,7 @@ def _width(given: Any) -> int:
 
 
 def split_patients(
-    codes: np.ndarray,
-    n_classes: int,
+    target: Target,
     *,
     early_stopping: bool | str,
     validation_fraction: float,
@@ -91,22 +92,22 @@ def split_patients(
 
     Gives the rows to learn from, and those to watch; None without early stopping.
     """
-    everyone = np.arange(len(codes))
-    counts = np.bincount(codes, minlength=n_classes)
+    everyone, sizes = np.arange(len(target.values)), target.sizes
     if early_stopping == "auto":
-        early_stopping = (
-            len(codes) >= _EARLY_STOPPING_PATIENTS and counts.min() >= _EARLY_STOPPING_IN_CLASS
-        )
+        many = len(everyone) >= _EARLY_STOPPING_PATIENTS
+        early_stopping = many and sizes.min() >= _EARLY_STOPPING_IN_GROUP
     if not early_stopping:
         return everyone, None
+    split = partial(train_test_split, everyone, test_size=validation_fraction, random_state=seed)
     try:
-        train, valid = train_test_split(
-            everyone, test_size=validation_fraction, stratify=codes, random_state=seed
-        )
+        train, valid = split(stratify=target.strata)
     except ValueError as error:
-        raise ValueError(
-            "early_stopping=True needs patients of every class on both sides of the split; the "
-            f"classes have {counts.tolist()} and validation_fraction is {validation_fraction}: "
-            f"{error} Use early_stopping=False."
-        ) from error
+        one, several = target.kind.group
+        if target.kind.splits_every_stratum:
+            raise ValueError(
+                f"early_stopping=True needs patients of every {one} on both sides of the split; "
+                f"the {several} have {sizes.tolist()} and validation_fraction is "
+                f"{validation_fraction}: {error} Use early_stopping=False."
+            ) from error
+        train, valid = split()
     return np.sort(train), np.sort(valid)

@@ -1,15 +1,12 @@
 """What estimators of patients have in common: a fit step by step.
 
-Parameters and the labels are a subclass's; the network's loss and the split are for classes.
+Parameters and the kind of target are a subclass's.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
-from itertools import accumulate
 from typing import Any, Self
 
 import numpy as np
@@ -26,43 +23,36 @@ from skedema._training.clinical_side import ClinicalSide
 from skedema._training.cohort import Cohort, read_cohort, split_patients
 from skedema._training.columns import Columns
 from skedema._training.cost import Estimate
+from skedema._training.exchanged import refuse_to_reach_into_names
 from skedema._training.fitted_model import FittedModel
-from skedema._training.held_out import HeldOut, ask_who_left_out, digest_of
+from skedema._training.held_out import ask_who_left_out, digest_of
 from skedema._training.image_side import ImageSide, is_trained
 from skedema._training.members import count_members, shared_out
 from skedema._training.patients import Patients
 from skedema._training.rehearsal import rehearse
 from skedema._training.schedule import Schedule, are_many, schedule
 from skedema._training.survival import checkpoint_folder, open_course
-from skedema._training.target import Target
+from skedema._training.target import Target, TargetKind
 from skedema._training.union_side import make_image_side
 from skedema._training.unusual import learn_usual
 from skedema.encoders import make_encoder
 from skedema.frames import Table, find_columns
 from skedema.fusion import make_fusion
 from skedema.modules.committee import Committee
-from skedema.modules.fused import FusedClassifier
+from skedema.modules.fused import FusedNetwork
 from skedema.refiners import make_refiner
 from skedema.scans._remarks import told_once
 
 # "auto": patients a batch where rows are a few numbers, and where volumes go through an encoder.
 _ROWS_A_BATCH, _VOLUMES_A_BATCH = 200, 16
-# What set_params cannot reach into while there is a name or a default: what makes an object of a
-# name, and what to give where there is none.
-_EXCHANGED: dict[str, tuple[Callable[[Any], Any] | None, str]] = {
-    "encoder": (make_encoder, "skedema.encoders.CNN()"),
-    "fusion": (make_fusion, "skedema.fusion.CrossAttention()"),
-    "refiner": (make_refiner, "skedema.refiners.Mixer()"),
-    "volume": (None, "skedema.VolumeReader()"),
-    "metadata": (None, "skedema.ClinicalTokenizer()"),
-}
 
 
 class FusedEstimator(FittedModel):
     """Scan and clinical variables in, whatever the target is out."""
 
     n_iter_: int
-    held_out_: HeldOut | None
+    held_out_: Any
+    _kind: TargetKind
     _held_out_of: bytes | None
     _seed: int
     _n_patients: int  # of the last fit
@@ -76,8 +66,20 @@ class FusedEstimator(FittedModel):
         raise NotImplementedError
 
     def _target(self, cohort: Cohort) -> Target:
-        """Give what the network is to learn."""
+        """Give what the network is to learn, of the estimator's `_kind`."""
         raise NotImplementedError
+
+    def _scaled(self, target: Target, train: np.ndarray, *, resume: bool = False) -> Target:
+        """Bring targets to the scale of those to learn from, which a fit that goes on keeps."""
+        return target
+
+    def _of_held_out(self, predicted: np.ndarray, y: np.ndarray, weight: np.ndarray) -> Any:
+        """Give `held_out_`, of what was predicted of patients by who did not learn from them."""
+        raise NotImplementedError
+
+    def _any_y(self, n: int) -> np.ndarray:
+        """Give targets to try a fit with."""
+        return np.arange(n) % 2
 
     @told_once()
     @paced()
@@ -114,13 +116,12 @@ class FusedEstimator(FittedModel):
         n_members = len(self.net_.module_.members) if resume else self._n_members(target, whole)
         stopping = self.early_stopping if whole else False
         train, valid = split_patients(
-            target.values,
-            target.n_outputs,
+            target,
             early_stopping=stopping if n_members == 1 else False,
             validation_fraction=self.validation_fraction,
             seed=self._seed,
         )
-        target = target.with_mean_of_one(train)
+        target = self._scaled(target.with_mean_of_one(train), train, resume=resume)
         training = cohort.take(train)
         encoder = self.encoder_ if resume else self._fit_sides(training)
         learn = self._to_learn(training, target.take(train), encoder, self.mirror)
@@ -129,7 +130,7 @@ class FusedEstimator(FittedModel):
             watched = cohort.take(valid)
             left_out = self._to_learn(watched, target.take(valid), encoder, False)
         elif n_members > 1:
-            learn, left_out = shared_out(everyone, n_members, self._seed)
+            learn, left_out = shared_out(everyone, target.strata, n_members, self._seed)
         watch = left_out if stopping or valid is not None else None
         plan = self._schedule(n_members, len(target.values), whole)
         batch_size = self._batch_size(len(train))
@@ -140,9 +141,10 @@ class FusedEstimator(FittedModel):
                     rates = {"lr": plan.lr, "weight_decay": self.weight_decay}
                     self.net_.set_further(batch_size=batch_size, **rates)
                 else:
-                    sizes = (target.n_outputs, n_members)
-                    network = self._new_network(everyone, training.scans, encoder, *sizes)
-                    self.net_ = build_net(self, network, self._seed, batch_size, plan.lr, device)
+                    what = (target.kind, n_members)
+                    network = self._new_network(everyone, training.scans, encoder, *what)
+                    how = (self._seed, batch_size, plan.lr, device)
+                    self.net_ = build_net(self, network, target.kind, *how)
                 course = None
                 if folder is not None:
                     groups = [(learn, self._volumes(training.scans))]
@@ -182,7 +184,8 @@ class FusedEstimator(FittedModel):
         of = digest_of(learn, left_out)
         if not resume or (before is not None and of == before):
             self._held_out_of = of
-            self.held_out_ = ask_who_left_out(self.net_, left_out, watched.labels, watched.weight)
+            predicted = ask_who_left_out(self.net_, left_out)
+            self.held_out_ = self._of_held_out(predicted, watched.labels, watched.weight)
 
     def _begin(self, cohort: Cohort, announced: Any) -> None:
         """Take what a first fit decides: columns, target, precision, seed."""
@@ -236,11 +239,11 @@ class FusedEstimator(FittedModel):
     def _n_members(self, target: Target, whole: bool) -> int:
         trained = self._reads_scans and is_trained(self.encoder, self.fine_tune)
         asked = 1 if self.n_members == "auto" and not whole else self.n_members
-        return count_members(asked, target.values, target.n_outputs, trained)
+        return count_members(asked, target, trained)
 
     def _new_network(
-        self, learn: Patients, scans: Scans, encoder: Any, n_outputs: int, n_members: int
-    ) -> FusedClassifier | Committee:
+        self, learn: Patients, scans: Scans, encoder: Any, kind: TargetKind, n_members: int
+    ) -> FusedNetwork | Committee:
         image, shape = self._image, None
         module: torch.nn.Module | None = None
         views: list[Any] = [learn.features, learn.mirrored]
@@ -250,7 +253,7 @@ class FusedEstimator(FittedModel):
                 module, views = image.network(encoder, volumes, device)
             shape = image.tokens
         counts = self._clinical.n_categories
-        parts = (self, learn, module, views, shape, counts, n_outputs)
+        parts = (self, learn, module, views, shape, counts, kind.n_outputs)
         if n_members == 1:
             return build_network(*parts)
         return Committee(build_network(*parts) for _ in range(n_members))
@@ -286,7 +289,7 @@ class FusedEstimator(FittedModel):
         X : DataFrame or array-like of shape (n_samples, n_features)
             As in `fit`.
         y : array-like of shape (n_samples,), default=None
-            As in `fit`; None is as if there were two classes, equally frequent.
+            As in `fit`; None is as if there were two, equally frequent.
         cv : int, splitter, iterable or None, default=5
             As in `sklearn.model_selection.cross_validate`; None is a single fit on all patients.
 
@@ -342,17 +345,7 @@ class FusedEstimator(FittedModel):
             For an unknown parameter, and for a nested one of something given by name or by
             default, which has no parameters of its own yet.
         """
-        for name in params:
-            outer, _, inner = name.partition("__")
-            holder = params.get(outer, getattr(self, outer, None))
-            if inner and outer in _EXCHANGED and (holder is None or isinstance(holder, str | list)):
-                of_list = isinstance(holder, list)
-                remedy = _remedy(outer, holder)
-                raise ValueError(
-                    f"{name} cannot be set while {outer}={holder!r}: a "
-                    f"{'list' if of_list else 'name'} has no parameters. "
-                    f"Give an object first, such as {outer}={remedy}."
-                )
+        refuse_to_reach_into_names(self, params)
         super().set_params(**params)
         return self
 
@@ -380,19 +373,3 @@ class FusedEstimator(FittedModel):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
-
-
-def _remedy(parameter: str, given: Any) -> str:
-    """Write the object that a parameter can be given in place of a name, a list or None."""
-    make, otherwise = _EXCHANGED[parameter]
-    if isinstance(given, list):
-        return "skedema.encoders.make_encoder([...])"
-    if make is None or not isinstance(given, str):
-        return otherwise
-    made = make(given)
-    kind = type(made)
-    within = accumulate(kind.__module__.split("."), "{}.{}".format)
-    known = (
-        place for place in within if getattr(sys.modules.get(place), kind.__name__, None) is kind
-    )
-    return f"{next(known, kind.__module__)}.{made!r}"

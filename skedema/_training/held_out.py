@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from skedema._training.net import FusionNet, probabilities
+from skedema._training.net import FusionNet
 from skedema._training.patients import Patients
 
 
@@ -34,13 +34,11 @@ class HeldOut:
         return f"<HeldOut: {len(self.y)} patients>"
 
 
-def ask_who_left_out(
-    net: FusionNet, watched: Patients, y: NDArray[np.generic], weight: NDArray[np.float64]
-) -> HeldOut:
+def ask_who_left_out(net: FusionNet, watched: Patients) -> NDArray[np.float64]:
     """Predict patients by the networks that did not learn from them, who alone are `asked`."""
     plain = replace(watched, weight=None)
-    proba = net.evaluate(plain, lambda **inputs: probabilities(net.module_(**inputs)))
-    return HeldOut(proba.astype(np.float64), y, np.asarray(weight, dtype=np.float64))
+    predicted = net.evaluate(plain, lambda **inputs: net.kind.predictions(net.module_(**inputs)))
+    return predicted.astype(np.float64)
 
 
 def digest_of(*groups: Patients) -> bytes | None:

@@ -1,4 +1,4 @@
-"""The private skorch net: weighted loss, and loaders that own their order."""
+"""The private skorch net: a loss that weighs, and loaders that own their order."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils import ClassifierTags, RegressorTags
 from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping, EpochTimer, PassthroughScoring, PrintLog
 from skorch.exceptions import SkorchException
 from skorch.helper import predefined_split
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from skedema._device import device_at_hand
 from skedema._pace import Pace
@@ -25,15 +25,10 @@ from skedema._torch_state import own_torch_state
 from skedema._training.course import Course
 from skedema._training.interrupts import interrupts
 from skedema._training.patients import Loader, Patients
+from skedema._training.target import TargetKind
 
 _READY_ROWS = 256  # patients a batch where nothing is learned and nothing has to be read
 _FROM_SIDE_BY_SIDE = 4096  # patients from which on threads are worth being started
-
-
-def probabilities(logits: Tensor) -> Tensor:
-    """Give probabilities; of members, the mean of those that were asked."""
-    each = logits.softmax(dim=-1)
-    return each.nanmean(dim=1) if each.ndim == 3 else each
 
 
 def _remedies(patients: Patients, n_epochs: int) -> list[str]:
@@ -71,33 +66,18 @@ class LossStopper(EarlyStopping):
             self.best_model_weights_ = None  # the network has them
 
 
-class WeightedCrossEntropy(torch.nn.Module):
-    """Cross-entropy of each patient times its weight, averaged over the batch.
-
-    The weights have a mean of 1 over the training set, so that a batch of heavy patients counts
-    for more than a batch of light ones. Where there are members, each has weights of its own.
-    """
-
-    def forward(self, logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        """Compute the loss, a scalar, of (B, C) and (B,), or of (B, M, C) and (B, M)."""
-        n_weights = weight.numel()
-        if weight.ndim == 2:
-            counts = weight > 0  # whoever was not asked has no weight, and no logits
-            target = target.unsqueeze(1).expand_as(weight)[counts]
-            logits, weight = logits[counts], weight[counts]
-        return (weight * cross_entropy(logits, target, reduction="none")).sum() / n_weights
-
-
-class FusionNet(ClassifierMixin, NeuralNet):
+class FusionNet(NeuralNet):
     """skorch's training loop over `Patients`.
 
-    To callbacks it is a classifier of class codes, positions in the estimator's ``classes_``, so
-    that skorch's scoring works with every metric of scikit-learn.
+    To callbacks it is an estimator of targets as the network learns them (class codes, scaled
+    numbers), so that skorch's scoring works with every metric of scikit-learn.
 
     Parameters
     ----------
     module : Module
         A built network.
+    kind : TargetKind
+        What it tells of patients.
     seed : int
         Decides the order of the patients in every epoch.
     layer_decay : float
@@ -116,12 +96,19 @@ class FusionNet(ClassifierMixin, NeuralNet):
     _is_interrupted: Callable[[], bool] = staticmethod(_never)
 
     def __init__(
-        self, module: torch.nn.Module, *, seed: int, layer_decay: float = 1.0, **kwargs: Any
+        self,
+        module: torch.nn.Module,
+        *,
+        kind: TargetKind,
+        seed: int,
+        layer_decay: float = 1.0,
+        **kwargs: Any,
     ) -> None:
+        self.kind = kind
         self.seed = seed
         self.layer_decay = layer_decay
-        kwargs.setdefault("predict_nonlinearity", probabilities)
-        super().__init__(module, criterion=WeightedCrossEntropy, **kwargs)
+        kwargs.setdefault("predict_nonlinearity", kind.predictions)
+        super().__init__(module, criterion=kind.loss(), **kwargs)
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
@@ -133,13 +120,27 @@ class FusionNet(ClassifierMixin, NeuralNet):
         ]
 
     @property
-    def classes_(self) -> np.ndarray:
-        """Codes of the classes."""
-        return np.arange(self.module_.n_classes)
+    def classes_(self) -> np.ndarray | None:
+        """What a classifier is one of."""
+        return self.kind.classes
 
     def predict(self, X: Patients) -> np.ndarray:
-        """Give the code of the most probable class, a position in the estimator's ``classes_``."""
-        return np.asarray(self.predict_proba(X).argmax(axis=1))
+        """Give what the target is compared with."""
+        return self.kind.answer(self.predict_proba(X))
+
+    def score(self, X: Patients, y: np.ndarray) -> float:
+        """Give the accuracy of a classifier, the R2 of a regressor."""
+        score = r2_score if self.kind.classes is None else accuracy_score
+        return float(score(y, self.predict(X)))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        if self.kind.classes is None:
+            tags.estimator_type, tags.regressor_tags = "regressor", RegressorTags()
+        else:
+            tags.estimator_type, tags.classifier_tags = "classifier", ClassifierTags()
+        tags.target_tags.required = True
+        return tags
 
     def get_iterator(self, dataset: Patients, training: bool = False) -> Loader:
         """Make the loader; training shuffles."""

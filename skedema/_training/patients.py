@@ -42,7 +42,7 @@ class Patients(Dataset[Batch]):
         (C, X, Y, Z).
     mirror : bool, default=False
         Whether volumes may be taken mirrored.
-    target : array of shape (n,), default=None
+    target : array of shape (n, ...), default=None
         What is to be learned; zeros if not given.
     weight : array of shape (n,), default=None
         Weights of the loss; ones if not given. Where there are members, of shape (n, M).
@@ -68,6 +68,8 @@ class Patients(Dataset[Batch]):
         self.present = torch.as_tensor(np.ascontiguousarray(self.present))
         target = np.zeros(n, dtype=np.int64) if self.target is None else self.target
         self.target = torch.as_tensor(target)
+        if self.target.is_floating_point():
+            self.target = self.target.to(self.dtype)
         weight = np.ones(n) if self.weight is None else self.weight
         self.weight = torch.as_tensor(weight, dtype=self.dtype)
         for name in ("features", "mirrored"):

@@ -94,9 +94,8 @@ class _Rehearsal:
         self.twin = twin = clone(model).set_params(
             callbacks=None, checkpoint_dir=None, verbose=0, warm_start=False
         )
-        if y is None:  # as if there were two classes, equally frequent
-            y = np.arange(len(read_table(X))) % 2
-            twin.set_params(class_weight=None)
+        if y is None:
+            y = twin._any_y(len(read_table(X)))
         twin._validate_params()
         self.device = find_device(twin.device)
         self.cohort = read_cohort(
@@ -112,8 +111,8 @@ class _Rehearsal:
         self.rng = np.random.default_rng()
         self.counts = _counts()
         self.one_seed = isinstance(model.random_state, Integral)
-        self.target = twin._target(self.cohort)
         everyone = np.arange(len(self.cohort.labels))
+        self.target = twin._scaled(twin._target(self.cohort), everyone)
         splits = [(everyone, everyone[:0])]
         if cv is not None:
             splitter = check_cv(cv, self.cohort.labels, classifier=is_classifier(model))
@@ -256,22 +255,22 @@ class _Rehearsal:
 
     def _training(self, few: _Few | None, scans: _PerScan) -> tuple[float, float, float, int]:
         """Give the seconds of a network, of an epoch and of a scan's prediction, and the epochs."""
-        twin, n_outputs = self.twin, self.learned.n_outputs
+        twin, kind = self.twin, self.learned.kind
         n_members = twin._n_members(self.learned, True)
         plan = twin._schedule(n_members, len(self.learned.values), True)
         whole = few is None or not twin._image.trained
         everyone = self._as_many(few) if few is None or whole else few.learn
         learn, watch = everyone, None
         if n_members > 1:
-            learn, left_out = shared_out(everyone, n_members, twin._seed)
+            learn, left_out = shared_out(everyone, self.learned.strata, n_members, twin._seed)
             watch = left_out if twin.early_stopping else None
         cohort = self.training if few is None else self.cohort.take(few.rows)
         encoder = None if few is None else few.encoder
         batch_size = twin._batch_size(len(everyone))
         begin = time.perf_counter()
         with isolated_rng(twin._seed, self.device):
-            network = twin._new_network(everyone, cohort.scans, encoder, n_outputs, n_members)
-            net = build_net(twin, network, twin._seed, batch_size, plan.lr, self.device)
+            network = twin._new_network(everyone, cohort.scans, encoder, kind, n_members)
+            net = build_net(twin, network, kind, twin._seed, batch_size, plan.lr, self.device)
             seconds = time.perf_counter() - begin
             net.train_epochs(learn, watch, min(_EPOCHS, plan.n_epochs))
             epoch = float(min(net.history[:, "dur"]))

@@ -78,6 +78,7 @@ def fingerprint(
         ) from error
     return {
         "network": _identity(net.module_),
+        "learned": _identity(net.kind),
         "optimizer": _identity(net.optimizer_.state_dict()),
         "patients": " and ".join(_identity(_parts(*group)) for group in groups),
         "course": f"seed {net.seed}, {net.batch_size} a step, {plan.n_epochs} epochs after "

@@ -1,140 +1,151 @@
-"""The labels of a cohort: read, checked, weighted, and as the network learns them."""
+"""What a network learns of patients, and what its outputs say, whatever kind of target it is.
+
+`classes` is such a kind. Networks, splits, members, checkpoints and predictions know of no other
+thing about a target than what is here.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.multiclass import check_classification_targets
+import torch
 from sklearn.utils.validation import column_or_1d
+from torch import Tensor
 
-from skedema.clinical.suspicions import warn_of_twins
-from skedema.clinical.texts import is_no_value
-from skedema.frames import Table, check_same_rows, listed
+from skedema.frames import Table, check_same_rows
 from skedema.frames.table import unmasked
+
+
+class WeightedLoss(torch.nn.Module, ABC):
+    """The loss of each patient times its weight, averaged over the batch.
+
+    The weights have a mean of 1 over the training set, so that a batch of heavy patients counts
+    for more than a batch of light ones. Where there are members, each has weights of its own.
+    """
+
+    @abstractmethod
+    def of_each(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """Compute the loss of each patient, (B,), of outputs (B, n_outputs)."""
+
+    def forward(self, outputs: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+        """Compute the loss, a scalar, of (B, n_outputs), or of (B, M, n_outputs) of members.
+
+        The target is (B, ...), the weight (B,) or (B, M).
+        """
+        n_weights = weight.numel()
+        if weight.ndim == 2:
+            counts = weight > 0  # whoever was not asked has no weight, and no outputs
+            target = target.unsqueeze(1).expand(*weight.shape, *target.shape[1:])[counts]
+            outputs, weight = outputs[counts], weight[counts]
+        return (weight * self.of_each(outputs, target)).sum() / n_weights
+
+
+class TargetKind(ABC):
+    """What the outputs of a network are about; the same for a fit and for what is read from a file.
+
+    Attributes
+    ----------
+    n_outputs : int
+        Outputs of the network.
+    group : tuple of str
+        What patients are counted by, one and several: see `sizes`.
+    splits_every_stratum : bool
+        Whether a split without patients of every stratum on both sides is an error; otherwise it is
+        made without regard to strata.
+    """
+
+    n_outputs: int
+    group: ClassVar[tuple[str, str]]
+    splits_every_stratum: ClassVar[bool] = False
+
+    @property
+    def classes(self) -> np.ndarray | None:
+        """Give what the net is a classifier of to callbacks of skorch; None: it is a regressor."""
+        return None
+
+    @abstractmethod
+    def loss(self) -> WeightedLoss:
+        """Make what training brings down."""
+
+    @abstractmethod
+    def said_by(self, outputs: Tensor) -> Tensor:
+        """Turn outputs of a network, (..., n_outputs), into what is predicted, of that shape."""
+
+    @abstractmethod
+    def answer(self, predicted: np.ndarray) -> np.ndarray:
+        """Give what a target is compared with, of what is predicted: a code, a number."""
+
+    @abstractmethod
+    def sizes(self, values: np.ndarray) -> np.ndarray:
+        """Count the patients of each group that must not be small, for there to be a split."""
+
+    def predictions(self, outputs: Tensor) -> Tensor:
+        """Give what is predicted; of members, the mean of those that were asked."""
+        each = self.said_by(outputs)
+        return each.nanmean(dim=1) if each.ndim == 3 else each
 
 
 @dataclass(frozen=True)
 class Target:
-    """What the network, of so many outputs, learns of each patient, and with what weight."""
+    """What the network learns of each patient, and with what weight.
 
+    Parameters
+    ----------
+    kind : TargetKind
+        What it is.
+    values : ndarray of shape (n, ...)
+        As its loss takes them; floats come in the precision of the network.
+    weight : ndarray of shape (n,)
+        Weights of the loss.
+    strata : ndarray of int of shape (n,)
+        Patients of one stratum are shared out evenly between those to learn from and those to
+        watch, and between members.
+    """
+
+    kind: TargetKind
     values: np.ndarray
     weight: np.ndarray
-    n_outputs: int
+    strata: np.ndarray
 
     def take(self, rows: np.ndarray) -> Target:
-        return Target(self.values[rows], self.weight[rows], self.n_outputs)
+        return Target(self.kind, self.values[rows], self.weight[rows], self.strata[rows])
 
     def with_mean_of_one(self, rows: np.ndarray) -> Target:
         """Scale the weights so that those of some patients have a mean of 1."""
         return replace(self, weight=self.weight / self.weight[rows].mean())
 
-
-def class_target(
-    labels: np.ndarray, weight: np.ndarray, table: Table, classes: np.ndarray, class_weight: Any
-) -> Target:
-    """Make class codes of labels, and weigh patients by themselves and by class."""
-    codes = class_codes(labels, classes, table)
-    weight = weight * class_weights(class_weight, codes, classes, weight)
-    if not weight.any():
-        raise ValueError("class_weight and sample_weight leave zero weight to every patient.")
-    return Target(codes, weight, len(classes))
+    @property
+    def sizes(self) -> np.ndarray:
+        """Patients of each group that must not be small."""
+        return self.kind.sizes(self.values)
 
 
-def two_or_more(classes: np.ndarray) -> np.ndarray:
-    """Give the classes of a first fit, which are two at least."""
-    if len(classes) < 2:
-        raise ValueError(
-            f"y holds one class, {classes.tolist()[0]!r}, among the patients that have "
-            "a weight; a classifier needs at least two classes."
-        )
-    return classes
-
-
-def read_labels(y: Any, table: Table) -> np.ndarray:
-    """Read the labels that belong to a table: none is missing, and all are classes.
-
-    Warns of classes that differ in case or blanks alone.
-    """
+def read_column(y: Any, table: Table, owner: str) -> np.ndarray:
+    """Read the one column of targets that belongs to a table; none is missing."""
     if y is None:
-        raise ValueError(
-            "AttentionMixerClassifier requires y to be passed, but the target y is None."
-        )
+        raise ValueError(f"{owner} requires y to be passed, but the target y is None.")
     check_same_rows(table, y=y)
-    labels = column_or_1d(_as_array(y), warn=True)
-    if len(labels) != len(table):
+    cells = column_or_1d(as_cells(y), warn=True)
+    if len(cells) != len(table):
         raise ValueError(
-            f"X and y have inconsistent numbers of samples: {len(table)} and {len(labels)}."
+            f"X and y have inconsistent numbers of samples: {len(table)} and {len(cells)}."
         )
-    if labels.dtype == object:
-        labels = pd.Series(labels, dtype=object).infer_objects().to_numpy()
-    missing = np.asarray(pd.isna(labels))
+    if cells.dtype == object:
+        cells = pd.Series(cells, dtype=object).infer_objects().to_numpy()
+    missing = np.asarray(pd.isna(cells))
     if missing.any():
         raise ValueError(
             f"y contains NaN (no label) in {table.rows(missing)}. Leave these patients out: "
             "keep = y.notna(); X, y = X[keep], y[keep]."
         )
-    if labels.dtype.kind in "OUT":
-        _check_text(labels, table)
-    elif labels.dtype.kind == "f" and np.isinf(labels).any():
-        raise ValueError(f"y contains inf in {table.rows(np.isinf(labels))}.")
-    elif labels.dtype.kind not in "biuf":
-        raise ValueError(f"Unknown label type: y holds {labels.dtype}; give a class a patient.")
-    check_classification_targets(labels)
-    _check_leak(y, labels, table)
-    return np.asarray(labels)
+    return np.asarray(cells)
 
 
-def read_classes(classes: Any) -> np.ndarray:
-    """Read the classes that `partial_fit` announces: sorted, each once."""
-    given = column_or_1d(_as_array(classes))
-    if np.asarray(pd.isna(given)).any():
-        raise ValueError(f"classes holds a missing value: {given.tolist()}. Leave it out.")
-    return np.unique(given if given.dtype != object else np.array(given.tolist()))
-
-
-def class_codes(labels: np.ndarray, classes: np.ndarray, table: Table) -> np.ndarray:
-    """Turn labels into class codes, positions in the sorted `classes`."""
-    unknown = ~np.isin(labels, classes)
-    if unknown.any():
-        raise ValueError(
-            f"y holds labels that are none of the classes {classes.tolist()}, in "
-            f"{table.rows(unknown)}: {listed(np.unique(labels[unknown]).tolist())}."
-        )
-    return np.searchsorted(classes, labels)
-
-
-def class_weights(
-    class_weight: Any, codes: np.ndarray, classes: np.ndarray, weight: np.ndarray
-) -> np.ndarray:
-    """Give the factor of each patient's weight.
-
-    ``"balanced"`` is scikit-learn's rule with sample weights,
-    ``sum(w) / (n_classes sum(w of the class))``; a dict goes from label to weight.
-    """
-    if class_weight is None:
-        return np.ones(len(codes))
-    if isinstance(class_weight, str):
-        total = np.bincount(codes, weights=weight, minlength=len(classes))
-        with np.errstate(divide="ignore"):
-            return np.asarray((weight.sum() / (len(classes) * total))[codes])
-    labels = classes.tolist()
-    unknown = [label for label in class_weight if label not in labels]
-    absent = [label for label in labels if label not in class_weight]
-    if unknown or absent:
-        raise ValueError(
-            f"class_weight must hold a weight for each of the classes {labels}; "
-            f"without one: {listed(absent) or 'none'}; unknown: {listed(unknown) or 'none'}."
-        )
-    factors = np.array([class_weight[label] for label in labels], dtype=np.float64)
-    if not np.isfinite(factors).all() or (factors < 0).any():
-        raise ValueError(f"class_weight must hold finite weights of 0 or more; got {class_weight}.")
-    return np.asarray(factors[codes])
-
-
-def _as_array(y: Any) -> Any:
+def as_cells(y: Any) -> Any:
     """Keep what ``np.asarray`` would turn to text: ``["a", nan]`` has a label that is missing."""
     if isinstance(y, np.ma.MaskedArray):
         return unmasked(y)
@@ -143,31 +154,16 @@ def _as_array(y: Any) -> Any:
     return y
 
 
-def _check_leak(y: Any, labels: np.ndarray, table: Table) -> None:
-    """Refuse a table in which the column of the labels was left."""
+def refuse_y_in_table(y: Any, cells: np.ndarray, table: Table) -> None:
+    """Refuse a table in which the column of the targets was left."""
     name = getattr(y, "name", None)
     if name is None or name not in (table.keys or ()):
         return
     column = table.columns[(table.keys or []).index(name)]
-    cells = labels.astype(np.float64) if column.is_numeric and labels.dtype != object else labels
+    if column.is_numeric and cells.dtype != object:
+        cells = cells.astype(np.float64)
     if np.array_equal(column.values, cells):
         raise ValueError(
             f"Column {column.label} of X is y itself, so that the model would read off the answer. "
             f"Leave it out: X.drop(columns={column.label})."
         )
-
-
-def _check_text(labels: np.ndarray, table: Table) -> None:
-    kinds = sorted({"text" if isinstance(v, str) else type(v).__name__ for v in labels})
-    if kinds != ["text"]:
-        raise ValueError(
-            f"Unknown label type: y holds {', '.join(kinds)}; a class is a text, an integer or a "
-            "boolean, one kind throughout: y.astype(str)."
-        )
-    empty = np.array([not v.strip() or is_no_value(v) for v in labels], dtype=bool)
-    if empty.any():
-        raise ValueError(
-            f"y holds no label but {listed(np.unique(labels[empty]).tolist())} in "
-            f"{table.rows(empty)}. Leave these patients out: X, y = X[keep], y[keep]."
-        )
-    warn_of_twins("y", np.unique(labels).tolist())

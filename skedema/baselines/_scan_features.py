@@ -18,8 +18,8 @@ from skedema._all_or_nothing import all_or_nothing
 from skedema._device import device_at_hand, find_device
 from skedema._scan_column import Scans, remote_of
 from skedema._torch_state import own_torch_state
+from skedema._training.classes import read_labels
 from skedema._training.columns import Columns
-from skedema._training.target import read_labels
 from skedema._training.union_side import make_image_side
 from skedema._volumes import Volumes
 from skedema.frames import read_table

@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from skedema.modules.fused import FusedClassifier
+from skedema.modules.fused import FusedNetwork
 
 
 class Committee(nn.Module):
@@ -16,20 +16,20 @@ class Committee(nn.Module):
 
     Parameters
     ----------
-    members : iterable of FusedClassifier
+    members : iterable of FusedNetwork
         Two or more of the same make, without an encoder.
     """
 
     encoder: None = None
 
-    def __init__(self, members: Iterable[FusedClassifier]) -> None:
+    def __init__(self, members: Iterable[FusedNetwork]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
 
     @property
-    def n_classes(self) -> int:
-        """Number of logits of each member."""
-        return cast(FusedClassifier, self.members[0]).n_classes
+    def n_outputs(self) -> int:
+        """How many numbers come out of each member."""
+        return cast(FusedNetwork, self.members[0]).n_outputs
 
     def forward(
         self,
@@ -38,26 +38,26 @@ class Committee(nn.Module):
         features: Tensor | None = None,
         asked: Tensor | None = None,
     ) -> Tensor:
-        """Classify.
+        """Tell of each patient.
 
         Parameters
         ----------
         clinical, present, features
-            As in `FusedClassifier.fuse`.
+            As in `FusedNetwork.fuse`.
         asked : Tensor of bool of shape (B, M), default=None
             Which members answer of a patient; None for all. The others compute nothing.
 
         Returns
         -------
-        Tensor of shape (B, M, n_classes)
-            Logits of each member; NaN of those not asked.
+        Tensor of shape (B, M, n_outputs)
+            Outputs of each member; NaN of those not asked.
         """
         inputs = {"clinical": clinical, "present": present}
         if features is not None:
             inputs["features"] = features
         if asked is None:
             return torch.stack([member(**inputs) for member in self.members], dim=1)
-        shape = (len(clinical), len(self.members), self.n_classes)
+        shape = (len(clinical), len(self.members), self.n_outputs)
         answers = clinical.new_full(shape, torch.nan)
         for position, member in enumerate(self.members):
             rows = asked[:, position].nonzero()[:, 0]

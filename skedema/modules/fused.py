@@ -1,4 +1,4 @@
-"""The whole network: tokens, fusion, refiner, classifier."""
+"""The whole network: tokens, fusion, refiner, a linear layer."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from skedema.modules.tokens import ClinicalTokens, ScanTokens
 
 
-class FusedClassifier(nn.Module):
-    """A scan and clinical variables in, one logit a class out.
+class FusedNetwork(nn.Module):
+    """A scan and clinical variables in, numbers out: a logit a class, say.
 
     The scan is given as a volume, or as features if an encoder was at work before: that of this
     network or another.
@@ -31,8 +31,8 @@ class FusedClassifier(nn.Module):
         ``(B, S, d) -> (B, S, d)``.
     dim : int
         Width d.
-    n_classes : int
-        Number of logits.
+    n_outputs : int
+        How many numbers.
     dropout : float
         Probability of dropping a pooled feature in training.
     token_dropout : float, default=0.0
@@ -51,7 +51,7 @@ class FusedClassifier(nn.Module):
         fusion: nn.Module,
         refiner: nn.Module,
         dim: int,
-        n_classes: int,
+        n_outputs: int,
         dropout: float,
         *,
         token_dropout: float = 0.0,
@@ -67,15 +67,16 @@ class FusedClassifier(nn.Module):
         self.refiner = refiner
         self.norm = nn.LayerNorm(dim)
         self.dropout = nn.Dropout(dropout)
-        self.classify = nn.Linear(dim, n_classes)
+        # Whatever its outputs are: the name stands in the files of models.
+        self.classify = nn.Linear(dim, n_outputs)
 
     @property
-    def n_classes(self) -> int:
-        """Number of logits."""
+    def n_outputs(self) -> int:
+        """How many numbers come out."""
         return self.classify.out_features
 
     @property
-    def members(self) -> Sequence[FusedClassifier]:
+    def members(self) -> Sequence[FusedNetwork]:
         """The network itself, where a `Committee` has several."""
         return [self]
 
@@ -172,7 +173,7 @@ class FusedClassifier(nn.Module):
         features: Tensor | None = None,
         volume: Tensor | None = None,
     ) -> Tensor:
-        """Classify.
+        """Tell of each patient.
 
         Parameters
         ----------
@@ -181,8 +182,8 @@ class FusedClassifier(nn.Module):
 
         Returns
         -------
-        Tensor of shape (B, n_classes)
-            Logits.
+        Tensor of shape (B, n_outputs)
+            Such as logits.
         """
         if self.training and self.modality_dropout:
             clinical, present = drop_modalities(clinical, present, self.modality_dropout)
@@ -196,7 +197,7 @@ class FusedClassifier(nn.Module):
         features: Tensor | None = None,
         volume: Tensor | None = None,
     ) -> Tensor:
-        """Give what is classified.
+        """Give what the last layer takes.
 
         Parameters
         ----------

@@ -28,7 +28,7 @@ def _fused(module: Any) -> dict[str, Any]:
         "fusion": module.fusion,
         "refiner": module.refiner,
         "dim": module.norm.normalized_shape[0],
-        "n_classes": module.n_classes,
+        "n_classes": module.n_outputs,  # the name of former files
         "dropout": module.dropout.p,
         "token_dropout": module.token_dropout,
         "modality_dropout": module.modality_dropout,
@@ -58,6 +58,10 @@ def _masked_autoencoder(module: Any) -> dict[str, Any]:
     return made | {"mask_ratio": module.mask_ratio, "predictor_norm": module.predictor_norm}
 
 
+def _fused_again(cls: Any, fields: dict[str, Any]) -> Any:
+    return cls(n_outputs=fields.pop("n_classes"), **fields)
+
+
 def _by_constructor(cls: Any, fields: dict[str, Any]) -> Any:
     return cls(**fields)
 
@@ -75,9 +79,7 @@ MODULES = {
         take=lambda module: {"members": list(module.members)},
         make=_by_constructor,
     ),
-    "module.FusedClassifier": Part(
-        _MODULES + "fused:FusedClassifier", take=_fused, make=_by_constructor
-    ),
+    "module.FusedClassifier": Part(_MODULES + "fused:FusedNetwork", take=_fused, make=_fused_again),
     "module.ScanTokens": Part(
         _MODULES + "tokens:ScanTokens", take=_scan_tokens, make=_by_constructor
     ),

@@ -17,7 +17,7 @@ from skedema.clinical.tokenizer import CLIP, LARGEST
 from skedema.clinical.variables import CATEGORICAL, EMPTY
 from skedema.encoders import EncoderUnion
 from skedema.modules.committee import Committee
-from skedema.modules.fused import FusedClassifier, as_tokens
+from skedema.modules.fused import FusedNetwork, as_tokens
 from skedema.scans import VolumeReader
 from skedema.scans.cache import reading
 
@@ -101,7 +101,7 @@ class Classify(nn.Module):
 
     Parameters
     ----------
-    network : FusedClassifier or Committee
+    network : FusedNetwork or Committee
         Without the encoder.
     encode : Module or None
         Volumes to features; None where features are given.
@@ -113,7 +113,7 @@ class Classify(nn.Module):
 
     def __init__(
         self,
-        network: FusedClassifier | Committee,
+        network: FusedNetwork | Committee,
         encode: nn.Module | None,
         scaling: Scaling | None,
         inputs: Sequence[str],

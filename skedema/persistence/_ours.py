@@ -56,7 +56,8 @@ def _with_net(classifier: Any) -> None:
     held = classifier.net_
     module, history = held["module_"], held["history"]
     device = torch.device("cpu")
-    net = build_net(classifier, module, held["seed"], held["batch_size"], held["lr"], device)
+    how = (held["seed"], held["batch_size"], held["lr"], device)
+    net = build_net(classifier, module, classifier._kind, *how)
     net.layer_decay = held["layer_decay"]
     net.initialize()
     module.eval()

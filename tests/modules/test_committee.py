@@ -13,7 +13,7 @@ pytestmark = pytest.mark.numerical
 class Answer(nn.Module):
     """A linear network of clinical values, which remembers how many patients it was asked of."""
 
-    n_classes = 2
+    n_outputs = 2
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ FEATURES = torch.arange(10.0, dtype=torch.float64).reshape(5, 1, 2)
 def test_all_members_answer_side_by_side():
     committee = Committee([Answer(), Answer(), Answer()])
     answers = committee(CLINICAL, PRESENT, FEATURES)
-    assert answers.shape == (5, 3, committee.n_classes)
+    assert answers.shape == (5, 3, committee.n_outputs)
     for position, member in enumerate(committee.members):
         assert_close(answers[:, position], member(CLINICAL, PRESENT, FEATURES))
 

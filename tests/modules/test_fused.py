@@ -8,7 +8,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from skedema.fusion import CrossAttention
-from skedema.modules.fused import FusedClassifier, drop_modalities, probe
+from skedema.modules.fused import FusedNetwork, drop_modalities, probe
 from skedema.modules.tokens import ClinicalTokens, ScanTokens
 from skedema.refiners import Mixer
 
@@ -36,7 +36,7 @@ def test_network_is_tokens_fusion_refiner_norm_mean_and_linear():
     torch.manual_seed(0)
     fusion = CrossAttention().build(dim=8, n_heads=2, n_queries=1, n_variables=3, dropout=0.0)
     refiner = Mixer().build(dim=8, n_tokens=fusion.n_tokens, depth=1, dropout=0.0)
-    network = FusedClassifier(
+    network = FusedNetwork(
         Encode(tokens_of),
         ScanTokens(2, 8),
         ClinicalTokens([0, 0, 2], 8),
@@ -71,11 +71,11 @@ class Seen(nn.Module):
         return queries.mean(dim=1, keepdim=True) + tokens.sum(dim=1, keepdim=True), None
 
 
-def small_network(rate: float = 0.0, token_dropout: float = 0.0) -> FusedClassifier:
+def small_network(rate: float = 0.0, token_dropout: float = 0.0) -> FusedNetwork:
     torch.manual_seed(0)
     tokens = ScanTokens(2, 8), ClinicalTokens([0, 2], 8)
     rates = {"token_dropout": token_dropout, "modality_dropout": rate}
-    return FusedClassifier(None, *tokens, Seen(), nn.Identity(), 8, 2, 0.0, **rates)
+    return FusedNetwork(None, *tokens, Seen(), nn.Identity(), 8, 2, 0.0, **rates)
 
 
 def patients(n: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

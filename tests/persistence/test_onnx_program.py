@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from skedema.fusion import list_fusions, make_fusion
-from skedema.modules.fused import FusedClassifier
+from skedema.modules.fused import FusedNetwork
 from skedema.modules.tokens import ClinicalTokens, ScanTokens
 from skedema.persistence._onnx_graph import Classify, Encode
 from skedema.persistence._onnx_program import Plan, compare, make_graph
@@ -35,7 +35,7 @@ class Several(nn.Module):
 def network(fusion: str) -> nn.Module:
     mix = make_fusion(fusion).build(dim=4, n_heads=2, n_queries=3, n_variables=2, dropout=0.1)
     tokens = ScanTokens(4, 4), ClinicalTokens([0, 3], 4)
-    fused = FusedClassifier(None, *tokens, mix, nn.Identity(), 4, 2, 0.1, token_dropout=0.3)
+    fused = FusedNetwork(None, *tokens, mix, nn.Identity(), 4, 2, 0.1, token_dropout=0.3)
     return Classify(fused, None, None, list(INPUTS))
 
 

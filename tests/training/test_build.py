@@ -8,6 +8,7 @@ from torch import nn
 
 from skedema import AttentionMixerClassifier
 from skedema._training.build import build_net, build_network
+from skedema._training.classes import Classes
 from skedema._training.patients import Patients
 
 N = 12
@@ -26,7 +27,7 @@ def build(learn, encoder=None, views=(), shape=None, **parameters):
 
 def test_a_network_is_of_the_patients_precision_and_as_many_outputs_as_asked():
     network = build(patients())
-    assert network.n_classes == 3
+    assert network.n_outputs == 3
     assert {parameter.dtype for parameter in network.parameters()} == {torch.float64}
     assert network.scan_tokens.project is None
 
@@ -58,7 +59,7 @@ def test_only_who_watches_stops_early():
     classifier = AttentionMixerClassifier(n_iter_no_change=4)
     learn = patients()
     for watch in (learn, None):
-        net = build_net(classifier, build(learn), 0, 5, 1e-9, torch.device("cpu"))
+        net = build_net(classifier, build(learn), Classes(3), 0, 5, 1e-9, torch.device("cpu"))
         net.train_epochs(learn, None, 2)
         assert len(net.history) == 2
         net.train_epochs(learn, watch, 20)

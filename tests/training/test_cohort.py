@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from skedema import ScanError
+from skedema._training.classes import Classes, read_labels
 from skedema._training.cohort import read_cohort, split_patients
 from skedema._training.columns import Columns
-from skedema._training.target import read_labels
+from skedema._training.target import Target
 from skedema.frames import read_table
 
 X = pd.DataFrame({"age": [61.0, 70.0, 55.0, 48.0], "scan": [None, "gone.nii", None, None]})
@@ -46,13 +47,17 @@ def test_a_table_and_labels_that_were_swapped_are_told():
         read(Y, X)
 
 
+def of_codes(codes: np.ndarray) -> Target:
+    return Target(Classes(2), codes, np.ones(len(codes)), codes)
+
+
 def test_who_is_watched_is_of_every_class_and_not_learned_from():
     codes = np.repeat([0, 1], [30, 10])
     asked = {"early_stopping": True, "validation_fraction": 0.2, "seed": 0}
-    train, valid = split_patients(codes, 2, **asked)
+    train, valid = split_patients(of_codes(codes), **asked)
     assert np.bincount(codes[valid]).tolist() == [6, 2]
     assert sorted([*train, *valid]) == list(range(40))
-    everyone, nobody = split_patients(codes, 2, **(asked | {"early_stopping": "auto"}))
+    everyone, nobody = split_patients(of_codes(codes), **(asked | {"early_stopping": "auto"}))
     assert (len(everyone), nobody) == (40, None)
     with pytest.raises(ValueError, match=r"the classes have \[3, 1\].*early_stopping=False"):
-        split_patients(np.array([0, 0, 0, 1]), 2, **asked)
+        split_patients(of_codes(np.array([0, 0, 0, 1])), **asked)

@@ -11,7 +11,8 @@ from skorch.utils import noop
 from torch import nn
 
 import skedema._training.net as module_of_net
-from skedema._training.net import FusionNet, WeightedCrossEntropy
+from skedema._training.classes import Classes, WeightedCrossEntropy
+from skedema._training.net import FusionNet
 from skedema._training.patients import Patients
 
 pytestmark = pytest.mark.numerical
@@ -45,6 +46,7 @@ def group(n: int = 10, seed: int = 0) -> Patients:
 def make(network: nn.Module | None = None, **parameters: object) -> FusionNet:
     torch.manual_seed(0)
     defaults = {
+        "kind": Classes(2),
         "seed": 0,
         "optimizer": torch.optim.SGD,
         "lr": 0.1,

@@ -1,145 +1,153 @@
+"""A kind of target that the package has not: several findings a patient, some of them unknown."""
+
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
-from sklearn.utils.class_weight import compute_class_weight
+import torch
+from numpy.testing import assert_allclose
+from skorch.callbacks import EpochScoring
+from skorch.utils import noop
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
 
-from skedema._training.target import class_codes, class_weights, read_classes, read_labels
+from skedema._training.cohort import split_patients
+from skedema._training.members import count_members, shared_out
+from skedema._training.net import FusionNet
+from skedema._training.patients import Patients
+from skedema._training.target import Target, TargetKind, WeightedLoss, read_column
 from skedema.frames import read_table
-from skedema.frames.weights import read_weights
 
-TABLE = read_table(pd.DataFrame({"a": range(4)}))
-LABELLED = read_table(pd.DataFrame({"a": range(4)}, index=list("wxyz")))
+pytestmark = pytest.mark.numerical
 
 
-@pytest.mark.parametrize(
-    ("y", "expected"),
-    [
-        ([0, 1, 1, 0], [0, 1, 1, 0]),
-        ([0.0, 1.0, 1.0, 0.0], [0, 1, 1, 0]),
-        ((True, False, True, False), [True, False, True, False]),
-        (["a", "b", "b", "a"], ["a", "b", "b", "a"]),
-        (pd.Series(["a", "b", "b", "a"], dtype="category"), ["a", "b", "b", "a"]),
-        (pd.Series([1, 2, 2, 1], dtype="Int64"), [1, 2, 2, 1]),
-        (pd.Series([True, False, True, False], dtype="boolean"), [True, False, True, False]),
-        (pl.Series(["a", "b", "b", "a"]), ["a", "b", "b", "a"]),
-        (np.array(["a", "b", "b", "a"], dtype=object), ["a", "b", "b", "a"]),
-        (np.array([1, 2, 2, 1], dtype=object), [1, 2, 2, 1]),
-    ],
-)
-def test_labels_of_every_container_are_read(y, expected):
-    assert read_labels(y, TABLE).tolist() == expected
+class KnownFindings(WeightedLoss):
+    def of_each(self, outputs: Tensor, target: Tensor) -> Tensor:
+        known = ~target.isnan()
+        each = binary_cross_entropy_with_logits(
+            outputs, target.nan_to_num(), weight=known.to(outputs.dtype), reduction="none"
+        )
+        return each.sum(dim=1) / known.sum(dim=1).clamp_min(1)
 
 
-def test_a_missing_label_is_not_turned_to_text():
-    for y in (["a", np.nan, "b", "a"], ["a", None, "b", "a"], ("a", pd.NA, "b", "a")):
-        with pytest.raises(ValueError, match="no label\\) in row 1"):
-            read_labels(y, TABLE)
+@dataclass(frozen=True)
+class Findings(TargetKind):
+    n_outputs: int
+    group: ClassVar[tuple[str, str]] = ("finding", "findings")
+
+    def loss(self) -> WeightedLoss:
+        return KnownFindings()
+
+    def said_by(self, outputs: Tensor) -> Tensor:
+        return outputs.sigmoid()
+
+    def answer(self, predicted: np.ndarray) -> np.ndarray:
+        return (predicted > 0.5).astype(float)
+
+    def sizes(self, values: np.ndarray) -> np.ndarray:
+        return np.concatenate([np.nansum(values, axis=0), np.nansum(1 - values, axis=0)])
 
 
-def test_labels_keep_their_rows_and_their_index():
-    good = pd.Series([0, 1, 1, 0], index=list("wxyz"))
-    assert read_labels(good, LABELLED).tolist() == [0, 1, 1, 0]
-    assert read_labels(good.to_numpy(), LABELLED).tolist() == [0, 1, 1, 0]
-    assert read_labels(good, read_table(np.ones((4, 1)))).tolist() == [0, 1, 1, 0]
-    with pytest.raises(ValueError, match="another order; the first difference is row 0: index 'w'"):
-        read_labels(good[::-1], LABELLED)
-    with pytest.raises(ValueError, match="first difference is row 3: index 'z' of X, 'q' of y"):
-        read_labels(good.rename({"z": "q"}), LABELLED)
+class Linear(nn.Module):
+    def __init__(self, n_members: int | None = None) -> None:
+        super().__init__()
+        self.n_members = n_members
+        self.layer = nn.Linear(3, 2 * (n_members or 1)).double()
+
+    def forward(self, clinical, present, asked=None):
+        found = self.layer(clinical)
+        if self.n_members is None:
+            return found
+        found = found.reshape(len(clinical), self.n_members, 2)
+        return found if asked is None else torch.where(asked.unsqueeze(2), found, torch.nan)
 
 
-def test_row_labels_of_several_levels_and_with_gaps_are_compared():
-    index = pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("b", 1), ("b", None)])
-    table = read_table(pd.DataFrame({"a": range(4)}, index=index))
-    y = pd.Series([0, 1, 1, 0], index=index)
-    assert read_labels(y, table).tolist() == [0, 1, 1, 0]
-    with pytest.raises(ValueError, match="another order"):
-        read_labels(y[::-1], table)
+def findings(n: int = 40) -> tuple[np.ndarray, Target]:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(n, 3))
+    values = (x[:, :2] > 0).astype(float)
+    values[rng.random((n, 2)) < 0.2] = np.nan
+    strata = np.unique(values, axis=0, return_inverse=True)[1]  # a NaN is equal to no other
+    return x, Target(Findings(2), values, np.ones(n), strata)
 
 
-def test_codes_are_positions_in_the_classes():
-    codes = class_codes(np.array(["b", "a", "c", "b"]), np.array(["a", "b", "c"]), TABLE)
-    assert codes.tolist() == [1, 0, 2, 1]
-    with pytest.raises(ValueError, match="none of the classes \\['a', 'b'\\], in row 2: 'c'"):
-        class_codes(np.array(["b", "a", "c", "b"]), np.array(["a", "b"]), TABLE)
+def to_learn(x: np.ndarray, target: Target) -> Patients:
+    present = np.zeros(len(x), dtype=bool)
+    return Patients(x, present, target=target.values, weight=target.weight, dtype=torch.float64)
 
 
-def test_classes_are_sorted_and_none_is_missing():
-    assert read_classes([2, 0, 2, 1]).tolist() == [0, 1, 2]
-    assert read_classes(pd.Series(["b", "a"])).tolist() == ["a", "b"]
-    assert read_classes(np.array(["b", "a"], dtype=object)).tolist() == ["a", "b"]
-    for classes in ([0, 1, np.nan], ["a", None]):
-        with pytest.raises(ValueError, match="classes holds a missing value"):
-            read_classes(classes)
+def net(module: nn.Module, *callbacks: object) -> FusionNet:
+    torch.manual_seed(0)
+    how = {"optimizer": torch.optim.Adam, "lr": 0.1, "batch_size": 100, "verbose": 0}
+    how["callbacks__print_log__sink"] = noop
+    return FusionNet(module, kind=Findings(2), seed=0, callbacks=list(callbacks), **how)
 
 
-def test_balanced_weights_are_those_of_scikit_learn():
-    codes, classes = np.array([0, 0, 0, 1, 2, 2]), np.array(["a", "b", "c"])
-    ours = class_weights("balanced", codes, classes, np.ones(6))
-    theirs = compute_class_weight("balanced", classes=classes, y=classes[codes])
-    np.testing.assert_allclose(ours, theirs[codes])
-    weight = np.array([1, 2, 1, 3, 1, 1])
-    repeated = class_weights("balanced", np.repeat(codes, weight), classes, np.ones(9))
-    np.testing.assert_allclose(
-        np.repeat(class_weights("balanced", codes, classes, weight), weight), repeated
-    )
+def test_a_kind_of_target_needs_no_other_net():
+    x, target = findings()
+    learned = net(Linear())
+    learned.train_epochs(to_learn(x, target), None, 60)
+    losses = learned.history[:, "train_loss"]
+    assert losses[-1] < 0.4 * losses[0]
+    first = KnownFindings()(torch.zeros(40, 2), torch.tensor(target.values), torch.ones(40))
+    known_at_all = ~np.isnan(target.values).all(axis=1)
+    assert_allclose(first, np.log(2) * known_at_all.mean(), rtol=1e-6)
+    said = learned.predict_proba(to_learn(x, target))
+    known = ~np.isnan(target.values)
+    assert ((said > 0.5) == target.values)[known].mean() > 0.9
 
 
-def test_class_weights_come_from_a_dict():
-    weights = class_weights({"a": 1, "b": 5}, np.array([0, 1, 1]), np.array(["a", "b"]), np.ones(3))
-    assert weights.tolist() == [1, 5, 5]
-    assert class_weights(None, np.array([0, 1]), np.array([0, 1]), np.ones(2)).tolist() == [1, 1]
-    numpy_keys = {np.int64(0): 2.0, np.int64(1): 1.0}
-    assert class_weights(numpy_keys, np.array([0, 1]), np.array([0, 1]), np.ones(2))[0] == 2
+def test_members_of_any_kind_learn_from_all_but_those_whom_they_leave_out():
+    x, target = findings()
+    everyone = to_learn(x, target)
+    learn, watch = shared_out(everyone, target.strata, 3, seed=0)
+    committee = net(Linear(3))
+    committee.train_epochs(learn, watch, 1)
+    outputs = committee.module_(everyone.clinical, everyone.present)
+    of_member = committee.kind.said_by(outputs)[torch.arange(40), watch.asked.int().argmax(dim=1)]
+    of_who_left_out = outputs.masked_fill(~watch.asked.unsqueeze(2), torch.nan)
+    assert_allclose(committee.kind.predictions(of_who_left_out).detach(), of_member.detach())
+    assert np.isfinite(committee.history[-1, "valid_loss"])
 
 
-@pytest.mark.parametrize("weight", [{"a": 1}, {"a": 1, "b": 1, "c": 1}, {"a": 1, "b": np.inf}])
-def test_class_weights_that_do_not_fit_are_errors(weight):
-    with pytest.raises(ValueError, match="class_weight must hold"):
-        class_weights(weight, np.array([0, 1]), np.array(["a", "b"]), np.ones(2))
+def test_what_counts_for_members_and_splits_is_the_kinds_to_say():
+    _, target = findings()
+    assert target.sizes.min() >= 10
+    assert count_members("auto", target, trained=False) == 4
+    rare = target.values.copy()
+    rare[1:, 0] = 0
+    rare[0, 0] = 1
+    few = Target(Findings(2), rare, target.weight, target.strata)
+    assert count_members("auto", few, trained=False) == 1
+    with pytest.raises(ValueError, match=r"needs two patients of each finding.* the findings have"):
+        count_members(3, few, trained=False)
+    # Strata of a single patient are no reason to refuse a split of this kind.
+    assert np.bincount(target.strata).min() == 1
+    asked = {"early_stopping": True, "validation_fraction": 0.25, "seed": 0}
+    train, valid = split_patients(target, **asked)
+    assert (len(train), len(valid)) == (30, 10)
 
 
-@pytest.mark.parametrize(
-    "weights",
-    [
-        [1, 0, 2, 3],
-        np.array([1, 0, 2, 3], dtype=np.float32),
-        pd.Series([1, 0, 2, 3], dtype="Int64"),
-        pl.Series([1, 0, 2, 3]),
-    ],
-)
-def test_weights_of_every_container_are_read(weights):
-    read = read_weights(weights, TABLE)
-    assert read.dtype == np.float64
-    assert read.tolist() == [1, 0, 2, 3]
+def test_callbacks_score_what_the_kind_answers():
+    x, target = findings()
+    known = np.flatnonzero(~np.isnan(target.values).any(axis=1))
+    x, target = x[known], target.take(known)
+    module = Linear()
+    scoring = EpochScoring("neg_mean_absolute_error", on_train=True, name="error")
+    learned = net(module, scoring)
+    before = module.layer(torch.tensor(x)).detach().numpy() > 0
+    learned.train_epochs(to_learn(x, target), None, 1)
+    assert_allclose(learned.history[-1, "error"], -np.abs(before - target.values).mean())
 
 
-def test_no_weights_are_weights_of_one():
-    assert read_weights(None, TABLE).tolist() == [1, 1, 1, 1]
-
-
-def test_weights_must_be_in_the_order_of_the_patients():
-    weights = pd.Series([1, 0, 2, 3], index=list("wxyz"))
-    assert read_weights(weights, LABELLED).tolist() == [1, 0, 2, 3]
-    with pytest.raises(ValueError, match="X and sample_weight hold the same row labels in another"):
-        read_weights(weights[::-1], LABELLED)
-
-
-@pytest.mark.parametrize(
-    ("weights", "message"),
-    [
-        ([1, -1, 1, 1], "Negative .* in row 1"),
-        ([1, np.nan, 1, np.inf], "contains NaN, inf or text in rows 1, 3"),
-        (pd.Series([1, None, 1, 1], dtype="Int64"), "contains NaN, inf or text in row 1"),
-        ([1, "x", 1, 1], "text in row 1"),
-        ([0, 0, 0, 0], "not zero"),
-        ([1, 1, 1], "3 weights for 4 patients"),
-        ([[1, 1], [1, 1]], "[Ss]ample.weight"),
-        ([1e308] * 4, "no finite sum"),
-    ],
-)
-def test_weights_that_cannot_be_used_are_errors(weights, message):
-    with pytest.raises(ValueError, match=message):
-        read_weights(weights, TABLE)
+def test_one_column_of_targets_is_read_with_its_rows():
+    table = read_table(pd.DataFrame({"a": range(3)}, index=list("xyz")))
+    assert read_column([1.5, 2, 3], table, "Model").tolist() == [1.5, 2, 3]
+    with pytest.raises(ValueError, match="Model requires y to be passed"):
+        read_column(None, table, "Model")
+    with pytest.raises(ValueError, match=r"y contains NaN .* in row 1"):
+        read_column(pd.Series([1.5, None, 3], index=list("xyz")), table, "Model")
