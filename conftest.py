@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -43,11 +44,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no file without a numerical test: to import all takes longer than many tests."""
+    if not config.getoption("--numerical") or collection_path.suffix != ".py":
+        return None
+    marked = "mark.numerical" in collection_path.read_text(encoding="utf-8", errors="ignore")
+    return None if marked else True
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--numerical"):
         others = [item for item in items if item.get_closest_marker("numerical") is None]
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if item.get_closest_marker("numerical") is not None]
+
+
+def pytest_collection_finish() -> None:
+    """Take what is imported out of the garbage collector's rounds: half a million objects."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import os
 import pickle
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from functools import cache, lru_cache
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from typing import Any
 
 _LISTED = 20
@@ -67,7 +69,7 @@ class Registry:
 
     def names(self) -> list[str]:
         """List the names, sorted, those of installed entry points included."""
-        installed = {point.name for point in entry_points(group=self.group)}
+        installed = _installed(self.group).names
         return sorted(installed | set(self._factories))
 
     def make(self, name: str) -> Any:
@@ -79,7 +81,7 @@ class Registry:
         found: dict[str, Callable[[], Any]] = {}
         if name in self._factories:
             found["registered in this process"] = self._factories[name]
-        for point in entry_points(group=self.group, name=name):
+        for point in _installed(self.group).select(name=name):
             found[_describe(point)] = self._load(point)
         factories = list(found.values())
         if not factories:
@@ -132,6 +134,24 @@ def register_again(registrations: Iterable[Registration]) -> None:
 @cache  # once, not for each task
 def _register_again(group: str, name: str, factory: bytes) -> None:
     _registries[group].register(name, *pickle.loads(factory))
+
+
+def _installed(group: str) -> EntryPoints:
+    """Give what installed packages have in a group of entry points."""
+    return _entry_points(group, tuple((folder, _changed(folder)) for folder in sys.path))
+
+
+@lru_cache  # to look into hundreds of packages takes longer than to read a small scan
+def _entry_points(group: str, folders: tuple[tuple[str, int | None], ...]) -> EntryPoints:
+    return entry_points(group=group)
+
+
+def _changed(folder: str) -> int | None:
+    """Tell when a package was last installed into a folder or taken away, in ns."""
+    try:
+        return os.stat(folder or ".").st_mtime_ns
+    except OSError:
+        return None
 
 
 def _describe(point: EntryPoint) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -37,10 +38,14 @@ def test_real_exams_are_cross_validated_with_two_jobs(real_data):
 
 @pytest.mark.slow
 def test_a_search_goes_on_when_the_example_is_run_again(tmp_path):
-    command = [sys.executable, EXAMPLES / "tune.py", "--folder", tmp_path, "--n-trials"]
+    command = [sys.executable, "-W", "error", EXAMPLES / "tune.py", "--folder", tmp_path]
     for n_trials, shown in (("1", "1/1"), ("2", "2/2")):
-        done = subprocess.run([*command, n_trials], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*command, "--n-trials", n_trials], capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith(f"{n_trials} trials completed, 0 given up early")
+        assert len(re.findall(r"^AUC .*: 0\.\d{3}", done.stdout, re.MULTILINE)) == 3
         assert shown in done.stderr
+        assert (tmp_path / "tuning.journal").exists()
     assert "50%" in done.stderr  # the trial of the first run

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sys
 
 import pytest
@@ -56,6 +57,29 @@ def test_names_are_sorted_and_hold_those_of_installed_packages(registry, install
     assert "foreign" not in sys.modules  # listing imports nothing
     made = registry.make("other")
     assert type(made) is sys.modules["foreign"].Other
+
+
+def test_package_is_found_that_is_installed_into_a_folder_of_the_path_or_taken_away(
+    registry, tmp_path, monkeypatch
+):
+    monkeypatch.syspath_prepend(tmp_path)
+    assert registry.names() == ["plain"]
+    information = tmp_path / "late-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: late\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text(f"[{GROUP}]\nother = late:Other")
+    assert registry.names() == ["other", "plain"]
+    shutil.rmtree(information)
+    assert registry.names() == ["plain"]
+    with pytest.raises(ValueError, match="Unknown encoder 'other'"):
+        registry.make("other")
+
+
+def test_packages_are_looked_for_once(registry, monkeypatch):
+    registry.names()
+    monkeypatch.setattr(_registry, "entry_points", None)  # to call it would fail
+    assert registry.names() == ["plain"]
+    assert isinstance(registry.make("plain"), Plain)
 
 
 def test_registering_again_is_harmless_and_another_under_the_name_an_error(registry):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -49,21 +48,3 @@ def test_importing_the_package_does_not_import_optuna():
         "import sys, skedema; sys.exit('optuna' in sys.modules or 'skedema.search' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-@pytest.mark.slow
-def test_tuning_example_runs(tmp_path):
-    done = subprocess.run(
-        [
-            *(sys.executable, "-W", "error", ROOT / "examples" / "tune.py"),
-            *("--folder", tmp_path, "--n-trials", "2"),
-        ],
-        env=dict(os.environ),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "2 trials completed, 0 given up early" in done.stdout
-    assert len(re.findall(r"^AUC .*: 0\.\d{3}", done.stdout, re.MULTILINE)) == 3
-    assert (tmp_path / "tuning.journal").exists()
