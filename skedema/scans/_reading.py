@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skedema.scans._intensity import look
 from skedema.scans._placed import Placed, place
+from skedema.scans._planes import draw_planes, voxel_size
 from skedema.scans._remarks import Told, tell
 from skedema.scans._remote.scan import at_address
 from skedema.scans._settings import ReaderSettings
@@ -17,7 +18,10 @@ from skedema.scans.files import load_scan, scan_name
 from skedema.scans.grid import resample
 from skedema.scans.head.prepare import Prepared, prepare
 from skedema.scans.scan import AIR, Scan
-from skedema.scans.windows import to_channels
+from skedema.scans.windows import range_name, to_channels
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def read_placed(reader: Any, cell: object) -> tuple[NDArray[np.float32], Placed]:
@@ -56,6 +60,23 @@ def on_grid(prepared: Prepared, settings: ReaderSettings) -> NDArray[np.float32]
     for channel, each in zip(volume, ranges, strict=True):
         channel[...] = to_channels(_resampled(prepared, settings, (each,)), (each,))[0]
     return volume
+
+
+def drawn(reader: Any, cell: object) -> Figure:
+    """Draw one scan as a `VolumeReader` reads it; see `VolumeReader.show`."""
+    settings = reader.settings()
+    _, prepared = loaded(cell, settings, reader)
+    volume = on_grid(prepared, settings)
+    limits, names = (0.0, 1.0), [range_name(*each) for each in settings.ranges]
+    if not names:
+        limits = (float(volume.min()), float(volume.max()))
+        names = ["{:g} to {:g} HU".format(*limits)]
+    note, unit = "", "mm"
+    if prepared.scan.affine is None:
+        note, unit = "; no geometry: axes taken to be right, anterior, superior", "voxels"
+    size = voxel_size(prepared.scan, settings.spacing_on(prepared.scan), settings.shape)
+    title = f"{scan_name(cell)}{note}\n{settings.summary()}"
+    return draw_planes(volume, size, unit, names, limits, title)
 
 
 def _resampled(

@@ -14,13 +14,11 @@ from skedema._each import bar
 from skedema.scans._budget import DEFAULT_MAX_BYTES
 from skedema.scans._column import ScanTransformer, of_each_scan, scan_cells
 from skedema.scans._placed import place
-from skedema.scans._planes import draw_planes, voxel_size
-from skedema.scans._reading import loaded, on_grid
+from skedema.scans._reading import drawn, loaded, on_grid
 from skedema.scans._remote.scan import at_address
 from skedema.scans._settings import ReaderSettings, reader_settings
-from skedema.scans.files import scan_name
 from skedema.scans.grid.kinds import Kind
-from skedema.scans.windows import Window, range_name, resolve_windows
+from skedema.scans.windows import Window, resolve_windows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -365,16 +363,4 @@ class VolumeReader(ScanTransformer):
         ImportError
             If matplotlib is not installed.
         """
-        settings = self.settings()
-        _, prepared = loaded(scan, settings, self)
-        volume = on_grid(prepared, settings)
-        limits, names = (0.0, 1.0), [range_name(*each) for each in settings.ranges]
-        if not names:
-            limits = (float(volume.min()), float(volume.max()))
-            names = ["{:g} to {:g} HU".format(*limits)]
-        note, unit = "", "mm"
-        if prepared.scan.affine is None:
-            note, unit = "; no geometry: axes taken to be right, anterior, superior", "voxels"
-        size = voxel_size(prepared.scan, settings.spacing_on(prepared.scan), settings.shape)
-        title = f"{scan_name(scan)}{note}\n{self.summary()}"
-        return draw_planes(volume, size, unit, names, limits, title)
+        return drawn(self, scan)
