@@ -18,12 +18,12 @@ from skedema._scan_column import remote_of, take_scans
 from skedema.inspection._row import one_row
 from skedema.scans import VolumeReader
 from skedema.scans._placed import Placed
+from skedema.scans._reading import read_placed
 from skedema.scans._remarks import unheard
 from skedema.scans.errors import NotBelieved
 from skedema.scans.files import scan_name
 from skedema.scans.head.brain import trusted_mask
 from skedema.scans.head.template import coarse
-from skedema.scans.reader import read_placed
 from skedema.scans.scan import Scan
 from skedema.scans.windows import to_channels
 

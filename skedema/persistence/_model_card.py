@@ -86,6 +86,11 @@ _READING = (
     "align",
     "template",
     "brain_hu",
+    "axes",
+    "first_spacing",
+    "crop",
+    "window_first",
+    "interpolation",
 )
 
 

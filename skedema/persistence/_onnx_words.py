@@ -105,7 +105,7 @@ def _reader(reader: VolumeReader) -> dict[str, Any]:
     return {
         "class": type(reader).__name__,
         "summary": reader.summary(),
-        "axes": "RAS: right, anterior, superior",
         "channels": "HU from lowest to highest become 0 to 1, clipped; without windows HU as is",
         **settings._asdict(),
+        "axes": f"RAS: right, anterior, superior of the {settings.axes}",
     }

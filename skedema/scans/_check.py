@@ -14,11 +14,11 @@ from skedema.scans._budget import DEFAULT_MAX_BYTES, checked_max_bytes
 from skedema.scans._column import scan_cells
 from skedema.scans._findings import degrees, duplicates, odd_geometry, odd_values, outliers
 from skedema.scans._intensity import look
+from skedema.scans._reading import checked
 from skedema.scans._remote.scan import RemoteScan, at_address
 from skedema.scans._settings import ReaderSettings
 from skedema.scans.errors import ScanError
 from skedema.scans.files import checked_acquisition, is_missing_scan, load_scan, scan_name
-from skedema.scans.head.prepare import prepare
 from skedema.scans.reader import VolumeReader
 from skedema.scans.scan import Scan
 
@@ -177,7 +177,7 @@ def _look(
             row |= _geometry(scan) | {"voxels": digest(str(scan.voxels.shape), upended)}
             row["low"], row["high"] = float(scan.voxels.min()), float(scan.voxels.max())
             findings += odd_values(row["low"], row["high"]) + odd_geometry(scan, row)
-            findings += _remarks(scan, settings)
+            findings += _remarks(scan, settings, max_bytes)
     row["checksum"] = _checksum(cell)
     if expected is not None and row["checksum"] != expected:
         findings += _other_checksum(row, expected)
@@ -185,12 +185,12 @@ def _look(
     return row
 
 
-def _remarks(scan: Scan, settings: ReaderSettings | None) -> list[str]:
+def _remarks(scan: Scan, settings: ReaderSettings | None, max_bytes: int) -> list[str]:
     """Say what a reader would remark or refuse."""
     found = [str(remark) for remark in look(scan)]
     if settings is not None:
         try:
-            found += [str(remark) for remark in prepare(scan, *settings.preparation).remarks]
+            found += [str(remark) for remark in checked(scan, settings, max_bytes).remarks]
         except ScanError as error:
             found.append(str(error))
     return found

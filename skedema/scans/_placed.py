@@ -53,6 +53,8 @@ class Placed(NamedTuple):
 
 def place(scan: Scan, prepared: Prepared, settings: ReaderSettings) -> Placed:
     """Say where a scan lies on the grid of a reader that prepared it."""
-    grid = grid_affine(prepared.scan, settings.spacing, settings.shape, prepared.centre)
+    grid = grid_affine(
+        prepared.scan, settings.spacing_on(prepared.scan), settings.shape, prepared.centre
+    )
     moved = np.eye(4) if prepared.moved is None else prepared.moved
     return Placed(scan, grid, moved, settings.shape)

@@ -309,7 +309,7 @@ class VolumeCache:
 def reading(reader: VolumeReader) -> str:
     """Tell how a reader, or one of a subclass, reads: equal where volumes are."""
     kind = f"{type(reader).__module__}.{type(reader).__qualname__}"
-    return f"{kind} {tuple(reader.settings())}"
+    return f"{kind} {reader.settings().identity}"
 
 
 def _keys(reader: VolumeReader, scans: Iterable[tuple[Any, ...]]) -> list[Key]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -13,18 +13,12 @@ from numpy.typing import NDArray
 from skedema._each import bar
 from skedema.scans._budget import DEFAULT_MAX_BYTES
 from skedema.scans._column import ScanTransformer, of_each_scan, scan_cells
-from skedema.scans._intensity import look
-from skedema.scans._placed import Placed, place
-from skedema.scans._planes import draw_planes, voxel_size
-from skedema.scans._remarks import Told, tell
+from skedema.scans._placed import place
+from skedema.scans._reading import drawn, loaded, on_grid
 from skedema.scans._remote.scan import at_address
 from skedema.scans._settings import ReaderSettings, reader_settings
-from skedema.scans.errors import ScanError
-from skedema.scans.files import load_scan, scan_name
-from skedema.scans.grid import resample
-from skedema.scans.head.prepare import Prepared, prepare
-from skedema.scans.scan import AIR, Scan
-from skedema.scans.windows import Window, range_name, resolve_windows, to_channels
+from skedema.scans.grid.kinds import Kind
+from skedema.scans.windows import Window, resolve_windows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,18 +33,20 @@ class VolumeReader(ScanTransformer):
 
     Parameters
     ----------
-    spacing : float, (x, y, z), "auto" or None, default="auto"
+    spacing : float, (x, y, z), "auto", "square" or None, default="auto"
         Size of a voxel of the grid in mm; "auto" is 2.25, or 3.4 with a `template`. None keeps the
         field of view of each scan, stretched onto `shape`: sizes then differ from scan to scan.
+        "square" does so too, but makes the field of view square from left to right and from front
+        to back, with air beside the shorter side, so that slices keep their proportions.
         Arrays and ``.npy`` files carry no geometry and are always stretched onto `shape`, their
         axes taken to be right, anterior and superior; on the grid's shape they are not resampled.
     shape : int, (X, Y, Z) or "auto", default="auto"
         Number of voxels of the grid; "auto" is 96 cubed, or 48 x 56 x 48 with a `template`.
     windows : str, (width, level), sequence of these, or None, default="brain"
         HU windows, one a channel, each mapped linearly to 0 to 1 and clipped: "brain" (80, 40),
-        "stroke" (40, 40), "subdural" (200, 80), "bone" (2000, 600), or a pair of width and level
-        (centre) in HU. None gives the intensities as they are, in one channel. Outside a scan's
-        field of view is -1024 HU.
+        "stroke" (40, 40), "subdural" (200, 80), "bone" (2000, 600), "bone_wide" (2800, 600), or a
+        pair of width and level (centre) in HU. None gives the intensities as they are, in one
+        channel. Outside a scan's field of view is -1024 HU.
     head_margin : float or None, default=None
         Crop each scan to the head and so much around it, in mm: the grid is then centred on the
         head, not on the field of view (see `skedema.scans.head.crop`). None does not crop.
@@ -73,6 +69,26 @@ class VolumeReader(ScanTransformer):
     brain_hu : float or None, default=None
         With a `template`, what the brain's median becomes: all HU of a scan are moved by as much,
         so that scanners that read higher or lower are alike. None leaves them.
+    axes : "patient" or "scan", default="patient"
+        What the axes of the grid run along. "scan": those of the scan, permuted and flipped to come
+        closest to right, anterior and superior; an oblique scan is not turned. The tilt of a gantry
+        is undone by shifting slices. Arrays are taken as they are in both.
+    first_spacing : float, (x, y, z) or None, default=None
+        Bring each scan onto voxels of this size in mm by cubic splines, before anything else is
+        done to it. Needs ``axes="scan"``, and scans with a geometry.
+    crop : "foreground", float or None, default=None
+        Crop each scan to the box, along its own axes, that holds all voxels above so many HU;
+        "foreground" is 0 HU. Table and headrest count, unlike in `head_margin`. With a
+        `skull_strip` it is the box of the brain.
+    window_first : bool, default=False
+        Whether each window clips the scan by itself before that is brought onto the grid, in place
+        of the widest range that windows span. It matters with several windows.
+    interpolation : str or (x, y, z) of str, default="linear"
+        How voxels of the grid are computed, for all axes or for each. "linear" averages where the
+        grid is coarser than the scan (antialiasing). "area" is the mean of all voxels of the scan
+        that one of the grid touches (adaptive average pooling); "cubic" a spline, and "nearest" the
+        value of the nearest voxel, neither of which averages. All but "linear" need
+        ``axes="scan"``.
     max_bytes : int, default=2**31
         The most bytes that the voxels of a scan may take in memory, before they are brought onto
         the grid: a larger one is refused before anything is allocated for it, see
@@ -113,7 +129,7 @@ class VolumeReader(ScanTransformer):
     def __init__(
         self,
         *,
-        spacing: float | Sequence[float] | Literal["auto"] | None = "auto",
+        spacing: float | Sequence[float] | Literal["auto", "square"] | None = "auto",
         shape: int | Sequence[int] | Literal["auto"] = "auto",
         windows: Window | Sequence[Window] | None = "brain",
         head_margin: float | None = None,
@@ -121,6 +137,11 @@ class VolumeReader(ScanTransformer):
         align: bool = False,
         template: Literal["head"] | None = None,
         brain_hu: float | None = None,
+        axes: Literal["patient", "scan"] = "patient",
+        first_spacing: float | Sequence[float] | None = None,
+        crop: float | Literal["foreground"] | None = None,
+        window_first: bool = False,
+        interpolation: Kind | Sequence[Kind] = "linear",
         max_bytes: float = DEFAULT_MAX_BYTES,
         acquisition: int | None = None,
         remote: str | os.PathLike[str] | None = None,
@@ -135,6 +156,11 @@ class VolumeReader(ScanTransformer):
         self.align = align
         self.template = template
         self.brain_hu = brain_hu
+        self.axes = axes
+        self.first_spacing = first_spacing
+        self.crop = crop
+        self.window_first = window_first
+        self.interpolation = interpolation
         self.max_bytes = max_bytes
         self.acquisition = acquisition
         self.remote = remote
@@ -238,7 +264,7 @@ class VolumeReader(ScanTransformer):
             As in `transform`.
         """
         settings = self.settings()
-        return _volume(_prepared(scan, settings, self)[1], settings)
+        return on_grid(loaded(scan, settings, self)[1], settings)
 
     def to_scan(self, values: Any, scan: object) -> NDArray[np.float32]:
         """Bring values on the grid back to the voxels of a scan, such as where a model looked.
@@ -288,8 +314,8 @@ class VolumeReader(ScanTransformer):
                 f"values of shape {np.shape(values)} are not on the grid, which has the shape "
                 f"{settings.shape}; give one channel of what read() gives, or as many numbers."
             )
-        loaded, prepared = _prepared(scan, settings, self)
-        return place(loaded, prepared, settings).back(np.asarray(values))
+        whole, prepared = loaded(scan, settings, self)
+        return place(whole, prepared, settings).back(np.asarray(values))
 
     def summary(self) -> str:
         """Say in one line what reading does.
@@ -310,16 +336,7 @@ class VolumeReader(ScanTransformer):
         >>> print(VolumeReader(shape=64, spacing=None, windows=(100, 50)).summary())
         RAS grid of 64 x 64 x 64 voxels over each scan's field of view, windows 0 to 100 HU
         """
-        settings = self.settings()
-        spacing, shape, ranges = settings[:3]
-        size = "over each scan's field of view"
-        if spacing is not None:
-            extent = [round(n * mm, 1) for n, mm in zip(shape, spacing, strict=True)]
-            voxel = spacing[:1] if len(set(spacing)) == 1 else spacing
-            size = f"of {_times(voxel)} mm ({_times(extent)} mm)"
-        windows = ", ".join(range_name(*each) for each in ranges)
-        channels = f"windows {windows}" if ranges else "intensities as they are"
-        return f"{settings.before()}RAS grid of {_times(shape)} voxels {size}, {channels}"
+        return self.settings().summary()
 
     def show(self, scan: object) -> Figure:
         """Draw a scan as it is read: its three central planes in each window.
@@ -346,55 +363,4 @@ class VolumeReader(ScanTransformer):
         ImportError
             If matplotlib is not installed.
         """
-        settings = self.settings()
-        _, prepared = _prepared(scan, settings, self)
-        volume = _volume(prepared, settings)
-        limits, names = (0.0, 1.0), [range_name(*each) for each in settings.ranges]
-        if not names:
-            limits = (float(volume.min()), float(volume.max()))
-            names = ["{:g} to {:g} HU".format(*limits)]
-        note, unit = "", "mm"
-        if prepared.scan.affine is None:
-            note, unit = "; no geometry: axes taken to be right, anterior, superior", "voxels"
-        size = voxel_size(prepared.scan, settings.spacing, settings.shape)
-        title = f"{scan_name(scan)}{note}\n{self.summary()}"
-        return draw_planes(volume, size, unit, names, limits, title)
-
-
-def read_placed(reader: VolumeReader, cell: object) -> tuple[NDArray[np.float32], Placed]:
-    """Read one scan; gives where it lies on the grid, too."""
-    settings = reader.settings()
-    scan, prepared = _prepared(cell, settings, reader)
-    return _volume(prepared, settings), place(scan, prepared, settings)
-
-
-def _prepared(
-    cell: object, settings: ReaderSettings, reader: VolumeReader
-) -> tuple[Scan, Prepared]:
-    """Load a scan; gives it, and what is left of it, upright."""
-    cell = at_address(cell, reader.remote)
-    scan = load_scan(cell, max_bytes=reader.max_bytes, acquisition=settings.acquisition)
-    try:
-        prepared = prepare(scan, *settings.preparation)
-    except ScanError as error:
-        raise ScanError(f"{scan_name(cell)}: {error}") from error
-    remarks = *look(scan), *prepared.remarks
-    tell([Told("", repr(scan_name(cell)), remark) for remark in remarks], 1)
-    return scan, prepared
-
-
-def _volume(prepared: Prepared, settings: ReaderSettings) -> NDArray[np.float32]:
-    """Bring a scan onto the grid, windows as channels."""
-    scan, centre, _, fill, _ = prepared
-    spacing, shape, ranges = settings[:3]
-    limits = None
-    if ranges:
-        upper = max(high for _, high in ranges)
-        lower = min(max(AIR, min(low for low, _ in ranges)), upper)
-        fill, limits = min(max(fill, lower), upper), (lower, upper)
-    hu = resample(scan.voxels, scan.affine, spacing, shape, fill, scan.depths, limits, centre)
-    return to_channels(hu, ranges)
-
-
-def _times(numbers: Iterable[float]) -> str:
-    return " x ".join(f"{number:g}" for number in numbers)
+        return drawn(self, scan)

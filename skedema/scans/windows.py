@@ -14,12 +14,15 @@ Window: TypeAlias = str | tuple[float, float]
 
 #: Width and level (centre) in HU. Brain and subdural as head CT is customarily viewed; stroke
 #: narrows the brain window to set oedematous grey matter off (the effect of narrow windows:
-#: Lev et al., Radiology 1999, 213(1):150-155); bone spans skull and air cells.
+#: Lev et al., Radiology 1999, 213(1):150-155); bone spans skull and air cells, bone_wide
+#: the densest bone as well (brain, subdural and bone_wide are what encoders of head CT were trained
+#: on: FM-HCT, arXiv:2502.02779; HLIP, arXiv:2505.21862).
 WINDOWS: dict[str, tuple[float, float]] = {
     "brain": (80.0, 40.0),
     "stroke": (40.0, 40.0),
     "subdural": (200.0, 80.0),
     "bone": (2000.0, 600.0),
+    "bone_wide": (2800.0, 600.0),
 }
 
 _REMEDY = (

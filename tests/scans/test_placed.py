@@ -15,9 +15,9 @@ from skedema.datasets._grid import rotation, straight_grid
 from skedema.datasets._phantom import draw_head
 from skedema.datasets._scan import Drawn, render
 from skedema.scans._placed import place
+from skedema.scans._reading import read_placed
 from skedema.scans.grid import resample
 from skedema.scans.head.prepare import Prepared
-from skedema.scans.reader import read_placed
 from skedema.scans.scan import Scan
 
 SHAPE = (40, 44, 24)
@@ -171,3 +171,46 @@ def test_a_mark_in_a_brain_comes_back(reader, geometry):
     missed = centre(back, scan.affine) - centre(mark.astype(float), scan.affine)
     assert np.linalg.norm(missed) < 1.5  # mm; a voxel of the grid has 3 or 3.4
     assert mark[np.unravel_index(back.argmax(), back.shape)]
+
+
+OTHERS = {
+    "own axes": {"axes": "scan", "spacing": 4.0, "shape": 48},
+    "first": {"axes": "scan", "first_spacing": 2.0, "spacing": None, "shape": 32},
+    "box": {"crop": -40.0, "spacing": None, "shape": 32},
+    "all": {
+        "axes": "scan",
+        "first_spacing": 2.0,
+        "crop": -40.0,
+        "spacing": "square",
+        "shape": 32,
+        "interpolation": ("area", "cubic", "nearest"),
+    },
+}
+
+
+@pytest.mark.parametrize("parameters", OTHERS.values(), ids=OTHERS)
+@pytest.mark.parametrize("name", GEOMETRIES)
+def test_a_mark_comes_back_from_the_axes_of_the_scan(name, parameters):
+    affine = GEOMETRIES[name]
+    voxels = np.full(SHAPE, -80.0, dtype=np.float32)
+    voxels[20:36, 4:20, 10:22] = 0.0
+    voxels[MARK] = 80.0
+    scan = nib.Nifti1Image(voxels, affine)
+    reader = VolumeReader(**parameters)
+    back = reader.to_scan(reader.read(scan)[0], scan)
+    assert back.shape == SHAPE
+    found = np.where(back > 0.4, back, 0.0)  # splines swing beside an edge
+    assert np.linalg.norm(centre(found, affine) - centre(marked(), affine)) < 1.0
+    assert back[28, 11, 16] > 0.7
+    volume, placed = read_placed(reader, scan)
+    again = placed.onto(marked() / 80, placed.scan)
+    # Of another interpolation; a mean of what overlaps is wider.
+    assert np.corrcoef(again.ravel(), volume[0].ravel())[0, 1] > 0.9
+
+
+def test_a_box_of_an_array_comes_back():
+    voxels = np.full(SHAPE, -1000.0, dtype=np.float32)
+    voxels[MARK] = 80.0
+    reader = VolumeReader(crop="foreground", shape=(5, 6, 4))
+    back = reader.to_scan(reader.read(voxels)[0], voxels)
+    assert_allclose(back, voxels > 0)

@@ -7,9 +7,9 @@ from skedema.scans.windows import WINDOWS, range_name, resolve_windows, to_chann
 
 
 def test_the_named_windows():
-    assert set(WINDOWS) == {"brain", "stroke", "subdural", "bone"}
-    ranges = resolve_windows(("brain", "stroke", "subdural", "bone"))
-    assert ranges == ((0, 80), (20, 60), (-20, 180), (-400, 1600))
+    assert set(WINDOWS) == {"brain", "stroke", "subdural", "bone", "bone_wide"}
+    ranges = resolve_windows(("brain", "stroke", "subdural", "bone", "bone_wide"))
+    assert ranges == ((0, 80), (20, 60), (-20, 180), (-400, 1600), (-800, 2000))
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,7 @@ def test_ranges_are_named_for_people():
         "stroke (20 to 60 HU)",
         "subdural (-20 to 180 HU)",
         "bone (-400 to 1600 HU)",
+        "bone_wide (-800 to 2000 HU)",
         "brain (0 to 80 HU)",
         "-0.5 to 80.5 HU",
     ]

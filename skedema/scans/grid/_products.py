@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,11 @@ _BAND = 8  # rows of weights that share their columns
 
 
 def products(
-    hu: NDArray[Any], tables: list[Table], fill: float, limits: Limits, uneven: int | None
+    hu: NDArray[Any],
+    tables: list[Table],
+    fill: float,
+    limits: Limits,
+    one_way: Collection[int] = (),
 ) -> NDArray[np.float32]:
     """Multiply each axis of a scan by its weights, plane by plane, clipped to `limits` first.
 
@@ -24,16 +29,17 @@ def products(
 
     `hu` is of any real type; views that are flipped or permuted are welcome. `tables` are weights
     (n_out, n_in) an axis, None to leave it as it is, and which of the results lie outside and
-    become `fill`. `uneven` is the axis whose weights have no symmetry.
+    become `fill`. `one_way` are the axes whose weights have no symmetry.
     """
-    # The weights are symmetric, so a flipped view is worked on as it lies in memory and the small
+    # Most weights are symmetric, so a flipped view is worked on as it lies in memory and the small
     # result is flipped; likewise for permuted axes. Neither copies the scan.
     unflip = tuple(slice(None, None, -1 if step < 0 else 1) for step in hu.strides)
     order = sorted(range(3), key=lambda axis: -abs(hu.strides[axis]))
     data = hu[unflip].transpose(order)
     matrices = [weights for weights, _ in tables]
-    if uneven is not None and hu.strides[uneven] < 0:
-        matrices[uneven] = None if (one := matrices[uneven]) is None else one[::-1, ::-1]
+    for axis in one_way:
+        if hu.strides[axis] < 0 and (one := matrices[axis]) is not None:
+            matrices[axis] = one[::-1, ::-1]
     slow, middle, fast = (matrices[axis] for axis in order)
     fast_bands, middle_bands = _bands(fast), _bands(middle)
     n_middle = data.shape[1] if middle is None else len(middle)

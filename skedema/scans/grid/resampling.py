@@ -15,10 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skedema.scans.grid._products import Limits, Table, products
+from skedema.scans.grid.kinds import Kind, kind_weights, uneven_weights
 from skedema.scans.grid.weights import axis_weights, slice_weights
 
 #: Largest off-axis part of a voxel axis, relative to its length, that still counts as aligned.
 ALIGNED = 1e-4
+
+_LINEAR: tuple[Kind, Kind, Kind] = ("linear", "linear", "linear")
 
 
 class _Slices(NamedTuple):
@@ -39,6 +42,7 @@ def resample(
     depths: NDArray[np.float64] | None = None,
     limits: tuple[float, float] | None = None,
     centre: NDArray[np.float64] | None = None,
+    kinds: Sequence[Kind] = _LINEAR,
 ) -> NDArray[np.float32]:
     """Resample a scan onto an axis-aligned RAS grid around the centre of its field of view.
 
@@ -70,6 +74,9 @@ def resample(
     centre : ndarray of shape (3,) or None, default=None
         Where the grid's centre lies in RAS, in mm. None: at that of the field of view. It needs an
         affine and a spacing.
+    kinds : sequence of 3 str, default=("linear", "linear", "linear")
+        How each axis is interpolated, where the scan's run along the grid's; an oblique one is
+        interpolated linearly.
 
     Returns
     -------
@@ -84,20 +91,21 @@ def resample(
     [-1.0, 0.0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3.0, -1.0]
     """
     target = np.asarray(shape, dtype=np.intp)
-    slices = None if depths is None else _slices(2, np.asarray(depths, dtype=np.float64))
+    slices = None if depths is None else slices_of(2, np.asarray(depths, dtype=np.float64))
     if affine is None:
-        return _along_axes(hu, _extent(hu, slices) / target, target, fill, limits, slices)
-    hu, affine, slices = _canonical(hu, np.asarray(affine, dtype=np.float64), slices)
+        return _along_axes(hu, _extent(hu, slices) / target, target, fill, limits, slices, kinds)
+    hu, affine, slices = canonical(hu, np.asarray(affine, dtype=np.float64), slices)
     linear = affine[:3, :3]
     size = np.linalg.norm(linear, axis=0)
     off_axis = np.abs(linear / size)[~np.eye(3, dtype=bool)]
     if off_axis.max() > ALIGNED or centre is not None:
         return _oblique(hu, affine, spacing, target, fill, limits, slices, centre)
     ratios = _extent(hu, slices) / target if spacing is None else np.asarray(spacing) / size
-    return _along_axes(hu, ratios, target, fill, limits, slices)
+    return _along_axes(hu, ratios, target, fill, limits, slices, kinds)
 
 
-def _slices(axis: int, depths: NDArray[np.float64]) -> _Slices:
+def slices_of(axis: int, depths: NDArray[np.float64]) -> _Slices:
+    """Give uneven slices with their outer faces."""
     first, last = (1.0, 1.0) if len(depths) == 1 else np.diff(depths)[[0, -1]]
     return _Slices(axis, depths, float(depths[0] - first / 2), float(depths[-1] + last / 2))
 
@@ -117,12 +125,12 @@ def extent_and_middle(
     extent = np.array(shape, dtype=np.float64)
     middle = (extent - 1) / 2
     if depths is not None:
-        _, _, low, high = _slices(2, np.asarray(depths, dtype=np.float64))
+        _, _, low, high = slices_of(2, np.asarray(depths, dtype=np.float64))
         extent[2], middle[2] = high - low, (low + high) / 2
     return extent, middle
 
 
-def _canonical(
+def canonical(
     hu: NDArray[np.float32], affine: NDArray[np.float64], slices: _Slices | None
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], _Slices | None]:
     """Permute and flip axes (a view) to come closest to RAS; the affine follows."""
@@ -134,7 +142,7 @@ def _canonical(
     if slices is not None:
         axis, flip = orientation[slices.axis]
         depths = slices.depths if flip > 0 else (hu.shape[slices.axis] - 1) - slices.depths[::-1]
-        slices = _slices(int(axis), depths)
+        slices = slices_of(int(axis), depths)
     return tools.apply_orientation(hu, orientation), turned, slices
 
 
@@ -145,22 +153,34 @@ def _along_axes(
     fill: float,
     limits: Limits,
     slices: _Slices | None = None,
+    kinds: Sequence[Kind] = _LINEAR,
 ) -> NDArray[np.float32]:
-    """Apply `axis_weights` along each axis, `slice_weights` along that of uneven slices."""
-    tables: list[Table] = [
-        axis_weights(hu.shape[k], int(shape[k]), float(ratios[k])) for k in range(3)
-    ]
-    if slices is not None:
-        tables[slices.axis] = _slice_table(slices, shape[slices.axis], ratios[slices.axis])
-    return products(hu, tables, fill, limits, None if slices is None else slices.axis)
+    """Apply the weights of a kind along each axis, those of slices along that of uneven ones."""
+    tables: list[Table] = []
+    for k, kind in enumerate(kinds):
+        n_in, n_out, ratio = hu.shape[k], int(shape[k]), float(ratios[k])
+        if slices is not None and k == slices.axis:
+            tables.append(_slice_table(slices, n_out, ratio, kind))
+        elif kind == "linear":
+            tables.append(axis_weights(n_in, n_out, ratio))
+        else:
+            tables.append(kind_weights(kind, n_in, n_out, ratio))
+    one_way = {k for k, kind in enumerate(kinds) if kind == "nearest"}
+    return products(hu, tables, fill, limits, one_way | _axis(slices))
 
 
-def _slice_table(slices: _Slices, n_out: int, ratio: float) -> Table:
+def _axis(slices: _Slices | None) -> set[int]:
+    return set() if slices is None else {slices.axis}
+
+
+def _slice_table(slices: _Slices, n_out: int, ratio: float, kind: Kind) -> Table:
     _, depths, low, high = slices
     steps = np.arange(n_out, dtype=np.float64) - (n_out - 1) / 2
     centres: NDArray[np.float64] = (low + high) / 2 + steps * np.float64(ratio)
     outside = (centres < low - 1e-6) | (centres > high + 1e-6)
-    return slice_weights(depths, centres, ratio), outside
+    if kind == "linear":
+        return slice_weights(depths, centres, ratio), outside
+    return uneven_weights(kind, depths, (low, high), centres, ratio), outside
 
 
 def _oblique(
@@ -233,7 +253,7 @@ def _smooth_slices(
     if len(depths) > 1 and np.diff(depths).min() < step:
         weights = slice_weights(depths, depths, step)
         tables[slices.axis] = weights, np.zeros(len(depths), dtype=bool)
-    return products(hu, tables, 0.0, limits, slices.axis)
+    return products(hu, tables, 0.0, limits, {slices.axis})
 
 
 def _between_slices(

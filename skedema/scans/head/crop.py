@@ -81,15 +81,44 @@ def head_box(
 
 def crop(scan: Scan, margin: float = 5.0) -> Scan:
     """Cut a scan down to the head and `margin` mm, a view; every voxel keeps its position in mm."""
-    box = head_box(scan.voxels, scan.affine, margin, scan.depths)
-    assert scan.affine is not None  # or head_box had raised
-    depths = scan.depths
+    return cut(scan, head_box(scan.voxels, scan.affine, margin, scan.depths))
+
+
+def foreground_box(hu: NDArray[Any], threshold: float) -> Box:
+    """Find the box, along the axes of a volume, around all voxels above a threshold in HU.
+
+    Everything counts, also table, headrest and noise. Without such a voxel it is an error.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skedema.scans.head.crop import foreground_box
+    >>> hu = np.full((8, 8, 4), -1000)
+    >>> hu[2, 3:6, 1] = 40
+    >>> foreground_box(hu, 0)
+    (slice(2, 3, None), slice(3, 6, None), slice(1, 2, None))
+    """
+    above: NDArray[np.bool_] = np.asarray(hu) > threshold
+    ends = [np.flatnonzero(above.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
+    if not len(ends[0]):
+        raise ScanError(
+            f"nothing of it is above {threshold:g} HU, so that it cannot be cropped to that; check "
+            "that the voxels are HU, or read it with a lower crop or crop=None"
+        )
+    x, y, z = (slice(int(each[0]), int(each[-1]) + 1) for each in ends)
+    return x, y, z
+
+
+def cut(scan: Scan, box: Box) -> Scan:
+    """Cut a box out of a scan, a view; every voxel keeps its position, in mm if it has one."""
+    depths, affine = scan.depths, scan.affine
     start = np.array([part.start for part in box], dtype=np.float64)
     if depths is not None:
         start[2] = depths[box[2].start]
         depths = depths[box[2]] - start[2]
-    affine = np.array(scan.affine, dtype=np.float64)
-    affine[:3, 3] += affine[:3, :3] @ start
+    if affine is not None:
+        affine = np.array(affine, dtype=np.float64)
+        affine[:3, 3] += affine[:3, :3] @ start
     return Scan(scan.voxels[box], affine, depths)
 
 

@@ -7,10 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from skedema.scans._budget import DEFAULT_MAX_BYTES
 from skedema.scans._remarks import Remark
 from skedema.scans.errors import NotBelieved, ScanError
+from skedema.scans.grid.own_axes import along_own_axes, with_spacing
 from skedema.scans.head.brain import keep_brain, trusted_mask
-from skedema.scans.head.crop import crop
+from skedema.scans.head.crop import crop, cut, foreground_box
 from skedema.scans.head.pose import head_pose, upright
 from skedema.scans.head.template import template_head
 from skedema.scans.scan import AIR, Scan
@@ -31,32 +33,49 @@ class Prepared(NamedTuple):
     moved: NDArray[np.float64] | None = None
 
 
-def prepare(
-    scan: Scan,
-    head_margin: float | None,
-    skull_strip: bool,
-    align: bool,
-    template: str | None,
-    brain_hu: float | None,
-) -> Prepared:
-    """Take away what is not wanted of a scan and turn it upright.
+class Preparation(NamedTuple):
+    """What is done to a scan, in this order: the parameters of `VolumeReader`, validated."""
 
-    A brain mask or a pose that is not believed is left out, and a remark says so: the parameters
-    are those of `VolumeReader`.
+    axes: str = "patient"
+    first_spacing: tuple[float, float, float] | None = None
+    head_margin: float | None = None
+    skull_strip: bool = False
+    align: bool = False
+    template: str | None = None
+    brain_hu: float | None = None
+    crop: float | None = None
+
+
+def prepare(scan: Scan, how: Preparation, max_bytes: int = DEFAULT_MAX_BYTES) -> Prepared:
+    """Take away what is not wanted of a scan, turn it upright or put it on its own axes.
+
+    A brain mask or a pose that is not believed is left out, and a remark says so.
     """
-    if head_margin is not None:
-        scan = crop(scan, head_margin)
+    moved = None
+    if how.axes == "scan":
+        scan, moved = along_own_axes(scan)
+    if how.first_spacing is not None:
+        scan = with_spacing(scan, how.first_spacing, max_bytes)
+    if how.head_margin is not None:
+        scan = crop(scan, how.head_margin)
+    prepared = _head(scan, how)
+    if moved is not None:  # and nothing else has turned it
+        prepared = prepared._replace(moved=moved)
+    return prepared if how.crop is None else _foreground(prepared, how.crop)
+
+
+def _head(scan: Scan, how: Preparation) -> Prepared:
     try:
-        if template is not None:
-            head = template_head(scan, brain_hu)
+        if how.template is not None:
+            head = template_head(scan, how.brain_hu)
             return Prepared(head.scan, np.zeros(3), head.remarks, head.outside, head.to_template)
-        if not (skull_strip or align):
+        if not (how.skull_strip or how.align):
             return Prepared(scan)
-        mask = _brain(scan, "skull_strip" if skull_strip else "align")
+        mask = _brain(scan, "skull_strip" if how.skull_strip else "align")
     except NotBelieved as error:
         return Prepared(scan, remarks=(Remark("mask", str(error)),))
     prepared = Prepared(scan)
-    if align:
+    if how.align:
         try:
             turned, centre = upright(scan, head_pose(mask, scan))
             assert turned.affine is not None
@@ -66,9 +85,19 @@ def prepare(
         except NotBelieved as error:
             remark = Remark("pose", f"{error}; check its orientation and its brain mask")
             prepared = Prepared(scan, remarks=(remark,))
-    if skull_strip:
+    if how.skull_strip:
         kept = prepared.scan._replace(voxels=keep_brain(scan.voxels, mask))
         prepared = prepared._replace(scan=kept)
+    return prepared
+
+
+def _foreground(prepared: Prepared, threshold: float) -> Prepared:
+    box = foreground_box(prepared.scan.voxels, threshold)
+    prepared = prepared._replace(scan=cut(prepared.scan, box))
+    if prepared.scan.affine is None:  # its voxels are counted from the corner of the box
+        moved = np.eye(4)
+        moved[:3, 3] = [-part.start for part in box]
+        prepared = prepared._replace(moved=moved)
     return prepared
 
 
