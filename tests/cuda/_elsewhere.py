@@ -1,4 +1,4 @@
-"""Be another machine, without a GPU: use the models in a folder, and leave some of its own there."""
+"""Be a machine without a GPU: use the models in a folder, and leave some of its own there."""
 
 from __future__ import annotations
 

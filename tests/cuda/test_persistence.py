@@ -36,14 +36,12 @@ def test_saved_models_go_from_a_gpu_to_a_machine_without_one_and_back(
 ):
     X, y = patients
     encoder = autoencoder(device=gpu).fit(scans)
-    reader = encoder.volume_
+    reader, frozen = encoder.volume_, FrozenEstimator(encoder)
     tokens = MirroredTokens(ViT(dim=12, depth=1, n_heads=2, patch=4), n_components=2, volume=reader)
     there = {
         "trained": classifier(device=gpu, fine_tune=True).fit(X, y),
         "fixed": classifier(device="auto", fine_tune=False).fit(X, y),
-        "frozen": classifier(device=gpu, encoder=FrozenEstimator(encoder), fine_tune=True).fit(
-            X, y
-        ),
+        "frozen": classifier(device=gpu, encoder=frozen, fine_tune=True).fit(X, y),
         "tokens": classifier(device=gpu, encoder=tokens, n_members=2, max_epochs=1).fit(X, y),
         "table": classifier(image=None, device=gpu).fit(X.drop(columns="scan"), y),
         "autoencoder": encoder,
