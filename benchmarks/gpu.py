@@ -1,7 +1,8 @@
-"""One run on a machine with a GPU: the CUDA tests, speed, and what a longer pre-training is worth.
+"""One run on a machine with a GPU: the CUDA tests and speed, and what pre-training is worth.
 
-    python -m benchmarks.gpu [--minutes 8] [--out FILE] [--parts tests,speed,compile,pretraining]
-    python -m benchmarks.gpu --device cpu --quick      # a rehearsal of it all, tiny
+    python -m benchmarks.gpu [--minutes 6] [--out FILE] [--parts tests,speed,compile]
+    python -m benchmarks.gpu --parts pretraining       # longer, label efficiency: if asked for
+    python -m benchmarks.gpu --device cpu --quick      # a rehearsal, tiny
 
 Each part has a process of its own and a share of the minutes, so that one that fails or hangs costs
 the others nothing. A row is printed as soon as it is known; tables in Markdown for
@@ -23,14 +24,15 @@ from pathlib import Path
 
 # Shares of the minutes; what a part leaves goes to those after it.
 SHARES = {"tests": 3.0, "speed": 2.0, "compile": 1.5, "pretraining": 3.0}
+_USUAL = "tests,speed,compile"
 _RESERVE = 10  # seconds to stop a part and write the tables
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=8.0)
+    parser.add_argument("--minutes", type=float, default=6.0)
     parser.add_argument("--out", type=Path, default=None, help="the tables, in Markdown")
-    parser.add_argument("--parts", default=",".join(SHARES))
+    parser.add_argument("--parts", default=_USUAL, help=f"of {', '.join(SHARES)}")
     parser.add_argument("--device", default="cuda", help="cpu is a rehearsal")
     parser.add_argument("--quick", action="store_true", help="as small as it can be")
     parser.add_argument("--jobs", type=int, default=min(12, os.cpu_count() or 1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -59,21 +59,31 @@ def full_float32(device: torch.device) -> AbstractContextManager[None]:
 
 
 def _rounding() -> list[Any]:
-    return [getattr(place, _NAME) for place in _PLACES]
+    return [_asked(place, name) for place, name, _ in _PLACES]
+
+
+def _asked(place: Any, name: str) -> Any:
+    try:
+        return getattr(place, name)
+    except RuntimeError:  # the older name, where the newer ones say something else
+        return None
 
 
 def _round(values: list[Any]) -> None:
-    for place, value in zip(_PLACES, values, strict=True):
-        setattr(place, _NAME, value)
+    for (place, name, _), value in zip(_PLACES, values, strict=True):
+        if value is not None:
+            setattr(place, name, value)
 
 
-_MATMUL, _CUDNN = torch.backends.cuda.matmul, torch.backends.cudnn
-_PLACES: tuple[Any, ...]
-if hasattr(_CUDNN, "conv"):  # torch 2.9; asking by the older names may then be an error
-    _PLACES, _NAME, _EXACT = (_MATMUL, _CUDNN.conv), "fp32_precision", cast(Any, "ieee")
-else:
-    _PLACES, _NAME, _EXACT = (_MATMUL, _CUDNN), "allow_tf32", False
-_unrounded = Held(_rounding, _round, [_EXACT, _EXACT])
+_MATMUL: Any = torch.backends.cuda.matmul
+_CUDNN: Any = torch.backends.cudnn
+# The older name first, which sets the newer ones: those who ask by it, as torch.export does, get an
+# error where these disagree.
+_PLACES = [
+    (_CUDNN, "allow_tf32", False),
+    *((place, "fp32_precision", "ieee") for place in (_MATMUL, _CUDNN.conv, _CUDNN.rnn)),
+]
+_unrounded = Held(_rounding, _round, [exact for *_, exact in _PLACES])
 
 
 def _parsed(device: str | torch.device) -> torch.device:

@@ -217,7 +217,6 @@ def test_only_what_is_elsewhere_is_copied():
         on_device(module.to("meta"), torch.device("cpu"))
 
 
-@pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="torch before 2.9")
 def test_no_rounding_to_tf32_while_features_are_computed():
     matmul, conv = torch.backends.cuda.matmul, torch.backends.cudnn.conv
     before = matmul.fp32_precision, conv.fp32_precision
@@ -227,6 +226,28 @@ def test_no_rounding_to_tf32_while_features_are_computed():
     assert (matmul.fp32_precision, conv.fp32_precision) == before
     with full_float32(torch.device("cpu")):
         assert (matmul.fp32_precision, conv.fp32_precision) == before
+
+
+def test_who_asks_by_the_older_name_gets_an_answer():
+    cudnn = torch.backends.cudnn
+    before = cudnn.allow_tf32, _rounding()
+    with full_float32(torch.device("cuda")):
+        assert not cudnn.allow_tf32
+    assert (cudnn.allow_tf32, _rounding()) == before
+
+
+def test_settings_by_the_newer_name_alone_stay():
+    conv = torch.backends.cudnn.conv
+    before = conv.fp32_precision
+    conv.fp32_precision = "ieee"
+    try:
+        set_by_hand = _rounding()
+        with full_float32(torch.device("cuda")):
+            assert _rounding()[1:] == ["ieee"] * 3
+        assert _rounding()[1:] == set_by_hand[1:]
+    finally:
+        conv.fp32_precision = before
+        torch.backends.cudnn.allow_tf32 = before == "tf32"
 
 
 def test_a_thread_that_leaves_takes_no_precision_from_another():

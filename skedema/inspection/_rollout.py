@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,14 +27,18 @@ def rollout(seen: Seen) -> NDArray[np.float64]:
     blocks = [each for each in encoder.modules() if isinstance(each, TransformerBlock)]
     passes: list[Tensor] = []
 
-    def watch(block: TransformerBlock, inputs: tuple[Any, ...]) -> None:
+    # By number: on another device a copy of the network computes, and its hooks are these.
+    def watch(number: int, block: TransformerBlock, inputs: tuple[Any, ...]) -> None:
         mixed = _mixing(block, inputs[0])
-        if block is blocks[0]:
+        if number == 0:
             passes.append(mixed)
         else:
             passes[-1] = mixed @ passes[-1]
 
-    handles = [block.register_forward_pre_hook(watch) for block in blocks]
+    handles = [
+        block.register_forward_pre_hook(partial(watch, number))
+        for number, block in enumerate(blocks)
+    ]
     try:
         with torch.no_grad():
             seen.probability(seen.volume[None])

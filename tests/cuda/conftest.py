@@ -1,11 +1,12 @@
 """A small cohort, and the device that these tests are about.
 
 ``SKEDEMA_CUDA_TESTS_ON=cpu`` rehearses them where there is no GPU: the CPU is then compared with
-itself, which finds mistakes in the tests.
+itself, which finds mistakes in the tests. As on a GPU, features are computed by copies of networks.
 """
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable
 
@@ -48,6 +49,13 @@ def _no_tf32():
     """Train in float32 proper, which is what a CPU does."""
     with full_float32(torch.device("cuda")):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _copies_compute(gpu: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if gpu == "cpu":
+        for place in ("skedema._features", "skedema._pretraining.worth"):
+            monkeypatch.setattr(f"{place}.on_device", lambda module, device: copy.deepcopy(module))
 
 
 @pytest.fixture

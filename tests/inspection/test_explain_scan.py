@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import sys
 
 import nibabel as nib
@@ -12,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from torch import Tensor, nn
 
-from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader
+from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader, _features
 from skedema._features import features
 from skedema.encoders import CNN, Density, Encoder, MirroredTokens, ViT
 from skedema.inspection import _occlusion, explain_scan
@@ -131,6 +132,13 @@ def test_rollout_is_a_share_of_the_attention(mirrored, heads):
         assert_allclose(found.sum(), 1)
         assert not found[~seen.brain].any()
         assert explain_scan(clf, X.iloc[0], method="rollout").relevance.max() > 0
+
+
+def test_rollout_where_a_copy_computes_on_another_device(mirrored, heads, monkeypatch):
+    seen = Seen(mirrored, heads[0].iloc[0])
+    expected = rollout(seen)
+    monkeypatch.setattr(_features, "on_device", lambda module, device: copy.deepcopy(module))
+    assert_array_equal(rollout(seen), expected)
 
 
 def test_rollout_of_one_block_is_its_attention(heads):
