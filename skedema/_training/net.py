@@ -28,7 +28,9 @@ from skedema._training.patients import Loader, Patients
 from skedema._training.target import TargetKind
 
 _READY_ROWS = 256  # patients a batch where nothing is learned and nothing has to be read
-_FROM_SIDE_BY_SIDE = 4096  # patients from which on threads are worth being started
+# From so many patients on, threads are worth being started, and speed more than the last bits.
+_FROM_SIDE_BY_SIDE = 4096
+_READY_ROWS_OF_MANY = 512
 
 
 def _remedies(patients: Patients, n_epochs: int) -> list[str]:
@@ -178,15 +180,25 @@ class FusionNet(NeuralNet):
         def of_rows(rows: Tensor) -> Tensor:
             inputs, _ = patients.take(rows)
             arguments = {k: v.to(self.device) for k, v in inputs.items() if k != "weight"}
-            with torch.no_grad():  # which is each thread's own
-                return function(**arguments).cpu()
+            return function(**arguments).cpu()
 
-        batches = torch.split(torch.arange(len(patients)), self.get_iterator(patients).batch_size)
+        # Both are each thread's own. In inference mode layers of ours take shorter ways.
+        def without_gradient(rows: Tensor) -> Tensor:
+            with torch.no_grad():
+                return of_rows(rows)
+
+        def in_short(rows: Tensor) -> Tensor:
+            with torch.inference_mode():
+                return of_rows(rows)
+
+        everyone, size = torch.arange(len(patients)), self.get_iterator(patients).batch_size
         if self._is_small(patients) and len(patients) >= _FROM_SIDE_BY_SIDE:
-            parts = side_by_side(of_rows, batches)
+            batches = torch.split(everyone, max(size, _READY_ROWS_OF_MANY))
+            parts = side_by_side(in_short, batches)
         else:
+            batches = torch.split(everyone, size)
             with self._threads(patients):
-                parts = [of_rows(rows) for rows in batches]
+                parts = [without_gradient(rows) for rows in batches]
         values = torch.cat(parts).numpy()
         if not np.isfinite(values).all():
             raise FloatingPointError(
