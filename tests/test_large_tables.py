@@ -84,13 +84,13 @@ def test_shorter_ways_of_large_tables_say_the_same(options, monkeypatch):
     whole, attention = model._outputs(X), None if options else model.attention(X)
     monkeypatch.setattr(net, "_FROM_SIDE_BY_SIDE", 300)
     asked: list[int] = []
-    forward = FusedClassifier.forward
+    forward = FusedNetwork.forward
 
     def counted(self, clinical, *others, **named):
         asked.append(len(clinical))
         return forward(self, clinical, *others, **named)
 
-    monkeypatch.setattr(FusedClassifier, "forward", counted)
+    monkeypatch.setattr(FusedNetwork, "forward", counted)
     assert_allclose(model._outputs(X), whole, rtol=1e-10, atol=1e-13)  # in float64
     assert sorted(asked) == [188, 512]
     if attention is not None:

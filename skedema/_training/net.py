@@ -176,29 +176,25 @@ class FusionNet(NeuralNet):
 
     def evaluate(self, patients: Patients, function: Callable[..., Tensor]) -> np.ndarray:
         """Apply a function of ``clinical``, ``present`` and what there is of a scan to everyone."""
+        size = self.get_iterator(patients).batch_size
+        many = self._is_small(patients) and len(patients) >= _FROM_SIDE_BY_SIDE
+        # Either is each thread's own. In inference mode layers of ours take shorter ways.
+        without_gradient = torch.inference_mode if many else torch.no_grad
 
         def of_rows(rows: Tensor) -> Tensor:
             inputs, _ = patients.take(rows)
             arguments = {k: v.to(self.device) for k, v in inputs.items() if k != "weight"}
-            return function(**arguments).cpu()
+            with without_gradient():
+                return function(**arguments).cpu()
 
-        # Both are each thread's own. In inference mode layers of ours take shorter ways.
-        def without_gradient(rows: Tensor) -> Tensor:
-            with torch.no_grad():
-                return of_rows(rows)
-
-        def in_short(rows: Tensor) -> Tensor:
-            with torch.inference_mode():
-                return of_rows(rows)
-
-        everyone, size = torch.arange(len(patients)), self.get_iterator(patients).batch_size
-        if self._is_small(patients) and len(patients) >= _FROM_SIDE_BY_SIDE:
-            batches = torch.split(everyone, max(size, _READY_ROWS_OF_MANY))
-            parts = side_by_side(in_short, batches)
+        batches = torch.split(
+            torch.arange(len(patients)), max(size, _READY_ROWS_OF_MANY) if many else size
+        )
+        if many:
+            parts = side_by_side(of_rows, batches)
         else:
-            batches = torch.split(everyone, size)
             with self._threads(patients):
-                parts = [without_gradient(rows) for rows in batches]
+                parts = [of_rows(rows) for rows in batches]
         values = torch.cat(parts).numpy()
         if not np.isfinite(values).all():
             raise FloatingPointError(
