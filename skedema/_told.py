@@ -8,7 +8,9 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from threading import Lock
 from types import FrameType
+from typing import Any
 
 # Packages whose lines say nothing to a caller: ours, and what ours are called through.
 _INSIDE = {"contextlib", "joblib", "skedema", "sklearn", "skorch", "torch"}
@@ -61,6 +63,51 @@ def listening() -> Iterator[list[str]]:
         yield texts
     finally:
         _heard.reset(token)
+
+
+class _Recorder:
+    """Where warnings of Python go while any thread records them.
+
+    `warnings.catch_warnings` is the whole process's: of two threads that take turns with it one
+    hears what the other raised, and the last to leave puts back the filters of within.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._n_inside = 0
+        self._texts: ContextVar[list[str] | None] = ContextVar("recorded", default=None)
+
+    @contextmanager
+    def __call__(self) -> Iterator[list[str]]:
+        texts: list[str] = []
+        with self._lock:
+            if not self._n_inside:
+                self._caught = warnings.catch_warnings()
+                self._caught.__enter__()
+                self._show = warnings.showwarning
+                warnings.simplefilter("always")
+                warnings.showwarning = self._heard
+            self._n_inside += 1
+        token = self._texts.set(texts)
+        try:
+            yield texts
+        finally:
+            self._texts.reset(token)
+            with self._lock:
+                self._n_inside -= 1
+                if not self._n_inside:
+                    self._caught.__exit__(None, None, None)
+
+    def _heard(self, message: Warning | str, *where: Any, **more: Any) -> None:
+        texts = self._texts.get()
+        if texts is None:  # of a thread that records nothing
+            self._show(message, *where, **more)
+        else:
+            texts.append(str(message))
+
+
+recorded = _Recorder()
+"""A context that gives the texts of all warnings raised within, in this thread; none is shown."""
 
 
 def without_repeats(texts: Iterable[str]) -> list[str]:

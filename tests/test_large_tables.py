@@ -10,7 +10,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.preprocessing import OrdinalEncoder
 
 from skedema import AttentionMixerClassifier
@@ -52,7 +52,8 @@ def test_parts_give_the_bits_of_the_whole(model, make, monkeypatch):
 
 
 def test_part_is_made_of_whole_batches():
-    assert fitted_model._PATIENTS_A_PART % net._READY_ROWS == 0
+    for size in (net._READY_ROWS, net._READY_ROWS_OF_MANY):
+        assert fitted_model._PATIENTS_A_PART % size == 0
 
 
 def test_whole_batches_that_somebody_else_cuts_have_the_same_bits(model):
@@ -63,15 +64,45 @@ def test_whole_batches_that_somebody_else_cuts_have_the_same_bits(model):
 
 def test_threads_change_no_bit(model, monkeypatch):
     X, _ = patients(1_300, 1)
-    alone = model.predict_proba(X)
     monkeypatch.setattr(net, "_FROM_SIDE_BY_SIDE", 300)
     before = torch.get_num_threads()
     try:
+        torch.set_num_threads(1)
+        alone = model.predict_proba(X)
         torch.set_num_threads(3)
         assert_array_equal(model.predict_proba(X), alone)
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("options", [{}, {"fusion": "film"}, {"refiner": None}])
+def test_shorter_ways_of_large_tables_say_the_same(options, monkeypatch):
+    X, y = patients(700, 1)
+    X["bed"] = np.random.default_rng(0).choice(["a", "b", "c"], len(X))
+    model = small(n_members=1, **options).fit(X[:200], y[:200])
+    whole, attention = model._outputs(X), None if options else model.attention(X)
+    monkeypatch.setattr(net, "_FROM_SIDE_BY_SIDE", 300)
+    asked: list[int] = []
+    forward = FusedNetwork.forward
+
+    def counted(self, clinical, *others, **named):
+        asked.append(len(clinical))
+        return forward(self, clinical, *others, **named)
+
+    monkeypatch.setattr(FusedNetwork, "forward", counted)
+    assert_allclose(model._outputs(X), whole, rtol=1e-10, atol=1e-13)  # in float64
+    assert sorted(asked) == [188, 512]
+    if attention is not None:
+        assert_allclose(model.attention(X), attention, rtol=1e-10)
+
+
+def test_what_predicted_a_large_table_can_be_trained_further(monkeypatch):
+    monkeypatch.setattr(net, "_FROM_SIDE_BY_SIDE", 300)
+    X, y = patients(400)
+    model = small(warm_start=True, n_members=1).fit(X, y)
+    before = model.predict_proba(X)
+    assert not np.array_equal(model.fit(X, y).predict_proba(X), before)
 
 
 def odd_table() -> pd.DataFrame:

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pandas as pd
 import pytest
 from sklearn.model_selection import cross_val_score
 
 from skedema import AttentionMixerClassifier
-from skedema._told import first_time_here, is_table_told, listening, table_told, tell
+from skedema._told import first_time_here, is_table_told, listening, recorded, table_told, tell
 
 X = pd.DataFrame({"age": [61.0, 74.0, 35.0, 52.0, 80.0] * 4, "site": [None] * 20})
 Y = [0, 1] * 10
@@ -32,6 +33,45 @@ def test_what_is_told_is_heard_instead_of_warned_in_one_thread_only():
     assert (inner, outer) == (["one"], ["two"])
     with pytest.warns(UserWarning, match="four"):
         tell("four")
+
+
+def test_threads_record_each_its_own_warnings_and_leave_no_trace():
+    state = warnings.filters[:], warnings.showwarning
+    steps = Barrier(2, timeout=60)
+
+    def leave_in_turns(name):
+        steps.wait()
+        if name == "second":  # it comes in when the first is inside, and leaves after it
+            steps.wait()
+        with recorded() as heard:
+            if name == "first":
+                steps.wait()
+            steps.wait()
+            for _ in range(2):  # each time, whatever was shown before
+                warnings.warn(name, UserWarning, stacklevel=1)
+            steps.wait()
+            if name == "second":
+                steps.wait()
+        if name == "first":
+            steps.wait()
+        return heard
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(leave_in_turns, ["first", "second"]))
+    assert found == [["first"] * 2, ["second"] * 2]
+    assert (warnings.filters, warnings.showwarning) == state
+
+
+def test_who_records_nothing_is_shown_what_he_raises():
+    with (
+        warnings.catch_warnings(record=True) as shown,
+        ThreadPoolExecutor(1) as pool,
+        recorded() as heard,
+    ):
+        pool.submit(warnings.warn, "other", UserWarning).result()
+        warnings.warn("own", UserWarning, stacklevel=1)
+    assert heard == ["own"]
+    assert [str(each.message) for each in shown] == ["other"]
 
 
 def test_a_warning_is_at_the_line_of_the_caller():

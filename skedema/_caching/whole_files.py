@@ -43,7 +43,9 @@ def write_whole(
         Writes the content. It may be called a second time.
     prefix : str or None, default=None
         What the name of the temporary file begins with, for a `sweep` of what earlier writers left;
-        it ends in ``.partial``. None: what those of this very file left is removed here.
+        it ends in ``.partial``. Whatever lies at `path` is replaced. None, for a file that a user
+        has named: what writers of this very file left is removed here, a link is followed, so that
+        the file that it leads to is replaced, and what is no file is refused.
     before_naming : callable, default=nothing
         Called once the content is on the disk, before the file gets its name.
 
@@ -54,6 +56,7 @@ def write_whole(
         nothing else is.
     """
     if prefix is None:
+        path = _file_to_replace(path)
         prefix = f".{_digits(path.name, 16)}-"
         sweep(path.parent, prefix)
     try:
@@ -104,6 +107,22 @@ def sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def _file_to_replace(path: Path) -> Path:
+    """Follow a link to the file that is meant, and refuse what no file may take the place of."""
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return path  # there is nothing, or nothing can be written there, which is told later
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "This is a folder; name a file in it", str(path))
+    if not stat.S_ISREG(mode):
+        what = "This is a device, a pipe or the like, which no file replaces; name another"
+        raise OSError(errno.EINVAL, what, str(path))
+    return path
 
 
 def _write(

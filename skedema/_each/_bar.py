@@ -28,12 +28,14 @@ def bar(what: str, unit: str, total: int, *, done: int = 0, shown: object = True
     tqdm
         A context with ``update()`` and ``set_postfix(...)``.
     """
+    if not shown:
+        return _NotShown()
     from tqdm import tqdm
 
     drawn: dict[str, Any] = {"file": sys.stderr}
     if not sys.stderr.isatty():
         drawn = {"file": _Lines(sys.stderr), "mininterval": _SECONDS_A_LINE, "ascii": True}
-    return tqdm(total=total, initial=done, desc=what, unit=unit, disable=not shown, **drawn)
+    return tqdm(total=total, initial=done, desc=what, unit=unit, **drawn)
 
 
 def moved_on(results: Iterator[Result], progress: Any) -> Iterator[Result]:
@@ -42,6 +44,27 @@ def moved_on(results: Iterator[Result], progress: Any) -> Iterator[Result]:
         for result in results:
             progress.update()
             yield result
+
+
+class _NotShown:
+    """Stands for a bar that is not shown.
+
+    A bar of tqdm, shown or not, takes a lock that all forks of a process share: one that is killed
+    within would let the others wait for ever.
+    """
+
+    disable = True
+
+    def update(self) -> None: ...
+
+    def set_postfix(self, *args: Any, **kwargs: Any) -> None: ...
+
+    set_postfix_str = set_postfix
+
+    def __enter__(self) -> _NotShown:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None: ...
 
 
 class _Lines:

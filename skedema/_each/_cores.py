@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from joblib import cpu_count
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 #: What libraries read when they are loaded.
 POOLS = (
@@ -35,3 +37,16 @@ def compute_with(n_threads: int) -> None:
     for library in ThreadpoolController().lib_controllers:
         if library.num_threads > n_threads:
             library.set_num_threads(n_threads)
+
+
+@contextmanager
+def threads_given_back() -> Iterator[None]:
+    """Let workers that are threads of this process change what holds for all of it, for a while."""
+    torch = sys.modules.get("torch")
+    before = None if torch is None else torch.get_num_threads()
+    try:
+        with threadpool_limits():
+            yield
+    finally:
+        if torch is not None and before is not None:
+            torch.set_num_threads(before)

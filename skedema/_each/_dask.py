@@ -15,7 +15,7 @@ from typing import Any
 
 from skedema._each._call import Call, place_of
 from skedema._each._cluster import checked, do, lost, packed
-from skedema._each._cores import threads_a_worker
+from skedema._each._cores import threads_a_worker, threads_given_back
 from skedema._each._lost import in_order
 
 _RETRIES = 3  # of what is no error of the task, such as a connection that broke
@@ -53,14 +53,15 @@ class Dask:
             return _fetched(sent[-1])
 
         try:
-            for start in range(0, len(tasks), at_once):
-                places = range(start, min(start + at_once, len(tasks)))
-                yield from in_order(
-                    [
-                        _Due(send, packed(call.own(tasks[k])), place_of(function, tasks, k))
-                        for k in places
-                    ]
-                )
+            with threads_given_back():  # a cluster may be within this process
+                for start in range(0, len(tasks), at_once):
+                    places = range(start, min(start + at_once, len(tasks)))
+                    yield from in_order(
+                        [
+                            _Due(send, packed(call.own(tasks[k])), place_of(function, tasks, k))
+                            for k in places
+                        ]
+                    )
         finally:
             self._client.cancel([shared, *sent])
 

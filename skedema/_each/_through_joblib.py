@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from joblib import Parallel, delayed
-from threadpoolctl import threadpool_limits
 
 from skedema._each._call import Call
-from skedema._each._cores import threads_a_worker
+from skedema._each._cores import threads_a_worker, threads_given_back
 from skedema._each._workers import active_backend
 
 
@@ -37,18 +35,11 @@ class ThroughJoblib:
         n_threads = threads_a_worker(self.n_workers)
         call = Call.of(function, tasks, n_threads)
         do = delayed(call)
-        # Workers that are threads change what holds for the process.
-        torch = sys.modules.get("torch")
-        before = None if torch is None else torch.get_num_threads()
-        try:
-            given_as = "generator" if self._gives_one_by_one else "list"
-            with (
-                threadpool_limits(),
-                Parallel(n_jobs=self.n_workers, return_as=given_as) as parallel,
-            ):
-                for start in range(0, len(tasks), at_once):
-                    wave = tasks[start : start + at_once]
-                    yield from parallel(do(*call.own(task)) for task in wave)
-        finally:
-            if torch is not None and before is not None:
-                torch.set_num_threads(before)
+        given_as = "generator" if self._gives_one_by_one else "list"
+        with (
+            threads_given_back(),
+            Parallel(n_jobs=self.n_workers, return_as=given_as) as parallel,
+        ):
+            for start in range(0, len(tasks), at_once):
+                wave = tasks[start : start + at_once]
+                yield from parallel(do(*call.own(task)) for task in wave)

@@ -43,6 +43,11 @@ def check_place(path: Path | None, option: str) -> None:
         return
     if path.is_dir():
         raise UsageError(f"{option} {path}: this is a folder; give the name of a file in it.")
+    if path.exists() and not path.is_file():
+        raise UsageError(
+            f"{option} {path}: this is a device or a pipe, which no file replaces; name another, "
+            "or - for standard output where the command has it."
+        )
     folder = path.resolve().parent
     while not folder.exists():
         folder = folder.parent

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -227,28 +228,26 @@ class ClinicalTokenizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """Transform `size` rows at a time, None for all; warn of all together after the last."""
         table = match_columns(read_table(X), self._keys, self.n_features_in_, type(self).__name__)
         seen = _Seen(unknown=defaultdict(set), odd=defaultdict(list))
-        if size is None or len(table) <= size:
-            yield self._codes_of(table, 0, seen)
-        else:
-            self._read_columns(table)  # what is wrong is said of all rows, and before any is done
-            for start in range(0, len(table), size):
-                yield self._codes_of(table.take(slice(start, start + size)), start, seen)
+        read = self._read_columns(table)  # what is wrong is said of all rows, before any is done
+        n = len(table)
+        for start in range(0, n, size or n):
+            yield self._codes_of(read, slice(start, min(start + (size or n), n)), seen)
         self._warn_of_transform(table, seen)
 
-    def _codes_of(self, table: Table, start: int, seen: _Seen) -> np.ndarray:
-        """Give every variable its number, and add what `fit` had not, its rows from `start` on."""
-        codes = np.full((len(table), self.n_features_in_), np.nan)
-        for position, values in enumerate(self._read_columns(table)):
-            kind = self.kinds_[position]
+    def _codes_of(self, read: list[np.ndarray], rows: slice, seen: _Seen) -> np.ndarray:
+        """Give every variable of some rows its number, and add what `fit` had not."""
+        codes = np.full((rows.stop - rows.start, self.n_features_in_), np.nan)
+        for position, whole in enumerate(read):
+            kind, values = self.kinds_[position], whole[rows]
             if kind == NUMERIC:
                 codes[:, position] = self._scaled(values, position)
                 if self.warn_unusual:
                     usual = self._usual[position]
-                    rows = np.flatnonzero(usual.is_code(values) | usual.is_far(values))
-                    if len(rows):
-                        seen.odd[position].append((rows + start, values[rows]))
+                    odd = np.flatnonzero(usual.is_code(values) | usual.is_far(values))
+                    if len(odd):
+                        seen.odd[position].append((odd + rows.start, values[odd]))
                 continue
-            present = ~table.columns[position].missing()
+            present = ~np.asarray(pd.isna(values), dtype=bool)
             if kind == CATEGORICAL:
                 codes[present, position], new = self._codes(values[present], position)
             if present.any() and (kind != CATEGORICAL or new):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.utils.validation import check_is_fitted
 
-from skedema._told import listening
+from skedema._told import listening, recorded
 from skedema._training.fitted_model import FittedModel
 from skedema._training.patients import Patients
 from skedema.frames import Column, Table, read_table
@@ -198,8 +197,7 @@ class AskedOther(Asked):
             columns[name] = _as_dtype(cells, own.dtype)
         frame = pd.DataFrame(columns, index=range(len(changes)))
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # said once, of the patient as he is
+            with recorded():  # what is odd is said once, of the patient as he is
                 return self._ask(frame)
         except (TypeError, ValueError) as error:
             raise ValueError(

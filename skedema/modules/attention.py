@@ -73,6 +73,8 @@ class MultiHeadCrossAttention(nn.Module):
             Where each query looked, before dropout; sums to 1 over K, or is 0 where there is
             nothing to ask.
         """
+        if torch.is_inference_mode_enabled() and present is None and queries.shape[1] == 1:
+            return self._asked_once(queries, tokens)
         query = self._split(self.query(queries))
         key, value = (self._split(part) for part in self.key_value(tokens).chunk(2, dim=-1))
         scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
@@ -86,6 +88,21 @@ class MultiHeadCrossAttention(nn.Module):
             answer = answer.masked_fill(~anything[:, None, None], 0.0)
             weights = weights.masked_fill(~anything[:, None, None, None], 0.0)
         return answer, weights
+
+    def _asked_once(self, queries: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Attend with one query in half the time, where the last bits do not matter.
+
+        A product of one row by a few is slow to call for each patient and head.
+        """
+        batch, n_keys, _ = tokens.shape
+        query = self.query(queries).reshape(batch, 1, self.n_heads, -1)
+        pairs = self.key_value(tokens).reshape(batch, n_keys, 2, self.n_heads, -1)
+        key, value = pairs.unbind(2)
+        scores = (key * query).sum(dim=-1) * query.shape[-1] ** -0.5
+        weights = torch.softmax(scores, dim=1)  # (B, K, H)
+        attended = (weights.unsqueeze(-1) * value).sum(dim=1)
+        answer = self.output(attended.flatten(1).unsqueeze(1))
+        return answer, weights.transpose(1, 2).unsqueeze(2)
 
     def _split(self, x: Tensor) -> Tensor:
         batch, length, _ = x.shape

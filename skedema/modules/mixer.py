@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 
@@ -67,6 +68,22 @@ class MixerLayer(nn.Module):
         Tensor of shape (B, S, d)
             The mixed tokens.
         """
-        mixed = self.token_mlp(self.token_norm(sequence).transpose(1, 2)).transpose(1, 2)
+        normed = self.token_norm(sequence)
+        if torch.is_inference_mode_enabled():
+            mixed = self._mixed_in_place(normed)
+        else:
+            mixed = self.token_mlp(normed.transpose(1, 2)).transpose(1, 2)
         sequence = sequence + mixed
         return cast(Tensor, sequence + self.channel_mlp(self.channel_norm(sequence)))
+
+    def _mixed_in_place(self, normed: Tensor) -> Tensor:
+        """Mix over tokens without turning anything round: quicker, in other last bits."""
+        first, activation, _, second = self.token_mlp
+        hidden = activation(_along_tokens(cast(nn.Linear, first), normed))
+        return _along_tokens(cast(nn.Linear, second), hidden)
+
+
+def _along_tokens(linear: nn.Linear, sequence: Tensor) -> Tensor:
+    """Apply a linear layer to (B, S, d) along S."""
+    weight = linear.weight.expand(len(sequence), -1, -1)
+    return torch.baddbmm(linear.bias.unsqueeze(1), weight, sequence)

@@ -68,7 +68,11 @@ class ClinicalTokens(nn.Module):
         filled = torch.where(absent, torch.zeros_like(values), values)
         numeric = torch.where(self.is_categorical, torch.zeros_like(filled), filled)
         tokens = numeric.unsqueeze(-1) * self.weight + self.bias
-        if self.categories is not None:
+        if self.categories is not None and torch.is_inference_mode_enabled():
+            columns = self.is_categorical.nonzero()[:, 0]  # the same, without work for the others
+            codes = filled[:, columns].long() + self.offsets[columns]
+            tokens.index_add_(1, columns, self.categories[codes])
+        elif self.categories is not None:
             codes = torch.where(self.is_categorical, filled.long() + self.offsets, 0)
             chosen = self.categories[codes]
             tokens = tokens + torch.where(self.is_categorical.unsqueeze(-1), chosen, 0.0)

@@ -149,7 +149,14 @@ def load_with(path: str | os.PathLike[str]) -> tuple[Any, dict[str, Any]]:
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:
-    file = open_file(Path(path))
+    try:
+        file = open_file(Path(path))
+    except IsADirectoryError as error:
+        raise ModelFileError(
+            f"{os.fspath(path)}: is a folder. One that save_pretrained wrote is read by "
+            "from_pretrained of the class that wrote it, such as "
+            f"AttentionMixerClassifier.from_pretrained({os.fspath(path)!r})."
+        ) from error
     if file is None:
         raise ModelFileError(f"{os.fspath(path)}: is no file. Give the file of a model.")
     with file:

@@ -107,7 +107,7 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str], *, part: Part = "a
     graph, shape = make_graph(plan)
     told = describe(estimator, part, plan.inputs, (plan.output, shape), plan.reader)
     entry = graph.metadata_props.add()
-    entry.key, entry.value = KEY, json.dumps(told, ensure_ascii=False, allow_nan=False)
+    entry.key, entry.value = KEY, json.dumps(told, allow_nan=False)
     content = graph.SerializeToString()
     compare(content, plan)
     write_whole(Path(path), lambda file: file.write(content))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,9 @@ from skedema.clinical.usual import without_patients
 from skedema.persistence import _monai
 from skedema.persistence._errors import Unsupported
 from skedema.persistence._parts import Part, of_arguments
+from skedema.scans._budget import DEFAULT_MAX_BYTES
 
 _PLACES = {"memory": None}  # of the machine where it was fitted
-_MOST_A_VOLUME = 2**31  # bytes
 _NET = ("seed", "batch_size", "lr", "layer_decay")
 
 
@@ -75,12 +75,19 @@ def _of_possible_size(held: dict[str, Any]) -> dict[str, Any]:
     n_channels = len(windows) if isinstance(windows, (list, tuple)) else 1
     if all(isinstance(n, Integral) for n in axes):
         n_bytes = 4 * n_channels * math.prod(map(int, axes))
-        if n_bytes > _MOST_A_VOLUME:
+        if n_bytes > DEFAULT_MAX_BYTES:
             raise Unsupported(
-                f"a volume of its shape={shape} would have {n_bytes} bytes, and {_MOST_A_VOLUME} "
-                "are the most: give a smaller shape, and fit anew"
+                f"a volume of its shape={shape} would have {n_bytes} bytes, and "
+                f"{DEFAULT_MAX_BYTES} are the most: give a smaller shape, and fit anew"
             )
     return held
+
+
+def _as_this_machine_allows(reader: Any) -> None:
+    """Take from a file no leave to fill the memory: how large a scan may be is said here."""
+    _of_possible_size(vars(reader))
+    if isinstance(reader.max_bytes, Real) and float(reader.max_bytes) > DEFAULT_MAX_BYTES:
+        reader.max_bytes = DEFAULT_MAX_BYTES
 
 
 def _in_no_order(held: HeldOut) -> HeldOut:
@@ -138,7 +145,7 @@ PARTS = {
         "skedema.scans.reader:VolumeReader",
         left={"remote": None},
         before=_of_possible_size,
-        after=lambda reader: _of_possible_size(vars(reader)),
+        after=_as_this_machine_allows,
     ),
     "skedema.ClinicalTokenizer": Part(
         _CLINICAL + "tokenizer:ClinicalTokenizer", private=("_usual", "_keys")

@@ -115,6 +115,11 @@ def find_folder(
                 "is a folder. Leave it out, or check that revision out in the folder."
             )
         return folder
+    if folder.is_file():
+        raise ModelFileError(
+            f"{os.fspath(directory_or_id)}: is a file, and no folder of save_pretrained. "
+            "skedema.load reads a file that skedema.save wrote."
+        )
     if not isinstance(directory_or_id, str) or _ID.fullmatch(directory_or_id) is None:
         raise FileNotFoundError(f"There is no folder {os.fspath(directory_or_id)}.")
     try:

@@ -33,6 +33,7 @@ _SIGNING_BESIDE = {
     "sig": re.compile(r"sig|se|sp|st|sv|sr|ss|srt|sip|spr|sk[a-z]+", re.IGNORECASE),
 }
 _USER = re.compile(r"(?<=://)[^\s/?#]*@")
+_PASSWORD = re.compile(r"(?<=://)[^\s/?#]*:[^\s/?#]*@")
 _QUERY = re.compile(r"[?&#][^\s'\"<>?&=]+=[^\s'\"<>]*")
 
 
@@ -50,14 +51,14 @@ def without_secrets(text: str) -> str:
 def shown(address: str) -> str:
     """Give an address as messages may name it."""
     address = address.strip().partition("?")[0]
-    return _USER.sub("", address.partition("#")[0] if scheme_of(address) in WEB else address)
+    return _without_user(address.partition("#")[0] if scheme_of(address) in WEB else address)
 
 
 def place_of(address: str) -> str:
     """Tell what lies at an address from all else: without who asks, and how that is signed."""
     address = address.strip()
     if scheme_of(address) not in WEB:
-        return _USER.sub("", address)
+        return _without_user(address)
     parts = urlsplit(address)
     query = parse_qsl(parts.query, keep_blank_values=True)
     names = {name.lower() for name, _ in query}
@@ -65,6 +66,11 @@ def place_of(address: str) -> str:
     kept = [pair for pair in query if not any(each.fullmatch(pair[0]) for each in signing)]
     place = _USER.sub("", parts._replace(query="", fragment="").geturl())
     return f"{place}?{urlencode(kept)}" if kept else place
+
+
+def _without_user(address: str) -> str:
+    # What Azure has there without a colon is the container: abfss://exams@account.dfs.core...
+    return (_PASSWORD if STORES.get(str(scheme_of(address))) == "adlfs" else _USER).sub("", address)
 
 
 def is_refused(address: str) -> str | None:

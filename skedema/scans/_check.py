@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from skedema._caching.digest import digest, file_digest
 from skedema._each import bar, each, named
+from skedema._told import recorded
 from skedema.scans._budget import DEFAULT_MAX_BYTES, checked_max_bytes
 from skedema.scans._column import scan_cells
 from skedema.scans._findings import degrees, duplicates, odd_geometry, odd_values, outliers
@@ -163,8 +163,7 @@ def _look(
     findings: list[str] = []
     row: dict[str, Any] = dict.fromkeys(_COLUMNS)
     row |= {"scan": name, "readable": False, "findings": findings, "voxels": None}
-    with warnings.catch_warnings(record=True) as raised:
-        warnings.simplefilter("always")
+    with recorded() as raised:
         try:
             scan = load_scan(cell, max_bytes=max_bytes, acquisition=acquisition)
         except ScanError as error:
@@ -181,7 +180,7 @@ def _look(
     row["checksum"] = _checksum(cell)
     if expected is not None and row["checksum"] != expected:
         findings += _other_checksum(row, expected)
-    findings += dict.fromkeys(str(each.message).removeprefix(f"{name}: ") for each in raised)
+    findings += dict.fromkeys(text.removeprefix(f"{name}: ") for text in raised)
     return row
 
 

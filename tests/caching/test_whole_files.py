@@ -66,9 +66,38 @@ def test_nobody_waits_for_a_pipe_or_reads_a_device(tmp_path):
     os.symlink("/dev/zero", tmp_path / "device")
     assert open_file(tmp_path / "pipe") is None
     assert open_file(tmp_path / "device") is None
-    write_whole(tmp_path / "pipe", lambda file: file.write(b"content"))
+    write_whole(tmp_path / "pipe", lambda file: file.write(b"content"), prefix=".")
     with open_file(tmp_path / "pipe") as file:
         assert file.read() == b"content"
+
+
+def test_a_link_is_followed_and_its_file_replaced(tmp_path):
+    target, link = tmp_path / "there" / "file", tmp_path / "link"
+    target.parent.mkdir()
+    os.symlink(os.path.join("there", "file"), link)
+    for content in (b"one", b"two"):  # before there is a file, and after
+        write_whole(link, lambda file, content=content: file.write(content))
+        assert link.is_symlink()
+        assert target.read_bytes() == content
+    assert sorted(os.listdir(tmp_path)) == ["link", "there"]
+    assert os.listdir(target.parent) == ["file"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_what_is_no_file_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    os.symlink(tmp_path / "pipe", tmp_path / "to_pipe")
+    os.symlink(tmp_path / "loop", tmp_path / "loop")
+    (tmp_path / "folder").mkdir()
+    before = sorted(os.listdir(tmp_path))
+    for name, told in (
+        ("pipe", "a device, a pipe or the like"), ("to_pipe", "a device, a pipe or the like"),
+        ("loop", "a device, a pipe or the like"), ("folder", "This is a folder; name a file in it"),
+    ):  # fmt: skip
+        with pytest.raises(OSError, match=told):
+            write_whole(tmp_path / name, lambda file: file.write(b"content"))
+    assert sorted(os.listdir(tmp_path)) == before
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_what_cannot_be_opened_is_an_error_of_the_system(tmp_path):

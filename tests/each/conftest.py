@@ -35,6 +35,21 @@ def dask_cluster():
             yield client
 
 
+@pytest.fixture
+def dask_threads():
+    """Two threads of this process as a worker of Dask."""
+    pytest.importorskip("distributed")
+    from distributed import Client
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        with Client(
+            processes=False, n_workers=1, threads_per_worker=2, dashboard_address=None
+        ) as client:
+            yield client
+
+
 @pytest.fixture(scope="session")
 def ray_cluster():
     # Otherwise Ray puts another function in the place of print, and what holds print, such as the

@@ -3,13 +3,18 @@ from __future__ import annotations
 import os
 import signal
 import time
+import warnings
+from threading import Barrier
 
 import pytest
+import torch
 from joblib import parallel_config
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from skedema import encoders
-from skedema._each import each, n_processes, named
+from skedema._each import _cores, each, n_processes, named
 from skedema._folds import each_fold
+from skedema._told import listening, recorded, tell
 
 pytestmark = [
     pytest.mark.slow,
@@ -22,6 +27,41 @@ def seen(table, k):
     import torch
 
     return k, os.getpid(), id(table), n_processes(2, 10), torch.get_num_threads()
+
+
+MEETING = Barrier(2, timeout=60)
+
+
+def warned_beside(k):
+    """Be at work with another one in this process, each with warnings of its own."""
+    import torch
+
+    MEETING.wait()
+    with recorded() as heard, listening() as told:
+        MEETING.wait()
+        warnings.warn(f"raised {k}", UserWarning, stacklevel=1)
+        tell(f"told {k}")
+        MEETING.wait()
+    return os.getpid(), heard, told, torch.get_num_threads()
+
+
+def test_threads_of_one_worker_of_dask_keep_what_is_their_own(dask_threads, monkeypatch):
+    # What a machine of two cores would give each of two threads.
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(_cores, "cpu_count", lambda: 2)
+    filters, shown = warnings.filters[:], warnings.showwarning
+    before = torch.get_num_threads()
+    with threadpool_limits(2), parallel_config(backend="dask"):
+        torch.set_num_threads(2)
+        try:
+            blas = [each["num_threads"] for each in threadpool_info()]
+            found = list(each(warned_beside, [(k,) for k in range(4)]))
+            assert [each["num_threads"] for each in threadpool_info()] == blas
+            assert torch.get_num_threads() == 2
+        finally:
+            torch.set_num_threads(before)
+    assert found == [(os.getpid(), [f"raised {k}"], [f"told {k}"], 1) for k in range(4)]
+    assert (warnings.filters, warnings.showwarning) == (filters, shown)
 
 
 def divided(k):

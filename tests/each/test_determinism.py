@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from joblib import parallel_config
 from optuna.distributions import FloatDistribution
 
@@ -73,6 +74,16 @@ def test_in_threads(cohort, expected):
 def test_on_a_cluster(cohort, expected, cluster):
     with parallel_config(backend=cluster):
         pd.testing.assert_frame_equal(evaluated(cohort), expected, check_exact=True)
+
+
+@pytest.mark.slow
+def test_in_threads_of_one_worker_of_dask(cohort, expected, dask_threads):
+    drawn = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    with parallel_config(backend="dask"):
+        pd.testing.assert_frame_equal(evaluated(cohort), expected, check_exact=True)
+    assert torch.equal(torch.get_rng_state(), drawn[0])
+    assert np.array_equal(np.random.get_state()[1], drawn[1])  # noqa: NPY002
+    assert torch.get_default_dtype() is torch.float32
 
 
 def searched(cohort, n_jobs=None):

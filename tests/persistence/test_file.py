@@ -93,11 +93,22 @@ def test_a_full_disk_keeps_the_old_file(tmp_path, monkeypatch):
 def test_places_that_are_no_files_are_told(tmp_path):
     with pytest.raises(FileNotFoundError):
         skedema.load(tmp_path / "model.skedema")
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(ModelFileError, match=r"is a folder.*is read by from_pretrained"):
         skedema.load(tmp_path)
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ModelFileError, match="pipe: is no file"):
         skedema.load(tmp_path / "pipe")
+
+
+def test_a_link_leads_to_the_file_that_is_replaced(tmp_path):
+    (tmp_path / "latest").symlink_to("model-2.skedema")
+    skedema.save(skedema.VolumeReader(shape=8), tmp_path / "latest")
+    assert (tmp_path / "latest").is_symlink()
+    assert skedema.load(tmp_path / "model-2.skedema").shape == 8
+    with pytest.raises(OSError, match="a device, a pipe or the like"):
+        skedema.save(skedema.VolumeReader(shape=8), os.devnull)
+    with pytest.raises(IsADirectoryError, match="name a file in it"):
+        skedema.save(skedema.VolumeReader(shape=8), tmp_path)
 
 
 def test_the_same_model_gives_the_same_file(tmp_path):

@@ -84,6 +84,15 @@ def test_an_encoder_that_is_trained_stands_in_the_graph(cohort, tmp_path):
     assert told["columns"][1]["categories"] == ["east", "north", "south"]
 
 
+def test_names_that_no_utf_8_has_stand_in_the_description(tmp_path):
+    X = pd.DataFrame({"natrium\udce4": [128.0, 140.0] * 10, "größe": [1.6, 1.7] * 10})
+    clf = AttentionMixerClassifier(dim=4, n_heads=1, max_epochs=1, n_members=1, random_state=0)
+    clf.set_params(warn_unusual=False, trusted_columns=list(X)).fit(X, [0, 1] * 10)
+    export_onnx(clf, tmp_path / "model.onnx")
+    told = about(tmp_path / "model.onnx")
+    assert [each["name"] for each in told["columns"]] == list(X)
+
+
 @pytest.mark.slow
 def test_the_default_encoder_and_several_members_stand_in_the_graph(cohort, tmp_path):
     X, y = cohort

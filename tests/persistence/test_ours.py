@@ -17,6 +17,7 @@ from skedema.encoders import CNN, EncoderUnion
 from skedema.fusion import list_fusions
 from skedema.inspection import explain
 from skedema.persistence import ModelFileError
+from skedema.scans import ScanError
 
 from .._autoencoders import make
 from ._models import again, classifier, load_parts, make_table, tokens
@@ -182,6 +183,20 @@ def test_no_reader_of_a_file_fills_the_memory(grid, tmp_path):
     with pytest.raises(ModelFileError, match="give a smaller shape"):
         load_parts(tmp_path, ["skedema.VolumeReader", grid])
     again(skedema.VolumeReader(shape=512), tmp_path)  # the remedy
+
+
+def test_how_large_a_scan_may_be_is_not_said_by_a_file(tmp_path):
+    for asked, allowed in ((2**40, 2**31), (2**20, 2**20)):
+        reader = skedema.VolumeReader(shape=8, max_bytes=asked)
+        clf = classifier(encoder=CNN(width=2, depth=1), n_members=1, volume=reader).fit(X, y)
+        loaded = again(clf, tmp_path)
+        assert loaded.volume_.max_bytes == loaded.volume.max_bytes == allowed
+    # What the page says to do about it.
+    large = X.assign(scan=[np.zeros((64, 64, 65), dtype=np.float32)] * len(X))
+    with pytest.raises(ScanError, match="at most 1,048,576 are taken"):
+        loaded.predict_proba(large)
+    loaded.set_params(warn_unusual=False).volume_.set_params(max_bytes=2**21)
+    loaded.predict_proba(large)
 
 
 def test_messages_name_the_part_and_where_it_sits(tmp_path):

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from safetensors.torch import load_file
 
+import skedema
 from skedema import AttentionMixerClassifier, ViTAutoencoder
 from skedema.persistence import ModelFileError, _pretrained, _strict_json
 
@@ -199,6 +200,11 @@ def test_a_folder_needs_no_hub(hub, saved, tmp_path):
     AttentionMixerClassifier.from_pretrained(saved)
     with pytest.raises(FileNotFoundError, match="There is no folder"):
         AttentionMixerClassifier.from_pretrained(tmp_path / "edema")
+    skedema.save(skedema.VolumeReader(shape=8), tmp_path / "reader.skedema")
+    with pytest.raises(ModelFileError, match=r"is a file.*skedema.load reads"):
+        AttentionMixerClassifier.from_pretrained(tmp_path / "reader.skedema")
+    with pytest.raises(ModelFileError, match=r"AttentionMixerClassifier\.from_pretrained\("):
+        skedema.load(saved)
     with pytest.raises(ValueError, match="is a folder"):
         AttentionMixerClassifier.from_pretrained(saved, revision="main")
     assert hub.asked == []

@@ -29,6 +29,8 @@ def test_addresses_are_told_by_what_they_begin_with():
         ("https://me:p@ss@h.org/scan.nii#token=1", "https://h.org/scan.nii"),
         ("s3://b/a#1 of 2.nii.gz", "s3://b/a#1 of 2.nii.gz"),  # a name like any other there
         ("s3://b/a.nii.gz?versionId=3", "s3://b/a.nii.gz"),
+        ("abfss://exams@me.dfs.core.windows.net/a", "abfss://exams@me.dfs.core.windows.net/a"),
+        ("az://me:s3cret@exams/a", "az://exams/a"),
     ],
 )
 def test_what_is_shown_has_no_secrets(address, expected):
@@ -44,6 +46,7 @@ def test_secrets_are_taken_out_of_texts():
 
 def test_a_place_is_the_same_however_it_is_signed():
     assert place_of(SIGNED) == place_of("https://me:pw@h.org/a/scan.nii.gz")
+    assert place_of("abfs://one@me.net/a") != place_of("abfs://other@me.net/a")  # containers
     assert place_of("https://h.org/a?sig=x&se=2&sp=r&v=7") == "https://h.org/a?v=7"
     assert place_of("https://h.org/a?Signature=x&Expires=2&id=7") == "https://h.org/a?id=7"
 

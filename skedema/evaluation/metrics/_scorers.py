@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import get_scorer, get_scorer_names
 
+from skedema._told import recorded
 from skedema.evaluation.metrics._metric import Metric, every_class, n_classes
 
 
@@ -42,8 +42,7 @@ def metric_of_scorer(name: str) -> Metric:
         foretold = _Foretold(probability, predicted.astype(int))
         # Not every scorer takes weights. Those of a bootstrap say how often a row was drawn.
         rows = np.repeat(np.arange(len(label)), weight.astype(int))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with recorded():
             return float(scorer(foretold, rows, label[rows].astype(int)))
 
     return Metric(name, compute, every_class, macro=False)

@@ -3,11 +3,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+from importlib import import_module
 from pathlib import Path
+from typing import ClassVar
 
+import numpy as np
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
-from skedema.scans import ScanError
+from skedema.scans import ScanError, VolumeReader
 from skedema.scans._remote import store
 from skedema.scans._remote.store import fetch, forget, look_up
 
@@ -52,6 +56,95 @@ def test_a_folder_of_s3_is_all_its_files(s3, tmp_path):
             "s3://exams/series/IM1",
             "s3://exams/series/b/IM2",
         ]
+
+
+class _OfGoogle(MemoryFileSystem):
+    """A store in memory that tells of a file what gcsfs does.
+
+    It hands on the resource of Google's JSON API: numbers as texts, and an MD5 in base 64.
+    """
+
+    protocol = ("gs", "gcs")
+    store: ClassVar = {}
+    pseudo_dirs: ClassVar = [""]
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        return super()._strip_protocol(path.partition("://")[2] or path)
+
+    def info(self, path, **kwargs):
+        about = super().info(path, **kwargs)
+        return about | (self.told(self.cat_file(path)) if about["type"] == "file" else {})
+
+    def find(self, path, detail=False, **kwargs):
+        found = {name: self.info(name) for name in super().find(path, **kwargs)}
+        return found if detail else list(found)
+
+    def told(self, content):
+        md5 = base64.b64encode(hashlib.md5(content).digest()).decode()
+        return {"md5Hash": md5, "generation": f"17{hash(content)}", "updated": "2026-11-27"}
+
+
+class _OfAzure(_OfGoogle):
+    """One that tells what adlfs does, which hands on the properties of a blob."""
+
+    protocol = ("az", "abfs", "abfss")
+    store: ClassVar = {}
+    pseudo_dirs: ClassVar = [""]
+
+    def told(self, content):
+        settings = {"content_md5": bytearray(hashlib.md5(content).digest())}
+        return {"content_settings": settings, "etag": f"0x8D{hash(content)}"}
+
+
+@pytest.fixture(params=[_OfGoogle, _OfAzure])
+def other(request, monkeypatch):
+    """Give the beginning of an address, and the store that fsspec then knows for it."""
+    kind = request.param
+    for name in kind.protocol:
+        # As fsspec.register_implementation does, and undone afterwards.
+        monkeypatch.setitem(import_module("fsspec.registry")._registry, name, kind)
+    kind.store.clear()
+    return f"{kind.protocol[0]}://exams", kind()
+
+
+def test_files_and_folders_of_other_stores_are_found_and_fetched(other, tmp_path):
+    start, files = other
+    for name in ("series/b/IM2", "series/IM1", "series-2/IM1"):
+        files.pipe_file(f"exams/{name}", CONTENT + name.encode())
+    found, content = fetched(f"{start}/series/IM1", tmp_path)
+    assert content == CONTENT + b"series/IM1"
+    assert found.md5 == hashlib.md5(content).hexdigest()
+    assert [each.address for each in look_up(f"{start}/series/")] == [
+        f"{start}/series/IM1",
+        f"{start}/series/b/IM2",
+    ]
+    files.pipe_file("exams/series/IM1", CONTENT)
+    with pytest.raises(ScanError, match="was written anew while it was read"):
+        fetch(found, tmp_path / "copy")
+    with pytest.raises(ScanError, match=rf"{start}/none.nii: there is no such file"):
+        look_up(f"{start}/none.nii")
+
+
+def test_what_other_stores_hold_damaged_is_refused(other, tmp_path, monkeypatch):
+    start, files = other
+    files.pipe_file("exams/scan.nii", CONTENT)
+    (found,) = look_up(f"{start}/scan.nii")
+    monkeypatch.setattr(
+        type(files), "get_file", lambda self, path, to: Path(to).write_bytes(CONTENT[::-1])
+    )
+    with pytest.raises(ScanError, match=r"scan.nii: what arrived is not what .*\(MD5\)"):
+        fetch(found, tmp_path / "copy")
+
+
+def test_a_scan_of_another_store_is_that_of_the_file(other, tmp_path):
+    start, files = other
+    scan = np.random.default_rng(0).normal(40, 9, (12, 12, 12)).astype(np.float32)
+    np.save(tmp_path / "scan.npy", scan)
+    files.put_file(str(tmp_path / "scan.npy"), "exams/scan.npy")
+    here = VolumeReader(shape=8).read(tmp_path / "scan.npy")
+    there = VolumeReader(shape=8, remote=str(tmp_path / "copies")).read(f"{start}/scan.npy")
+    assert np.array_equal(here, there)
 
 
 def test_a_file_of_a_web_server_is_found_and_fetched(web, tmp_path):
