@@ -107,13 +107,14 @@ class PretrainedEncoder(
     --------
     Weights of the network of FM-HCT, in a size that nobody has published:
 
-    >>> import numpy as np, torch
+    >>> import nibabel as nib, numpy as np, torch
     >>> from skedema.encoders.pretrained import FMHCT, PretrainedEncoder
     >>> tiny = FMHCT(dim=24, depth=1, n_heads=2, patch=8, shape=16)
     >>> network = tiny.build(in_channels=3, shape=(16, 16, 16))
     >>> torch.save(tiny.state(network), "weights.pth")
     >>> encoder = PretrainedEncoder("weights.pth", recipe=tiny).fit()
-    >>> encoder.transform([np.full((8, 8, 8), 40.0)]).shape
+    >>> scan = nib.Nifti1Image(np.full((8, 8, 8), 40.0), np.diag([4.0, 4.0, 4.0, 1.0]))
+    >>> encoder.transform([scan]).shape
     (1, 24)
     >>> encoder.origin_["licence"]
     'CC BY-NC-ND 4.0 (repository); weights on request, under an agreement with NYU'

@@ -109,7 +109,7 @@ class FMHCT(Recipe):
             axes="scan",
             first_spacing=1.0,
             crop="foreground",
-            windows=["brain", "subdural", "wide bone"],
+            windows=["brain", "subdural", "bone_wide"],
             window_first=True,
             interpolation="area",
             spacing=None,

@@ -115,7 +115,7 @@ class HLIPHeadCT(Recipe):
     def reader(self) -> VolumeReader:
         return VolumeReader(
             axes="scan",
-            windows=["brain", "subdural", "wide bone"],
+            windows=["brain", "subdural", "bone_wide"],
             window_first=True,
             interpolation=("linear", "linear", "nearest"),
             spacing=None,
