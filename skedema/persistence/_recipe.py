@@ -60,7 +60,7 @@ class SavedAutoencoder(AnyRecipe):
         if reader.settings() != estimator.volume_.settings():
             raise ValueError(
                 f"volume= reads scans otherwise than {os.fspath(path)} was pre-trained on "
-                f"({estimator.volume_.summary()}). Leave volume=None."
+                f"({estimator.volume_.summary()}). Leave volume='auto'."
             )
         module = PooledEncoder(estimator.module_, cast(Pool, pool or estimator.pool)).eval()
         keys = tuple(module.state_dict())

@@ -61,10 +61,11 @@ class PretrainedEncoder(
     pool : {"cls", "mean", "patches"} or None, default=None
         The features: the class token, the mean of the patch tokens, or these side by side. None is
         what the recipe's authors used.
-    volume : VolumeReader or None, default=None
-        How scans are read; None is as in training. Another shape brings the positions of a
-        transformer to another grid. Anything else that differs from training brings a warning:
-        change a reader of the recipe, such as ``FMHCT().reader().set_params(remote="copies")``.
+    volume : VolumeReader or "auto", default="auto"
+        How scans are read; ``"auto"`` is as in training, whatever `volume` a classifier has.
+        Another shape brings the positions of a transformer to another grid. Anything else that
+        differs from training brings a warning: change a reader of the recipe, such as
+        ``FMHCT().reader().set_params(remote="copies")``.
     entry : str or None, default=None
         Which state of a training checkpoint is loaded, by its key in the file. None is the first
         that the recipe looks for.
@@ -124,7 +125,7 @@ class PretrainedEncoder(
         "weights": [str, os.PathLike],
         "recipe": [str, AnyRecipe],
         "pool": [StrOptions({"cls", "mean", "patches"}), None],
-        "volume": [VolumeReader, None],
+        "volume": [VolumeReader, StrOptions({"auto"})],
         "entry": [str, None],
         "memory": "no_validation",
         "dtype": [StrOptions({"float32", "bfloat16"})],
@@ -144,7 +145,7 @@ class PretrainedEncoder(
         *,
         recipe: Any,
         pool: str | None = None,
-        volume: VolumeReader | None = None,
+        volume: VolumeReader | Literal["auto"] = "auto",
         entry: str | None = None,
         memory: Any = None,
         dtype: str = "float32",
@@ -201,7 +202,7 @@ class PretrainedEncoder(
         self._validate_params()
         find_device(self.device)
         recipe = make_recipe(self.recipe)
-        volume = None if self.volume is None else clone(self.volume)
+        volume = clone(self.volume) if isinstance(self.volume, VolumeReader) else None
         pool: Any = self.pool
         loaded = recipe.load(self.weights, volume=volume, pool=pool, entry=self.entry)
         self.module_, self.volume_, self.origin_, self.weights_report_ = loaded
@@ -359,6 +360,6 @@ def _tell_other_reading(volume: VolumeReader, trained_on: VolumeReader, name: st
     if others:
         tell(
             f"volume= reads scans otherwise than those that the weights of {name} were trained on: "
-            f"{', '.join(others)}. Features may be worth little. Leave volume=None, or change "
+            f"{', '.join(others)}. Features may be worth little. Leave volume='auto', or change "
             f"{name}().reader()."
         )
