@@ -68,7 +68,7 @@ class Patchwise(nn.Module):
         apart = seen.reshape(*seen.shape[:2], *sides).permute(0, 2, 4, 6, 1, 3, 5, 7)
         maps = self.network(apart.flatten(0, 3))
         vectors = cast(Tensor, maps[-1]).flatten(2).mean(dim=2)
-        laid = vectors.reshape(len(volumes), *self.turned_grid, -1).permute(0, 4, 1, 2, 3)
+        laid = vectors.reshape(volumes.shape[0], *self.turned_grid, -1).permute(0, 4, 1, 2, 3)
         return turned_back(laid, self.axes).flatten(2).transpose(1, 2)
 
     def layers(self) -> list[list[nn.Parameter]]:

@@ -77,7 +77,7 @@ class PooledTokens(nn.Module):
         PooledTokens
             With weights of its own.
         """
-        return PooledTokens(copy.deepcopy(self.network), pool, self.origin)
+        return PooledTokens(copy.deepcopy(self.network), pool, self.origin).train(self.training)
 
     def layers(self) -> list[list[nn.Parameter]]:
         """List the parameters layer by layer, from the volume on.

@@ -101,8 +101,8 @@ class StudyTransformer(nn.Module):
         """
         tokens = self.study_tokens(volumes)
         n_scans, dim = volumes.shape[1], tokens.shape[-1]
-        patches = tokens[:, 1:].reshape(len(tokens), n_scans, -1, dim).mean(dim=1)
-        laid = patches.transpose(1, 2).reshape(len(tokens), dim, *self.turned_grid)
+        patches = tokens[:, 1:].reshape(tokens.shape[0], n_scans, -1, dim).mean(dim=1)
+        laid = patches.transpose(1, 2).reshape(tokens.shape[0], dim, *self.turned_grid)
         back = turned_back(laid, self.axes).flatten(2).transpose(1, 2)
         return torch.cat([tokens[:, :1], back], dim=1)
 
@@ -128,7 +128,7 @@ class StudyTransformer(nn.Module):
         if self.scans is not None:
             which = self.scans[0, :n_scans].repeat(n_studies, 1)
             tokens = tokens + which.unsqueeze(1)
-        tokens = torch.cat([self.class_token.expand(len(tokens), -1, -1), tokens], dim=1)
+        tokens = torch.cat([self.class_token.expand(tokens.shape[0], -1, -1), tokens], dim=1)
         apart = True
         for number, block in enumerate(self.blocks, start=1):
             if (number % _EVERY == 0) is apart:
@@ -151,13 +151,13 @@ class StudyTransformer(nn.Module):
 
 def _joined(tokens: Tensor, n_scans: int) -> Tensor:
     """Put the scans of each study together: (B S, 1 + L, D) to (B, 1 + S L, D)."""
-    n_studies, dim = len(tokens) // n_scans, tokens.shape[-1]
+    n_studies, dim = tokens.shape[0] // n_scans, tokens.shape[-1]
     first = tokens[:, :1].reshape(n_studies, n_scans, dim).mean(dim=1, keepdim=True)
     return torch.cat([first, tokens[:, 1:].reshape(n_studies, -1, dim)], dim=1)
 
 
 def _parted(tokens: Tensor, n_scans: int) -> Tensor:
     """Take the scans of each study apart, each with a copy of the class token."""
-    n_studies, dim = len(tokens), tokens.shape[-1]
+    n_studies, dim = tokens.shape[0], tokens.shape[-1]
     first = tokens[:, :1].repeat_interleave(n_scans, dim=0)
     return torch.cat([first, tokens[:, 1:].reshape(n_studies * n_scans, -1, dim)], dim=1)

@@ -139,7 +139,7 @@ class VisionTransformer(nn.Module):
             The class token and the patches, the last axis running fastest, after the final norm.
         """
         tokens = self.embed(volumes).flatten(2).transpose(1, 2) + self.positions
-        tokens = torch.cat([self.class_token.expand(len(tokens), -1, -1), tokens], dim=1)
+        tokens = torch.cat([self.class_token.expand(tokens.shape[0], -1, -1), tokens], dim=1)
         for block in self.blocks:
             tokens = block(tokens)
         return cast(Tensor, self.norm(tokens))

@@ -248,8 +248,8 @@ class Recipe(AnyRecipe, Encoder):
         origin = self._origin(found.sha256)
         if found.entry:
             origin["entry"] = found.entry
-        pooled = PooledTokens(network.eval(), pool or cast(TokenPool, self.pools[0]), origin)
-        return Loaded(pooled, reader, origin, report)
+        pooled = PooledTokens(network, pool or cast(TokenPool, self.pools[0]), origin)
+        return Loaded(pooled.eval(), reader, origin, report)
 
     def check_config(self, config: Mapping[str, Any], where: str) -> None:
         """Compare the ``config.json`` beside the weights with the recipe's parameters.

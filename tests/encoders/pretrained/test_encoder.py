@@ -149,7 +149,7 @@ def test_each_scan_is_encoded_once_in_a_cross_validation(encoder, tmp_path):
     for given in (encoder, FrozenEstimator(clone(encoder).fit())):
         features.clear()
         before = features.n_encoded
-        cross_validate(classifier(given, fine_tune=False), X, Y, cv=3, error_score="raise")
+        cross_validate(classifier(given, fine_tune=False), X, Y, cv=2, error_score="raise")
         assert features.n_encoded - before == N
     nib.save(X["scan"][0], tmp_path / "scan.nii.gz")
     found = encoder.set_params(memory=tmp_path / "kept").fit().transform([tmp_path / "scan.nii.gz"])

@@ -3,13 +3,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from torch.nn.functional import conv3d, gelu, interpolate, layer_norm, linear
 
-from skedema import VolumeReader
+from skedema import AttentionMixerClassifier, VolumeReader
 from skedema.encoders.pretrained import HLIPHeadCT, PretrainedEncoder, PretrainedWeightsError
+from skedema.inspection import explain_scan
 
 from ._tiny import heads, saved, seeded, state_of
 
@@ -142,6 +144,17 @@ def test_positions_are_interpolated_for_more_slices(tmp_path):
     assert not any(each is encoder.module_.network.places for each in encoder.module_.parameters())
     with pytest.raises(ValueError, match="more than max_scans=5"):
         SMALL.build(in_channels=6, shape=(64, 64, 8))
+
+
+def test_attention_over_parts_has_no_rollout_and_the_remedy_works(tmp_path):
+    encoder = PretrainedEncoder(saved(state_of(SMALL), tmp_path), recipe=SMALL)
+    X = pd.DataFrame({"scan": heads(6).array})
+    small = {"dim": 8, "n_heads": 2, "max_epochs": 1, "n_members": 1, "random_state": 0}
+    clf = AttentionMixerClassifier(image="scan", encoder=encoder, fine_tune=False, **small)
+    clf.fit(X, [0, 1] * 3)
+    with pytest.raises(TypeError, match=r"look at the same tokens.*method='occlusion'"):
+        explain_scan(clf, X.iloc[[0]], method="rollout")
+    assert explain_scan(clf, X.iloc[[0]], method="occlusion", size=20).relevance.any()
 
 
 def test_scans_are_read_and_seen_as_in_training():
