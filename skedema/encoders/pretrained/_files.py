@@ -45,7 +45,18 @@ class Weights(NamedTuple):
 
 
 class WeightsError(ValueError):
-    """A file of weights that cannot be read, or that fits no recipe given; with the remedy."""
+    """A file of weights that cannot be read, or that fits no recipe given; with the remedy.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skedema.encoders import PretrainedEncoder
+    >>> torch.save({"epoch": 3}, "log.pth")
+    >>> PretrainedEncoder("log.pth", recipe="fm_hct").fit()
+    Traceback (most recent call last):
+        ...
+    skedema.encoders.pretrained._files.WeightsError: log.pth: holds no weights. Give a .pth...
+    """
 
 
 def read_weights(

@@ -39,7 +39,7 @@ class PretrainedWeightsError(WeightsError):
     ...     PretrainedEncoder("weights.pth", recipe=tiny).fit()
     ... except PretrainedWeightsError as error:
     ...     print(error.report.loaded, len(error.report.missing))
-    ('cls_token',) 15
+    ('cls_token',) 16
     """
 
     def __init__(self, text: str, report: WeightsReport) -> None:

@@ -154,7 +154,7 @@ def test_attention_over_parts_has_no_rollout_and_the_remedy_works(tmp_path):
     clf.fit(X, [0, 1] * 3)
     with pytest.raises(TypeError, match=r"look at the same tokens.*method='occlusion'"):
         explain_scan(clf, X.iloc[[0]], method="rollout")
-    assert explain_scan(clf, X.iloc[[0]], method="occlusion", size=20).relevance.any()
+    assert explain_scan(clf, X.iloc[[0]], method="occlusion", size=40).relevance.any()
 
 
 def test_scans_are_read_and_seen_as_in_training():
