@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import torch
@@ -56,6 +57,19 @@ def full_float32(device: torch.device) -> AbstractContextManager[None]:
     the 23 of a float32, so that features would differ from those of a CPU in the third digit.
     """
     return _unrounded() if device.type == "cuda" else nullcontext()
+
+
+@contextmanager
+def precision(dtype: torch.dtype, device: torch.device) -> Iterator[None]:
+    """Run a network in a precision: autocast for bfloat16, nothing for float32."""
+    bfloat16 = dtype == torch.bfloat16
+    try:
+        with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16, cache_enabled=True):
+            yield
+    finally:
+        # Within somebody else's autocast that ends with the other: the next step would compute
+        # with the weights of this one.
+        torch.clear_autocast_cache()
 
 
 def _rounding() -> list[Any]:

@@ -15,11 +15,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from skedema._caching.memory import memory_folder
-from skedema._device import device_at_hand
+from skedema._device import device_at_hand, precision
 from skedema._features import ModuleEncoder, View, features_of, has_own_way
 from skedema._pretrained import Pretrained
 from skedema._pretraining.loop import Stage
-from skedema._pretraining.precision import precision
 from skedema._pretraining.run import first_reader, first_stage
 from skedema._pretraining.source import RowSource, Source, holds_rows
 from skedema._pretraining.worth import Worth

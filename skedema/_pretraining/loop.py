@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from skedema._checkpoints import Checkpoints
-from skedema._device import find_device
+from skedema._device import find_device, precision
 from skedema._each import bar
 from skedema._pace import Pace
-from skedema._pretraining.precision import precision, training_dtype
+from skedema._pretraining.precision import training_dtype
 from skedema._pretraining.ranks import Ranks
 from skedema._pretraining.scale import even_scale, voxel_scale
 from skedema._pretraining.schedules import edge_weight, learning_rate

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 
 
@@ -27,16 +24,3 @@ def training_dtype(dtype: str, device: torch.device) -> torch.dtype:
     else:
         fast = False
     return torch.bfloat16 if fast else torch.float32
-
-
-@contextmanager
-def precision(dtype: torch.dtype, device: torch.device) -> Iterator[None]:
-    """Run a network in a precision: autocast for bfloat16, nothing for float32."""
-    bfloat16 = dtype == torch.bfloat16
-    try:
-        with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16, cache_enabled=True):
-            yield
-    finally:
-        # Within somebody else's autocast that ends with the other: the next step would compute
-        # with the weights of this one.
-        torch.clear_autocast_cache()

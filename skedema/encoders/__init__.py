@@ -14,6 +14,7 @@ from skedema.encoders.cnn import CNN
 from skedema.encoders.density import Density
 from skedema.encoders.mirrored_tokens import MirroredTokens
 from skedema.encoders.monai import MonaiEncoder
+from skedema.encoders.pretrained import PretrainedEncoder
 from skedema.encoders.union import EncoderUnion
 from skedema.encoders.vit import ViT
 
@@ -29,6 +30,7 @@ __all__ = [
     "EncoderUnion",
     "MirroredTokens",
     "MonaiEncoder",
+    "PretrainedEncoder",
     "ViT",
     "is_transformer",
     "list_encoders",

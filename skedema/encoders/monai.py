@@ -60,6 +60,22 @@ class MonaiEncoder(Encoder):
         self.arguments = arguments
 
     def build(self, *, in_channels: int, shape: tuple[int, int, int]) -> nn.Module:
+        network = self.network(in_channels=in_channels, shape=shape)
+        return AsTokens(self.name, without_batch_norm(network))
+
+    def network(self, *, in_channels: int, shape: tuple[int, int, int]) -> nn.Module:
+        """Make the network as MONAI has it.
+
+        Parameters
+        ----------
+        in_channels, shape
+            As in `build`.
+
+        Returns
+        -------
+        Module
+            With its own batch normalisation.
+        """
         try:
             from monai.networks import nets
         except ImportError as error:
@@ -86,16 +102,18 @@ class MonaiEncoder(Encoder):
                 given[name] = value
         given |= self.arguments or {}
         try:
-            network = factory(**given)
+            network: nn.Module = factory(**given)
         except TypeError as error:
             raise TypeError(
                 f"MONAI's {self.name} cannot be made from {given}: {error}. Give it what it needs: "
                 f"MonaiEncoder({self.name!r}, arguments={{...}})."
             ) from error
-        return _AsTokens(self.name, without_batch_norm(network))
+        return network
 
 
-class _AsTokens(nn.Module):
+class AsTokens(nn.Module):
+    """A network of MONAI whose features are tokens."""
+
     def __init__(self, name: str, network: nn.Module) -> None:
         super().__init__()
         self.name = name
@@ -120,19 +138,18 @@ class _AsTokens(nn.Module):
 class _FixedBatchNorm(nn.Module):
     """Batch normalisation by what was learned before, never by the batch."""
 
-    mean: Tensor
-    variance: Tensor
+    running_mean: Tensor
+    running_var: Tensor
 
-    def __init__(
-        self, mean: Tensor, variance: Tensor, learned: nn.modules.batchnorm._BatchNorm
-    ) -> None:
+    def __init__(self, learned: nn.modules.batchnorm._BatchNorm) -> None:
         super().__init__()
         self.weight, self.bias, self.eps = learned.weight, learned.bias, learned.eps
-        self.register_buffer("mean", mean)
-        self.register_buffer("variance", variance)
+        self.register_buffer("running_mean", learned.running_mean)
+        self.register_buffer("running_var", learned.running_var)
 
     def forward(self, x: Tensor) -> Tensor:
-        return batch_norm(x, self.mean, self.variance, self.weight, self.bias, eps=self.eps)
+        statistics = self.running_mean, self.running_var
+        return batch_norm(x, *statistics, self.weight, self.bias, eps=self.eps)
 
 
 def without_batch_norm(network: nn.Module) -> nn.Module:
@@ -145,10 +162,23 @@ def without_batch_norm(network: nn.Module) -> nn.Module:
     if isinstance(network, nn.modules.batchnorm._BatchNorm):
         mean, variance = network.running_mean, network.running_var
         if mean is not None and variance is not None and (mean.any() or (variance != 1).any()):
-            return _FixedBatchNorm(mean, variance, network)
+            return _FixedBatchNorm(network)
         return group_norm(network.num_features, affine=network.affine)
     for name, child in network.named_children():
         setattr(network, name, without_batch_norm(child))
+    return network
+
+
+def with_fixed_batch_norm(network: nn.Module) -> nn.Module:
+    """Let all batch normalisation keep to the statistics that it has, or is going to be given.
+
+    For a network that is made for weights: names stay as they are. The network is changed in place,
+    and returned, or its replacement where it is itself a batch normalisation with statistics.
+    """
+    if isinstance(network, nn.modules.batchnorm._BatchNorm) and network.track_running_stats:
+        return _FixedBatchNorm(network)
+    for name, child in network.named_children():
+        setattr(network, name, with_fixed_batch_norm(child))
     return network
 
 

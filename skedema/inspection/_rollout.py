@@ -32,6 +32,13 @@ def rollout(seen: Seen) -> NDArray[np.float64]:
         mixed = _mixing(block, inputs[0])
         if number == 0:
             passes.append(mixed)
+        elif mixed.shape != passes[-1].shape:
+            raise TypeError(
+                "method='rollout' needs blocks that all look at the same tokens, and those of "
+                f"{type(seen.clf.encoder_).__name__} look at parts first, then at all. "
+                "method='occlusion' works with every encoder, method='gradient' with every torch "
+                "network."
+            )
         else:
             passes[-1] = mixed @ passes[-1]
 

@@ -8,6 +8,15 @@ from torch import Tensor, nn
 
 from skedema.modules.masked_autoencoder import MaskedAutoencoder, Pool
 
+_OF_TRAINING = (
+    "decoder_embed",
+    "decoder_blocks",
+    "decoder_norm",
+    "decoder_predict",
+    "predictor",
+    "mask_token",
+)
+
 
 class PooledEncoder(nn.Module):
     """The features of a masked autoencoder; decoder and predictor are left out.
@@ -29,13 +38,13 @@ class PooledEncoder(nn.Module):
         super().__init__()
         self.autoencoder = copy.deepcopy(autoencoder)
         self.pool: Pool = pool
-        for name in ("decoder_embed", "decoder_blocks", "decoder_norm", "decoder_predict"):
-            delattr(self.autoencoder, name)
-        del self.autoencoder.predictor, self.autoencoder.mask_token
+        for name in _OF_TRAINING:
+            if hasattr(self.autoencoder, name):  # not of one that was taken from here
+                delattr(self.autoencoder, name)
         if pool == "tokens":
             self.grid = autoencoder.patches.grid
-        if pool != "cls":
-            self.autoencoder.norm.requires_grad_(False)  # the others are taken before it
+        # The others are taken before it.
+        self.autoencoder.norm.requires_grad_(pool == "cls")
 
     def forward(self, volumes: Tensor) -> Tensor:
         """Encode.
@@ -52,6 +61,21 @@ class PooledEncoder(nn.Module):
         """
         features = self.autoencoder.features(volumes, self.pool)
         return features if self.pool == "tokens" else features.unsqueeze(1)
+
+    def with_pool(self, pool: Pool) -> PooledEncoder:
+        """Copy it, with other features.
+
+        Parameters
+        ----------
+        pool : {"mean", "cls", "patches", "tokens"}
+            As the parameter.
+
+        Returns
+        -------
+        PooledEncoder
+            With weights of its own.
+        """
+        return PooledEncoder(self.autoencoder, pool)
 
     def layers(self) -> list[list[nn.Parameter]]:
         """List the parameters layer by layer, from the volume on.

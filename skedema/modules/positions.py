@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 
 def sincos_positions(grid: Sequence[int], dim: int) -> Tensor:
@@ -57,6 +58,28 @@ def sincos_positions(grid: Sequence[int], dim: int) -> Tensor:
         dim=1,
     )
     return torch.cat([torch.zeros(1, dim, dtype=table.dtype), table]).to(torch.get_default_dtype())
+
+
+def stretched(table: Tensor, grid: Sequence[int]) -> Tensor:
+    """Bring a table of learned positions to another grid, by trilinear interpolation.
+
+    Parameters
+    ----------
+    table : Tensor of shape (X, Y, Z, D)
+        A position a patch.
+    grid : sequence of 3 int
+        Number of patches along each axis.
+
+    Returns
+    -------
+    Tensor of shape (*grid, D)
+        The table itself where the grid is its own.
+    """
+    if tuple(table.shape[:3]) == tuple(grid):
+        return table
+    channels_first = table.permute(3, 0, 1, 2).unsqueeze(0)
+    found = interpolate(channels_first, size=tuple(grid), mode="trilinear")
+    return found[0].permute(1, 2, 3, 0)
 
 
 def _sincos(places: Tensor, width: int) -> Tensor:

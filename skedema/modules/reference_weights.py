@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -43,9 +43,9 @@ class WeightsReport:
         Keys with another shape than the network's, with both shapes; and position tables whose
         numbers are not the sine-cosine ones.
     regenerated : tuple of str
-        Position tables, which are computed from the volume's shape instead.
+        Position tables, which are computed from the volume's shape instead, or brought to it.
     ignored : tuple of str
-        Sobel filters and the perceptual network, which are no part of the encoder.
+        What is no part of the encoder, such as Sobel filters, or a decoder.
     """
 
     loaded: tuple[str, ...]
@@ -173,6 +173,30 @@ def reference_state(model: MaskedAutoencoder) -> dict[str, Tensor]:
     return state
 
 
+def renamed(name: str, pairs: Iterable[tuple[str, str]]) -> str:
+    """Give a weight the name that others have for it.
+
+    Parameters
+    ----------
+    name : str
+        Ours.
+    pairs : iterable of (str, str)
+        Parts of names, ours and theirs. One that begins with a dot is replaced wherever it stands,
+        another one only where a name begins with it.
+
+    Returns
+    -------
+    str
+        Theirs.
+    """
+    for ours, theirs in pairs:
+        if ours.startswith(".") and ours in name:
+            name = name.replace(ours, theirs)
+        elif name.startswith(ours):
+            name = theirs + name.removeprefix(ours)
+    return name
+
+
 def _shared_state(model: MaskedAutoencoder) -> dict[str, Tensor]:
     # The reference's volumes come standardised: it has nothing that says how.
     state: dict[str, Tensor] = model.state_dict()
@@ -184,9 +208,4 @@ def _patch_order(weight: Tensor) -> Tensor:
 
 
 def _reference_name(key: str) -> str:
-    for ours, theirs in _RENAMED:
-        if ours.startswith(".") and ours in key:
-            key = key.replace(ours, theirs)
-        elif key.startswith(ours):
-            key = theirs + key.removeprefix(ours)
-    return key
+    return renamed(key, _RENAMED)

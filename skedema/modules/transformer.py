@@ -53,7 +53,7 @@ class TransformerBlock(nn.Module):
     """Self-attention, then an MLP, each with LayerNorm before and a residual around.
 
     The encoder block of Dosovitskiy et al., "An image is worth 16x16 words" (ICLR 2021),
-    equations 2 and 3, with the LayerNorm eps of ViT-AE++.
+    equations 2 and 3, by default with the LayerNorm eps of ViT-AE++.
 
     Parameters
     ----------
@@ -65,15 +65,28 @@ class TransformerBlock(nn.Module):
         Hidden size of the MLP as a multiple of D.
     dropout : float
         Probability of dropping a hidden unit in training.
+    qkv_bias : bool
+        Whether queries, keys and values have a bias.
+    eps : float
+        Of both LayerNorms.
     """
 
-    def __init__(self, dim: int, n_heads: int, expansion: float, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        dim: int,
+        n_heads: int,
+        expansion: float,
+        dropout: float = 0.0,
+        *,
+        qkv_bias: bool = True,
+        eps: float = NORM_EPS,
+    ) -> None:
         super().__init__()
         self.n_heads = n_heads
-        self.attention_norm = nn.LayerNorm(dim, eps=NORM_EPS)
-        self.query_key_value = nn.Linear(dim, 3 * dim)
+        self.attention_norm = nn.LayerNorm(dim, eps=eps)
+        self.query_key_value = nn.Linear(dim, 3 * dim, bias=qkv_bias)
         self.project = nn.Linear(dim, dim)
-        self.mlp_norm = nn.LayerNorm(dim, eps=NORM_EPS)
+        self.mlp_norm = nn.LayerNorm(dim, eps=eps)
         self.mlp = mlp(dim, int(expansion * dim), dropout)
 
     def forward(self, tokens: Tensor, present: Tensor | None = None) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from skedema.encoders.catalogue import _ENCODERS
+from skedema.encoders.pretrained.recipe import RECIPES
 from skedema.fusion.base import _FUSIONS
 from skedema.persistence import _ours, _sklearn
 from skedema.persistence._errors import Damaged
@@ -18,7 +19,7 @@ from skedema.refiners.base import _REFINERS
 
 PARTS: dict[str, Part] = {**_ours.PARTS, **_sklearn.PARTS, **MODULES}
 _PLUG_IN = "plug-in"
-_REGISTRIES = {registry.kind: registry for registry in (_ENCODERS, _FUSIONS, _REFINERS)}
+_REGISTRIES = {registry.kind: registry for registry in (_ENCODERS, _FUSIONS, RECIPES, _REFINERS)}
 
 
 def part_of(name: Any) -> Part:

@@ -33,8 +33,15 @@ def manifest_of(estimator: Any, params: Params, tensors: Tensors) -> dict[str, A
         "estimator": type(estimator).__name__,
         "parts": sorted(held),
         "n_weights": sum(tensor.numel() for tensor in tensors.values()),
+        "weights_of": _origins(params),
         "trained": summary(estimator),
     }
+
+
+def _origins(params: Params) -> list[dict[str, Any]]:
+    """Tell where weights come from that others have trained, and under which licences."""
+    held = [fields["origin"]["dict"] for _, fields in params["objects"] if "origin" in fields]
+    return [dict(each) for k, each in enumerate(held) if each not in held[:k]]
 
 
 def summary(estimator: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -39,6 +39,7 @@ def model_card(
         f"## What it takes\n\n{_inputs(trained)}",
         f"## Training\n\n{_training(about)}\n\nPatients, sites, dates, labels: {_STATE}",
         f"## Metrics\n\n{_metrics(metrics)}",
+        *_origins(about.get("weights_of", ())),
         f"## Ethics, licence, contact\n\n{_STATE}",
     ]
     return ("\n\n".join(sections) + "\n").encode("utf-8", "replace")
@@ -109,6 +110,18 @@ def _training(about: Mapping[str, Any]) -> str:
     rows.append(f"- weights: {about['n_weights']:,} numbers")
     rows += [f"- {name} {packages[name]}" for name in ("torch", "scikit-learn") if packages[name]]
     return "\n".join(rows)
+
+
+def _origins(origins: Sequence[Mapping[str, str]]) -> list[str]:
+    """Name weights of others, whose licences bind whoever passes the model on."""
+    if not origins:
+        return []
+    rows = [
+        f"- {_cell(each['title'])}, {_cell(each['source'])}. Licence: {_cell(each['licence'])}. "
+        f"Cite: {_cell(each['citation'])}. SHA-256 of the file: {_cell(each['sha256'])}"
+        for each in origins
+    ]
+    return ["## Weights of others\n\nThis model began with these:\n\n" + "\n".join(rows)]
 
 
 def _metrics(metrics: Mapping[str, float] | None) -> str:

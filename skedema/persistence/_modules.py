@@ -94,6 +94,9 @@ MODULES = {
     "module.PooledEncoder": Part(
         _MODULES + "pooled_encoder:PooledEncoder", **of_arguments("autoencoder", "pool")
     ),
+    "module.PooledTokens": Part(
+        _MODULES + "pooled_tokens:PooledTokens", **of_arguments("network", "pool", "origin")
+    ),
     "module.SideTokens": Part(_MODULES + "mirror:SideTokens", **of_arguments("tokens", "paired")),
     "module.AutoencoderSize": Part(
         _MODULES + "autoencoder_sizes:AutoencoderSize",

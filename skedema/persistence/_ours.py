@@ -180,6 +180,20 @@ PARTS = {
         take=_monai.taken,
         make=_monai.made,
     ),
+    "skedema.PretrainedEncoder": Part(
+        _ENCODERS + "pretrained.encoder:PretrainedEncoder",
+        private=("_width",),
+        left=_PLACES | {"weights": None},
+    ),
+    "skedema.FMHCT": Part(_ENCODERS + "pretrained.fm_hct:FMHCT"),
+    "skedema.HLIPHeadCT": Part(_ENCODERS + "pretrained.hlip_head_ct:HLIPHeadCT"),
+    "skedema.CTFM": Part(_ENCODERS + "pretrained.ct_fm:CTFM"),
+    "skedema.MonaiWeights": Part(
+        _ENCODERS + "pretrained.monai_weights:MonaiWeights",
+        take=_monai.taken,
+        make=_monai.made,
+    ),
+    "skedema.SavedAutoencoder": Part("skedema.persistence._recipe:SavedAutoencoder"),
     "skedema.Density": Part(_ENCODERS + "density:Density"),
     "skedema.EncoderUnion": Part(_ENCODERS + "union:EncoderUnion"),
     "skedema.MirroredTokens": Part(
