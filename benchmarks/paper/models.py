@@ -39,6 +39,7 @@ ON_INTERACTION = (
     "fusion, film",
     "fusion, product of experts",
     "averaging",
+    "weighted average",
     "frozen features, gradient boosting",
     "frozen features, logistic regression",
 )
