@@ -6,6 +6,7 @@ from __future__ import annotations
 PACKAGES = {
     "dicom": ["pydicom", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg"],
     "monai": ["monai", "einops"],
+    "parquet": ["pyarrow"],
     "plot": ["matplotlib"],
     "report": ["jinja2", "matplotlib"],
     "cli": ["typer", "jinja2", "matplotlib"],

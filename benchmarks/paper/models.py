@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 from benchmarks.paper.oracle import TrueFindings
 from benchmarks.paper.plan import Plan
 from skedema import AttentionMixerClassifier
-from skedema.baselines import baselines
+from skedema.baselines import WeightedAverage, baselines
 
 NAME = "AttentionMixer"
 #: The features of all models: the classifier's own default, fitted on the training part.
@@ -103,6 +103,8 @@ def tuned(model: Any, seed: int, plan: Plan) -> Any:
 
     A quick run has no search.
     """
+    if isinstance(model, WeightedAverage):
+        return clone(model).set_params(cv=2 if plan.quick else INNER_FOLDS)
     if plan.quick or isinstance(model, StackingClassifier | VotingClassifier):
         return model
     last, prefix = model, ""
@@ -133,8 +135,8 @@ def settings(plan: Plan) -> str:
         how = (
             "Networks of skedema are as they are by default and are not tuned. Of the others, "
             f"{grids} are searched within the training part of a fold, by log loss on "
-            f"{INNER_FOLDS} inner folds, and logistic regressions on frozen features tune C "
-            "themselves, over seven values."
+            f"{INNER_FOLDS} inner folds, which also weigh the members of the weighted average, and "
+            "logistic regressions on frozen features tune C themselves, over seven values."
         )
     return (
         f"All models get the same features of a scan, those of the default encoder ({ENCODER!r}), "

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
@@ -19,11 +19,13 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.utils import get_tags
 
 from skedema.baselines._clinical_values import ClinicalValues
 from skedema.baselines._columns import OnlyScan
 from skedema.baselines._parts import changed, check_classifier, reader_of
 from skedema.baselines._scan_features import ScanFeatures
+from skedema.baselines._weighted_average import WeightedAverage
 from skedema.classifier import AttentionMixerClassifier
 from skedema.encoders import CNN, is_transformer, make_encoder
 from skedema.frames import find_column, read_table
@@ -39,6 +41,7 @@ def baselines(
     *,
     features: Any = None,
     n_components: int | str | None = "auto",
+    estimator: Any = None,
 ) -> dict[str, Any]:
     """Make the models that a fused classifier is to be compared with.
 
@@ -59,6 +62,10 @@ def baselines(
         Principal components of the frozen features that meet the clinical variables; None for the
         features as they are. ``"auto"``: as they are, unless there are more than training scans,
         then 16 (chosen).
+    estimator : classifier, dict of str to classifier or None, default=None
+        Any others of scikit-learn's kind, such as TabPFN, TabICL or boosting, to be put behind the
+        clinical variables, the frozen features, and both. A dict names them; one by itself is
+        called by its class.
 
     Returns
     -------
@@ -70,7 +77,7 @@ def baselines(
     Raises
     ------
     TypeError
-        When `classifier` is something else.
+        When `classifier` is something else, or an `estimator` is no classifier.
     ValueError
         When X has not the scan's column.
 
@@ -96,6 +103,8 @@ def baselines(
                                            and without the refiner
     averaging                              mean of the probabilities of "scan alone" and "metadata
                                            alone"
+    weighted average                       the same with weights that had the least log loss on five
+                                           inner folds, `WeightedAverage`
     stacking                               logistic regression on these, of five inner folds
     frozen features, gradient boosting     features, or components of many, and clinical variables;
                                            a missing scan is missing
@@ -103,6 +112,9 @@ def baselines(
                                            what is missing
     density features, logistic regression  the same on all numbers of `skedema.encoders.Density` and
                                            the clinical variables
+    scan alone, <estimator>                an `estimator` on the features
+    metadata alone, <estimator>            on the clinical variables
+    frozen features, <estimator>           on both
     =====================================  =========================================================
 
     What is on density is there where scans have geometry: not where some are arrays or ``.npy``
@@ -113,10 +125,15 @@ def baselines(
     which scikit-learn's user guide recommends for small tables. These figures are chosen.
 
     Frozen features come from `ScanFeatures`, so that an encoder is fitted once a fold for them and
-    the classifier. Averaging and stacking fit their members again: stacking five times more, and an
-    encoder that is not frozen with each. Both number the classes 0, 1, ... before their members see
-    them, as scikit-learn's ensembles do: a dict of `class_weight` then has to have these keys, and
-    an encoder that is not frozen is fitted anew for other labels. Inner folds know of no groups.
+    the classifier. Averages and stacking fit their members again: the weighted average and stacking
+    five times more, and an encoder that is not frozen with each. Averaging and stacking number the
+    classes 0, 1, ... before their members see them, as scikit-learn's ensembles do: a dict of
+    `class_weight` then has to have these keys, and an encoder that is not frozen is fitted anew for
+    other labels. Inner folds know of no groups.
+
+    Every `estimator` gets numbers alone: categories one-hot, and of what is missing the mean and an
+    indicator, unless its tags say that it takes NaN (``input_tags.allow_nan``). Nothing is scaled:
+    put it behind a `StandardScaler` by `make_pipeline` where it needs that.
 
     Examples
     --------
@@ -131,26 +148,28 @@ def baselines(
     table = read_table(X)
     image = classifier.image
     scan, measurable = {}, False
+    others = _named(estimator)
     if image is not None and classifier.encoder is None:
-        metadata = _of_metadata(classifier, image)
+        metadata = _of_metadata(classifier, image, others)
         del metadata["metadata alone"]  # that is the classifier
         return metadata
     if image is not None:
         position = find_column(table, image, "image")
         image = position if table.names is None else table.names[position]
         measurable = _have_geometry(table.columns[position].values)
-        scan = _of_the_scan(classifier, image, features, measurable)
+        scan = _of_the_scan(classifier, image, features, measurable, others)
     if len(table.columns) == (image is not None):
         del scan["scan alone"]  # that is the classifier
         return scan
-    metadata = _of_metadata(classifier, image)
+    metadata = _of_metadata(classifier, image, others)
     if image is None:
         return metadata
     made = scan | metadata | _fusions(classifier)
     members = [(name, clone(made[name])) for name in ("scan alone", "metadata alone")]
     made["averaging"] = VotingClassifier(members, voting="soft")
+    made["weighted average"] = WeightedAverage(members)
     made["stacking"] = StackingClassifier(members, LogisticRegression(), cv=5)
-    made |= _of_frozen_features(classifier, image, features, n_components)
+    made |= _of_frozen_features(classifier, image, features, n_components, others)
     if measurable:
         name = "density features, logistic regression"
         made[name] = _regression_on(classifier, _beside_values(classifier, image, "density", None))
@@ -158,7 +177,11 @@ def baselines(
 
 
 def _of_the_scan(
-    classifier: AttentionMixerClassifier, image: str | int, features: Any, measurable: bool
+    classifier: AttentionMixerClassifier,
+    image: str | int,
+    features: Any,
+    measurable: bool,
+    others: dict[str, Any],
 ) -> dict[str, Any]:
     inner = image if isinstance(image, str) else 0
     alone = changed(classifier, image=inner, trusted_columns=None)
@@ -176,10 +199,16 @@ def _of_the_scan(
             StandardScaler(),
             _tuned_regression(classifier),
         )
+    for name, other in others.items() if "linear probe" in probed else ():
+        numbers = _scan_features(classifier, image, features, None)
+        filler = () if _takes_nan(other) else (SimpleImputer(keep_empty_features=True),)
+        made[f"scan alone, {name}"] = make_pipeline(numbers, *filler, clone(other))
     return made
 
 
-def _of_metadata(classifier: AttentionMixerClassifier, image: str | int | None) -> dict[str, Any]:
+def _of_metadata(
+    classifier: AttentionMixerClassifier, image: str | int | None, others: dict[str, Any]
+) -> dict[str, Any]:
     made: dict[str, Any] = {}
     if image is not None:
         made["metadata alone"] = changed(classifier, encoder=None)
@@ -197,6 +226,7 @@ def _of_metadata(classifier: AttentionMixerClassifier, image: str | int | None) 
         "gradient boosting": make_pipeline(clone(values), _with_values(), _boosting(classifier)),
         "MLP": make_pipeline(clone(values), _filled(), network),
     }
+    models |= {name: _on_numbers(clone(values), other) for name, other in others.items()}
     return made | {f"metadata alone, {name}": model for name, model in models.items()}
 
 
@@ -217,6 +247,7 @@ def _of_frozen_features(
     image: str | int,
     features: Any,
     n_components: int | str | None,
+    others: dict[str, Any],
 ) -> dict[str, Any]:
     if _frozen(classifier, features) is None:
         return {}
@@ -226,6 +257,10 @@ def _of_frozen_features(
             both, _with_values(), _boosting(classifier)
         ),
         "frozen features, logistic regression": _regression_on(classifier, clone(both)),
+        **{
+            f"frozen features, {name}": _on_numbers(clone(both), other)
+            for name, other in others.items()
+        },
     }
 
 
@@ -239,6 +274,30 @@ def _beside_values(
     values = ClinicalValues(image=image, metadata=_copy(classifier.metadata))
     # As a DataFrame, in which categories are told from numbers.
     return FeatureUnion([("scan", scan), ("clinical", values)]).set_output(transform="pandas")
+
+
+def _named(estimator: Any) -> dict[str, Any]:
+    """Give other classifiers by name."""
+    if estimator is None:
+        return {}
+    others = estimator if isinstance(estimator, dict) else {type(estimator).__name__: estimator}
+    for name, other in others.items():
+        told = hasattr(other, "get_params") and not isinstance(other, type)
+        if not (told and is_classifier(other)):
+            raise TypeError(
+                f"estimator must be a classifier, such as HistGradientBoostingClassifier(), or a "
+                f"dict that names some; {name!r} is {other!r}."
+            )
+    return others
+
+
+def _takes_nan(estimator: Any) -> bool:
+    return bool(get_tags(estimator).input_tags.allow_nan)
+
+
+def _on_numbers(table: Any, estimator: Any) -> Pipeline:
+    """Put a classifier behind a table with categories and gaps."""
+    return make_pipeline(table, _filled(gaps=_takes_nan(estimator)), clone(estimator))
 
 
 def _regression_on(classifier: AttentionMixerClassifier, both: FeatureUnion) -> Pipeline:
@@ -277,12 +336,14 @@ def _scan_features(
     )
 
 
-def _filled() -> ColumnTransformer:
+def _filled(*, gaps: bool = False) -> ColumnTransformer:
+    """Make numbers of all; those that are missing may stay so."""
+    imputer = SimpleImputer(add_indicator=True, keep_empty_features=True)
     return ColumnTransformer(
         [
             (
                 "numbers",
-                SimpleImputer(add_indicator=True, keep_empty_features=True),
+                "passthrough" if gaps else imputer,
                 make_column_selector(dtype_include="number"),
             ),
             (

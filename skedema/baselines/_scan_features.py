@@ -7,8 +7,9 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
@@ -22,6 +23,7 @@ from skedema._training.classes import read_labels
 from skedema._training.columns import Columns
 from skedema._training.union_side import make_image_side
 from skedema._volumes import Volumes
+from skedema.encoders.union import names_of
 from skedema.frames import read_table
 from skedema.scans import VolumeReader
 from skedema.scans._remarks import told_once
@@ -29,7 +31,7 @@ from skedema.scans._remarks import told_once
 _OF_MANY = 16
 
 
-class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class ScanFeatures(TransformerMixin, BaseEstimator):
     """Describe each patient's scan by what an encoder makes of it, for any other estimator.
 
     It is the image side of ``AttentionMixerClassifier(fine_tune=False)``: an encoder that is
@@ -163,7 +165,9 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         Returns
         -------
         ndarray of float64 of shape (n_samples, n_features_out)
-            The mean over the scan's tokens, or components of it; NaN for a patient without a scan.
+            The mean over the scan's tokens, or components of it, in the order of
+            `get_feature_names_out`; NaN for a patient without a scan. A DataFrame if `set_output`
+            says so.
 
         Raises
         ------
@@ -180,6 +184,30 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                 features = self._components.transform(features)
             found[scans.present] = features
         return found
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
+        """Name the features.
+
+        Parameters
+        ----------
+        input_features : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of str
+            As the encoder names them, such as ``"difference of the sides 1"``; by its class and a
+            number where it does not, such as ``"cnn0"``; ``"component 1"`` and on.
+        """
+        check_is_fitted(self)
+        n_features = self._n_features_out
+        if self._components is not None:
+            names = [f"component {k}" for k in range(1, n_features + 1)]
+        else:
+            names = names_of(self.encoder_)
+            if len(names) != n_features:  # it has none, or names what the mean is over
+                names = [f"{_called(self._side.given)}{k}" for k in range(n_features)]
+        return np.array(names, dtype=object)
 
     def _volumes(self, scans: Scans) -> Volumes:
         return self._side.volumes(scans, self.memory, self.n_jobs, self.verbose)
@@ -201,6 +229,11 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
+
+
+def _called(encoder: Any) -> str:
+    thawed = encoder.estimator if isinstance(encoder, FrozenEstimator) else encoder
+    return type(thawed).__name__.lower()
 
 
 def _components_of(found: np.ndarray, n_components: int) -> Pipeline:

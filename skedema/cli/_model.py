@@ -184,8 +184,10 @@ def load_model(path: Path, kind: str) -> dict[str, Any]:
         model, manifest = load_with(path)
     except ModelFileError as error:
         raise DataError(str(error)) from error
-    kinds = {"AttentionMixerClassifier": "classifier", "ViTAutoencoder": "encoder"}
+    kinds = {"AttentionMixerClassifier": "classifier"}
     found = kinds.get(type(model).__name__, type(model).__name__)
+    if hasattr(type(model), "features_digest"):  # what turns scans into features
+        found = "encoder"
     # A file of skedema.save serves as well.
     about: dict[str, Any] = {"image": getattr(model, "image", None), "ids": []}
     told = manifest.get("about", {})

@@ -17,12 +17,23 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OutputFile = Annotated[
-    Path, typer.Option("--output", "-o", help="Where to write it; - is standard output (CSV).")
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Where to write it: .csv, .tsv or .parquet; - is standard output (CSV).",
+    ),
 ]
+_PARQUET = ".parquet"
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as CSV, or TSV by the ending; without its index."""
+    """Write a table as CSV, or by the ending TSV or Parquet; without its index."""
+    if path.suffix.lower() == _PARQUET:
+        content = io.BytesIO()
+        table.to_parquet(content, index=False)
+        write_whole(path, lambda file: file.write(content.getvalue()))
+        return
     sep = "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
     text = io.StringIO(newline="")
     table.to_csv(text, index=False, sep=sep, lineterminator="\n")
@@ -41,6 +52,8 @@ def check_place(path: Path | None, option: str) -> None:
     """Refuse, before anything long, a file whose folder could not be written to."""
     if path is None or str(path) == "-":
         return
+    if path.suffix.lower() == _PARQUET:
+        need("parquet", f"{option} {path}")
     if path.is_dir():
         raise UsageError(f"{option} {path}: this is a folder; give the name of a file in it.")
     if path.exists() and not path.is_file():

@@ -41,7 +41,7 @@ def embed(
         "; what was encoded is kept in --memory" if plan.memory else ""
     )
     run.say(f"encoding {len(table.X)} scans")
-    found = features.set_params(verbose=run.shown).fit_transform(table.X)
+    features.set_params(verbose=run.shown).set_output(transform="pandas")
+    numbers = features.fit_transform(table.X).reset_index(drop=True)
     own = table.raw[[*table.ids, columns.image]].reset_index(names="row")
-    numbers = pd.DataFrame(found, columns=[f"feature_{k}" for k in range(found.shape[1])])
     write_table(pd.concat([own, numbers], axis="columns"), output)

@@ -184,8 +184,8 @@ class EncoderUnion(TransformerMixin, _BaseComposition):
         check_is_fitted(self)
         names = []
         for name, part in self.encoders_:
-            own = _feature_names(part)
-            if own is None:
+            own = names_of(part)
+            if not own:
                 width = sum(w for k, w in self.token_widths_.items() if k.split("__")[0] == name)
                 own = [str(k) for k in range(width)]
             names += [f"{name}__{each}" for each in own]
@@ -235,9 +235,7 @@ class EncoderUnion(TransformerMixin, _BaseComposition):
             if own is not None:
                 widths |= {f"{name}__{token}": width for token, width in own.items()}
                 continue
-            names = _feature_names(part)
-            found = np.asarray(part.transform(cells)).shape[1] if names is None else len(names)
-            widths[name] = found
+            widths[name] = len(names_of(part)) or np.asarray(part.transform(cells)).shape[1]
         self.encoders_, self.token_widths_ = fitted, widths
         return self
 
@@ -289,8 +287,9 @@ def _is_pair(each: Any) -> bool:
     return isinstance(each, tuple) and len(each) == 2 and isinstance(each[0], str)
 
 
-def _feature_names(part: Any) -> list[str] | None:
+def names_of(encoder: Any) -> list[str]:
+    """Give how an encoder names its features; nothing where it does not."""
     try:
-        return list(part.get_feature_names_out())
+        return list(encoder.get_feature_names_out())
     except AttributeError:  # it has none, or a step of it has none
-        return None
+        return []

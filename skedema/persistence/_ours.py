@@ -216,6 +216,7 @@ PARTS = {
     "skedema.OnlyScan": Part(_BASELINES + "_columns:OnlyScan"),
     "skedema.WithoutScan": Part(_BASELINES + "_columns:WithoutScan"),
     "skedema.Untrained": Part(_BASELINES + "_untrained:Untrained"),
+    "skedema.WeightedAverage": Part(_BASELINES + "_weighted_average:WeightedAverage"),
     "skedema.ScanFeatures": Part(
         _BASELINES + "_scan_features:ScanFeatures",
         private=("_columns", "_side", "_components", "_n_features_out"),

@@ -4,9 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from skedema import ClinicalTokenizer, ViTAutoencoder
@@ -27,6 +30,7 @@ METADATA = [
 ]
 BOTH = [
     "averaging",
+    "weighted average",
     "stacking",
     "frozen features, gradient boosting",
     "frozen features, logistic regression",
@@ -110,7 +114,7 @@ def test_scan_alone_does_not_look_at_clinical_values(made, make, name):
     np.testing.assert_array_equal(probability(made[name], X, y), probability(made[name], other, y))
 
 
-@pytest.mark.parametrize("name", [SCAN[0], SCAN[2], *METADATA, BOTH[0], BOTH[2]])
+@pytest.mark.parametrize("name", [SCAN[0], SCAN[2], *METADATA, BOTH[0], BOTH[3]])
 def test_columns_are_matched_by_name(made, make, name):
     X, y = make.patients()
     fitted = clone(made[name]).fit(X, y)
@@ -224,7 +228,7 @@ def test_arrays_with_the_scan_by_position_give_the_same(make):
     array = X.to_numpy(dtype=object)
     bare = baselines(clf, array)
     by_position = baselines(clf, X)
-    for name in ("scan alone", "metadata alone", BOTH[2]):
+    for name in ("scan alone", "metadata alone", BOTH[3]):
         wanted = probability(named[name], X, y)
         np.testing.assert_allclose(probability(bare[name], array, y), wanted)
         np.testing.assert_array_equal(probability(by_position[name], X, y), wanted)
@@ -262,3 +266,40 @@ def test_boosting_does_without_a_variable_that_has_no_value_in_training(make, na
     with pytest.warns(UserWarning, match="anti_xa.*no value was seen in fit"):
         later = fitted.predict_proba(X.assign(anti_xa=0.5))
     np.testing.assert_array_equal(later, fitted.predict_proba(X))
+
+
+def test_any_classifier_is_put_behind_features_and_values(make):
+    X, y = make.patients()
+    clf = make.classifier(encoder=make.autoencoder(), fine_tune=False)
+    forest = HistGradientBoostingClassifier(max_iter=20, min_samples_leaf=3)
+    nearest = make_pipeline(StandardScaler(), KNeighborsClassifier())
+    found = baselines(clf, X, estimator={"trees": forest, "nearest": nearest})
+    names = [f"{what}, {name}" for what in WHAT for name in ("trees", "nearest")]
+    assert set(found) - set(baselines(clf, X)) == set(names)
+    assert list(found)[:3] == SCAN
+    turned = X.assign(scan=X["scan"].to_numpy()[::-1])
+    older = X.assign(age=X["age"].to_numpy()[::-1])
+    for name in names:
+        fitted = clone(found[name]).fit(X, y)
+        proba = fitted.predict_proba(X)
+        assert (proba == fitted.predict_proba(turned)).all() == name.startswith("metadata")
+        assert (proba == fitted.predict_proba(older)).all() == name.startswith("scan")
+    gaps = clone(found["frozen features, trees"]).fit(X, y)[:-1].transform(X)
+    no_scan = X["scan"].isna().to_numpy()
+    assert np.isnan(gaps[no_scan]).any(axis=1).all()
+    assert found["frozen features, trees"][-1] is not forest
+
+
+WHAT = ("scan alone", "metadata alone", "frozen features")
+
+
+def test_one_classifier_is_called_by_its_class_and_anything_else_refused(make):
+    X, _ = make.patients()
+    found = baselines(make.classifier(), X, estimator=KNeighborsClassifier())
+    assert "metadata alone, KNeighborsClassifier" in found  # a CNN has no features to freeze
+    assert not {"scan alone, KNeighborsClassifier"} & set(found)
+    no_scan = baselines(make.classifier(image=None), X[["age"]], estimator=KNeighborsClassifier())
+    assert "metadata alone, KNeighborsClassifier" in no_scan
+    for other in (KNeighborsClassifier, KNeighborsRegressor(), {"mine": StandardScaler()}, "knn"):
+        with pytest.raises(TypeError, match="estimator must be a classifier, such as"):
+            baselines(make.classifier(), X, estimator=other)

@@ -17,7 +17,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "baselines.md").read_text(encoding=
 @pytest.mark.slow
 def test_examples_of_the_page_run_one_after_the_other():
     examples = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    assert len(examples) == 4
+    assert len(examples) == 5
     names = {"__name__": "baselines_page"}
     for number, example in enumerate(examples):
         quick = example.replace('size="tiny"', 'size="tiny", depth=1, max_epochs=2')

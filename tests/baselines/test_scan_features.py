@@ -18,6 +18,7 @@ from skedema.baselines import (
     ScanFeatures,
     baselines,
 )
+from skedema.encoders import CNN, MirroredTokens
 from skedema.scans.cache import volumes
 
 
@@ -35,7 +36,8 @@ def test_components_are_learned_on_training_patients_and_capped(make):
     plain = ScanFeatures(image="scan", encoder=make.autoencoder(random_state=0)).fit(X[:12], y[:12])
     known = plain.transform(X[:12])[X["scan"][:12].notna()]
     found = clone(plain).set_params(n_components=50).fit(X[:12], y[:12])
-    assert found.get_feature_names_out().shape == (10,)  # of the ten who have a scan
+    names = [f"component {k}" for k in range(1, 11)]  # of the ten who have a scan
+    assert found.get_feature_names_out().tolist() == names
     components = found.transform(X[:12])[X["scan"][:12].notna()]
     # Distances of standardised features are kept by as many components as there are patients.
     scaled = (known - known.mean(axis=0)) / known.std(axis=0)
@@ -81,3 +83,30 @@ def test_encoder_is_fitted_and_scans_are_encoded_once_for_all(make, monkeypatch,
     assert len(fits) == 1
     assert features.n_encoded - before[0] == 28
     assert volumes.n_reads - before[1] == 28
+
+
+def test_columns_are_named_and_rows_keep_their_index(make):
+    X, y = make.patients(12)
+    X.index = [f"P-{k}" for k in range(12)]
+    pca = MirroredTokens(n_components=2, volume=make.reader)
+    names = {
+        "scan": {"encoder": CNN(width=2, depth=2), "volume": make.reader},
+        "both": {"encoder": [("a", pca), ("b", FrozenEstimator(make.autoencoder().fit(SCANS)))]},
+    }
+    found = {
+        key: ScanFeatures(image="scan", **given).set_output(transform="pandas").fit_transform(X, y)
+        for key, given in names.items()
+    }
+    assert list(found["scan"])[:2] == ["cnn0", "cnn1"]
+    assert list(found["both"])[:3] == [
+        "a__mean of the sides 1",
+        "a__mean of the sides 2",
+        "a__difference of the sides 1",
+    ]
+    assert list(found["both"])[4:6] == ["b__vitautoencoder0", "b__vitautoencoder1"]
+    for table in found.values():
+        assert table.index.equals(X.index)
+        assert table.loc["P-3"].isna().all()
+
+
+SCANS = list(np.random.default_rng(0).normal(40, 8, (4, 8, 8, 8)))

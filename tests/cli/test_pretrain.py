@@ -29,7 +29,7 @@ def test_an_encoder_is_pre_trained_kept_and_used(run, cohort, tmp_path, monkeypa
     ended = run("embed", cohort, "--image", "scan", "--encoder", out, "-o", features, "-q")
     assert ended.code == 0, ended.err
     found = pd.read_csv(features)
-    assert list(found)[:3] == ["row", "scan", "feature_0"]
+    assert list(found)[:3] == ["row", "scan", "vitautoencoder0"]
     assert found["row"].tolist() == [f"line {k + 2}" for k in range(len(table))]
     np.testing.assert_allclose(found.iloc[:, 2:], expected, rtol=1e-6)
 

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import skedema
+from skedema._features import features
+from skedema.encoders import Density, EncoderUnion, MirroredTokens
+from skedema.scans.cache import volumes
+
+from ._options import SMALL
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*scans (is|are)")  # they are coarse
+WHOLE = [*("--image", "scan", "--id", "patient"), *("--set", "encoder=cnn")]
+READ = SMALL[2:6]
+
+
+@pytest.fixture
+def few(cohort, tmp_path):
+    table = pd.read_csv(cohort, dtype=str, keep_default_na=False).tail(5)
+    table["scan"] = [str(cohort.parent / scan) for scan in table["scan"]]
+    table.to_csv(tmp_path / "few.csv", index=False)
+    return tmp_path / "few.csv"
+
+
+def test_columns_are_named_by_the_encoder_and_rows_keep_who_they_are(run, few, tmp_path):
+    ended = run("embed", few, "--image", "scan", "--id", "patient", "--encoder", "density", "-q")
+    assert ended.code == 0, ended.err
+    (tmp_path / "out.csv").write_text(ended.out)
+    found, given = pd.read_csv(tmp_path / "out.csv", dtype={"patient": str}), pd.read_csv(few)
+    assert list(found)[:3] == ["row", "patient", "scan"]
+    assert list(found)[3:] == list(Density().get_feature_names_out())
+    assert found["patient"].tolist() == given["patient"].astype(str).tolist()
+    assert found["scan"].tolist() == given["scan"].tolist()
+    expected = Density().fit_transform(given["scan"])
+    np.testing.assert_allclose(found.iloc[:, 3:], expected, rtol=1e-9)
+
+
+def test_any_fitted_encoder_of_a_file_is_used_as_it_is(run, few, tmp_path):
+    scans = pd.read_csv(few)["scan"]
+    tokens = MirroredTokens(n_components=2, volume=skedema.VolumeReader(shape=16, spacing=13))
+    union = EncoderUnion([("tokens", tokens), ("density", Density(edges=[30]))]).fit(scans)
+    skedema.save(union, tmp_path / "union.skedema")
+    arguments = ["--image", "scan", "--encoder", tmp_path / "union.skedema"]
+    ended = run("embed", few, *arguments, "-q", "-o", tmp_path / "out.tsv")
+    assert ended.code == 0, ended.err
+    found = pd.read_csv(tmp_path / "out.tsv", sep="\t")
+    assert list(found)[2:] == list(union.get_feature_names_out())
+    np.testing.assert_allclose(found.iloc[:, 2:], union.transform(scans), rtol=1e-6)
+    skedema.save(skedema.VolumeReader(), tmp_path / "reader.skedema")
+    ended = run("embed", few, "--image", "scan", "--encoder", tmp_path / "reader.skedema")
+    assert ended.code == 2
+    assert "holds a VolumeReader; give a file of skedema pretrain" in ended.err
+
+
+def test_an_interrupted_call_goes_on_where_it_stopped(run, few, tmp_path, monkeypatch):
+    whole = [few, *WHOLE, *READ, "--memory", tmp_path / "memory", "-o", tmp_path / "out.csv"]
+    load, n_left = skedema.scans.reader.load_scan, [3]
+
+    def three(*arguments, **options):
+        n_left[0] -= 1
+        if n_left[0] < 0:
+            raise KeyboardInterrupt
+        return load(*arguments, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("skedema.scans.reader.load_scan", three)
+        ended = run("embed", *whole)
+    assert ended.code == 130
+    assert "what was encoded is kept in --memory" in ended.err
+    assert not (tmp_path / "out.csv").exists()
+    features.clear()
+    volumes.clear()
+    before = features.n_encoded
+    assert run("embed", *whole, "-q").code == 0
+    assert features.n_encoded - before == 2
+    found = pd.read_csv(tmp_path / "out.csv")
+    assert list(found)[2:5] == ["scan", "cnn0", "cnn1"]
+    assert len(found) == 5
