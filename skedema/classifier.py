@@ -29,6 +29,7 @@ from skedema._training.multilabel import (
     is_multilabel,
     multilabel_target,
     read_multilabel,
+    refuse_gaps,
     values_of,
     warn_of_single_values,
 )
@@ -329,6 +330,9 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
     (12, 2)
     """
 
+    classes_: Any
+    label_names_: np.ndarray
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "image": "no_validation",
         "encoder": "no_validation",
@@ -598,6 +602,8 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
             order; when the table cannot be used.
         """
         check_same_rows(X, y=y, sample_weight=sample_weight)
+        if self._is_multilabel:
+            refuse_gaps(y)
         return float(super().score(X, y, sample_weight))
 
     @property
@@ -609,23 +615,26 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
         return np.asarray(self.classes_[0] if self._is_multilabel else self.classes_)
 
     def _read_y(self, y: Any, table: Table) -> np.ndarray:
-        self._y = None
+        # Of several labels, what `y` has told; until `_target`.
+        self._names_in_y: list[Any] | None = None
+        self._values_in_y: list[np.ndarray] | None = None
         if not is_multilabel(y):
             return read_labels(y, table)
-        labels, names = read_multilabel(y, table)
-        self._y = names, values_of(y)
+        labels, self._names_in_y = read_multilabel(y, table)
+        self._values_in_y = values_of(y)
         return labels
 
     def _begin_target(self, labels: np.ndarray, announced: np.ndarray | None) -> None:
-        if self._y is None:
+        if self._names_in_y is None:
             self.__dict__.pop("label_names_", None)
             self.classes_ = two_or_more(np.unique(labels) if announced is None else announced)
         else:
-            names, self.classes_ = self._y
-            self.label_names_ = np.array(names, dtype=object)
+            self.classes_ = self._values_in_y
+            self.label_names_ = np.array(self._names_in_y, dtype=object)
 
     def _target(self, cohort: Cohort) -> Target:
-        names, self._y = self._y and self._y[0], None
+        names = self._names_in_y
+        del self._names_in_y, self._values_in_y
         if (names is None) == self._is_multilabel or (
             names is not None and names != self.label_names_.tolist()
         ):

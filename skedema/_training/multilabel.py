@@ -5,7 +5,6 @@ What scikit-learn calls multilabel: a table of zeros and ones, here with gaps.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from skedema._told import tell
 from skedema._training.classes import class_weights
 from skedema._training.target import Target, TargetKind, WeightedLoss
 from skedema.frames import Table, check_same_rows, listed
@@ -98,10 +98,10 @@ def read_multilabel(y: Any, table: Table) -> tuple[np.ndarray, list[Any]]:
     names = list(range(cells.shape[1]) if columns is None else columns)
     if len(set(names)) < len(names):
         raise ValueError(f"Columns of y have the same name: {listed(names)}. Give each its own.")
-    missing = np.asarray(pd.isna(cells))
+    missing = _missing(cells)
     values = np.full(cells.shape, np.nan)
-    for label in _BOTH:
-        values[~missing & (cells == label)] = label
+    known = cells[~missing]
+    values[~missing] = np.select([known == label for label in _BOTH], _BOTH, np.nan)
     odd = ~missing & np.isnan(values)
     if odd.any():
         column = int(odd.any(axis=0).argmax())
@@ -112,13 +112,13 @@ def read_multilabel(y: Any, table: Table) -> tuple[np.ndarray, list[Any]]:
             f"{names[column]!r} holds {listed(found)} in {table.rows(odd[:, column])}. For columns "
             "of several classes take sklearn.multioutput.MultiOutputClassifier."
         )
-    nobody = missing.all(axis=0)
+    nobody = np.asarray(missing.all(axis=0))
     if nobody.any():
         raise ValueError(
             f"y holds no value at all in {_named(names, nobody)}. Leave out what is known of "
             "no patient."
         )
-    nothing = missing.all(axis=1)
+    nothing = np.asarray(missing.all(axis=1))
     if nothing.any():
         raise ValueError(
             f"y holds no label at all in {table.rows(nothing)}. Leave these patients out: "
@@ -141,20 +141,27 @@ def warn_of_single_values(labels: np.ndarray, names: list[Any]) -> None:
     """Warn once of labels that are the same for every patient who is learned from."""
     same = np.array([len(np.unique(column[~np.isnan(column)])) < 2 for column in labels.T])
     if same.any():
-        warnings.warn(
+        tell(
             f"y holds one value only in {_named(names, same)}, among the patients to learn from: "
-            "what tells patients with it from those without cannot be learned.",
-            UserWarning,
-            stacklevel=2,
+            "what tells patients with it from those without cannot be learned."
+        )
+
+
+def refuse_gaps(y: Any) -> None:
+    """Refuse labels that are not all known, where all of them at once are asked about."""
+    gaps = np.asarray(_missing(_cells(y)).any(axis=1))
+    if gaps.any():
+        raise ValueError(
+            f"{int(gaps.sum())} of {len(gaps)} patients lack a label, and score asks for all of "
+            "them at once. Score each label among those where it is known, such as "
+            "roc_auc_score(y[known, k], clf.predict_proba(X)[known, k])."
         )
 
 
 def values_of(y: Any) -> list[np.ndarray]:
     """Give the two values of each label: what `y` had, booleans or integers."""
-    of_table = getattr(y, "dtypes", None)
-    kinds = of_table if of_table is not None else [getattr(_cells(y), "dtype", None)]
-    are_booleans = all(kind == bool for kind in kinds)
-    return [_BOTH.astype(bool if are_booleans else int) for _ in range(_cells(y).shape[1])]
+    cells = _cells(y)
+    return [_BOTH.astype(bool if cells.dtype.kind == "b" else int) for _ in cells.T]
 
 
 def _cells(y: Any) -> np.ndarray:
@@ -163,6 +170,10 @@ def _cells(y: Any) -> np.ndarray:
     if hasattr(y, "to_numpy"):
         return np.asarray(y.to_numpy())
     return np.asarray(y.toarray() if hasattr(y, "toarray") else y)
+
+
+def _missing(cells: np.ndarray) -> np.ndarray:
+    return np.array(pd.isna(cells), dtype=bool)
 
 
 def _named(names: list[Any], which: np.ndarray) -> str:
@@ -205,7 +216,7 @@ def _factors(class_weight: Any, label: np.ndarray, weight: np.ndarray) -> tuple[
 
 
 def _strata(labels: np.ndarray) -> np.ndarray:
-    """Number the patterns of labels that are frequent; the rare ones are one together."""
+    """Give each frequent pattern of labels a number, and all rare ones another."""
     patterns = np.unique(np.nan_to_num(labels, nan=2), axis=0, return_inverse=True)[1].ravel()
     rare = np.bincount(patterns)[patterns] < _RARE
     return np.where(rare, patterns.max() + 1, patterns)
