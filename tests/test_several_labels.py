@@ -146,7 +146,7 @@ def test_a_fit_that_goes_on_wants_the_same_labels(other):
     X, y = findings()
     clf = small(warm_start=True).fit(X, y)
     before = clf.predict_proba(X)
-    with pytest.raises(ValueError, match="The first fit learned .*'edema', 'bleeding', 'shift'"):
+    with pytest.raises(ValueError, match=r"The first fit learned .*'edema', 'bleeding', 'shift'"):
         clf.fit(X, other(y))
     assert_array_equal(clf.predict_proba(X), before)
 

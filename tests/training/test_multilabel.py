@@ -95,7 +95,9 @@ def test_values_are_those_of_y():
 
 def test_the_loss_is_the_mean_log_loss_of_labels():
     outputs = np.random.default_rng(0).normal(size=(4, 2))
-    of_each = [log_loss(y, 1 / (1 + np.exp(-o))) for y, o in zip(np.array(KNOWN).T, outputs.T)]
+    labels = np.array(KNOWN).T
+    probability = 1 / (1 + np.exp(-outputs.T))
+    of_each = [log_loss(*each) for each in zip(labels, probability, strict=True)]
     assert float(loss(outputs, KNOWN)) == pytest.approx(np.mean(of_each))
 
 
