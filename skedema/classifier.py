@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from scipy.special import softmax
+from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
@@ -24,6 +24,15 @@ from skedema._training.classes import (
 from skedema._training.cohort import Cohort
 from skedema._training.estimator import FusedEstimator
 from skedema._training.held_out import HeldOut
+from skedema._training.multilabel import (
+    MultiLabel,
+    is_multilabel,
+    multilabel_target,
+    read_multilabel,
+    refuse_gaps,
+    values_of,
+    warn_of_single_values,
+)
 from skedema._training.target import Target
 from skedema.frames import Table, check_same_rows
 from skedema.scans import VolumeReader
@@ -40,9 +49,16 @@ def _trains_in_parts(estimator: AttentionMixerClassifier) -> bool:
     return True
 
 
-def _mean_probabilities(outputs: np.ndarray) -> np.ndarray:
-    of_each = softmax(outputs, axis=-1)
+def _mean_of_members(of_each: np.ndarray) -> np.ndarray:
     return np.asarray(of_each.mean(axis=1) if of_each.ndim == 3 else of_each)
+
+
+def _of_classes(outputs: np.ndarray) -> np.ndarray:
+    return _mean_of_members(softmax(outputs, axis=-1))
+
+
+def _of_labels(outputs: np.ndarray) -> np.ndarray:
+    return _mean_of_members(expit(outputs))
 
 
 # Longer than other classes: each parameter is documented, checked and stored here, as scikit-learn
@@ -162,8 +178,10 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
         That part, where there is one member.
     n_iter_no_change : int, default=10
         Epochs without a lower loss before stopping.
-    class_weight : dict, "balanced" or None, default=None
-        Weights of the classes in the loss, as elsewhere in scikit-learn.
+    class_weight : dict, "balanced", list of dict or None, default=None
+        Weights of the classes in the loss, as elsewhere in scikit-learn. Of several labels each is
+        weighed by itself: a list has a dict, from 0 and 1 to weights, for each, and a single dict
+        is for all.
     checkpoint_dir : path or None, default=None
         A folder for the checkpoints of `fit`; each training, that is each set of patients and
         parameters (those of a fold, say), has its own within. When its checkpoint is there, `fit`
@@ -208,8 +226,10 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_classes,)
-        The labels.
+    classes_ : ndarray of shape (n_classes,), or list of ndarray
+        The labels; where `y` had several columns, the two values of each.
+    label_names_ : ndarray of shape (n_labels,)
+        Only where `y` had several columns: their names, or their numbers.
     n_features_in_ : int
         Number of columns seen in `fit`, the scan's included.
     feature_names_in_ : ndarray of str of shape (n_features_in_,)
@@ -310,6 +330,9 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
     (12, 2)
     """
 
+    classes_: Any
+    label_names_: np.ndarray
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "image": "no_validation",
         "encoder": "no_validation",
@@ -335,7 +358,7 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
         "early_stopping": ["boolean", StrOptions({"auto"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "class_weight": [StrOptions({"balanced"}), dict, list, None],
         "checkpoint_dir": "no_validation",
         "memory": "no_validation",
         "dtype": [StrOptions({"auto", "float32", "float64"})],
@@ -432,8 +455,9 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
         ----------
         X : DataFrame (pandas, polars) or array-like of shape (n_samples, n_features)
             One row a patient; the column `image` holds the scans, all others are clinical.
-        y : array-like of shape (n_samples,)
-            The classes, two or more.
+        y : array-like of shape (n_samples,), or of shape (n_samples, n_labels)
+            The classes, two or more. Several columns are labels of which a patient may have any
+            (scikit-learn's multilabel): 1, 0, or NaN where nobody knows, which counts neither way.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the patients in the loss; a patient of weight 0 counts as absent.
 
@@ -496,10 +520,11 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
         resume = hasattr(self, "net_")
         if classes is not None:
             classes = read_classes(classes)
-            if resume and not np.array_equal(classes, self.classes_):
+            first = self._classes_of_one if resume else classes
+            if not np.array_equal(classes, first):
                 raise ValueError(
                     f"classes={classes.tolist()} differ from those of the first call, "
-                    f"{self.classes_.tolist()}."
+                    f"{first.tolist()}."
                 )
         elif not resume:
             raise ValueError("classes must be passed on the first call to partial_fit.")
@@ -507,7 +532,7 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
 
     @own_torch_state()
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Estimate the probability of each class.
+        """Estimate the probability of each class, or of each label.
 
         Parameters
         ----------
@@ -516,8 +541,9 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
 
         Returns
         -------
-        ndarray of float64 of shape (n_samples, n_classes)
-            Rows sum to 1; columns follow `classes_`.
+        ndarray of float64 of shape (n_samples, n_classes), or of shape (n_samples, n_labels)
+            Rows sum to 1; columns follow `classes_`. Of several labels, the probability of each,
+            in the order of `label_names_`.
 
         Raises
         ------
@@ -532,10 +558,10 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
             With `warn_unusual`, of values and scans that are unlike all that training saw, and of
             scans that are odd by themselves.
         """
-        return self._outputs(X, _mean_probabilities)
+        return self._outputs(X, _of_labels if self._is_multilabel else _of_classes)
 
     def predict(self, X: Any) -> np.ndarray:
-        """Give the most probable class.
+        """Give the most probable class, or for each label whether it is more probable than not.
 
         Parameters
         ----------
@@ -544,28 +570,30 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
 
         Returns
         -------
-        ndarray of shape (n_samples,)
+        ndarray of shape (n_samples,), or of shape (n_samples, n_labels)
             Labels out of `classes_`.
         """
-        codes = self.predict_proba(X).argmax(axis=1)
+        codes = self._kind.answer(self.predict_proba(X))
+        if self._is_multilabel:
+            return np.stack([v[c] for v, c in zip(self.classes_, codes.T, strict=True)], axis=1)
         return np.asarray(self.classes_[codes])
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Give the accuracy.
+        """Give the accuracy; of several labels, that of all of them at once.
 
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_samples, n_features)
             Patients, with the columns of `fit`.
-        y : array-like of shape (n_samples,)
-            Their labels.
+        y : array-like of shape (n_samples,), or of shape (n_samples, n_labels)
+            Their labels, all known.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the patients.
 
         Returns
         -------
         float
-            The share of patients whose label `predict` gives.
+            The share of patients whose label, or labels, `predict` gives.
 
         Raises
         ------
@@ -574,22 +602,56 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
             order; when the table cannot be used.
         """
         check_same_rows(X, y=y, sample_weight=sample_weight)
+        if self._is_multilabel:
+            refuse_gaps(y)
         return float(super().score(X, y, sample_weight))
 
-    def _read_y(self, y: Any, table: Table) -> np.ndarray:
-        return read_labels(y, table)
-
-    def _begin_target(self, labels: np.ndarray, announced: np.ndarray | None) -> None:
-        self.classes_ = two_or_more(np.unique(labels) if announced is None else announced)
-
-    def _target(self, cohort: Cohort) -> Target:
-        return class_target(
-            cohort.labels, cohort.weight, cohort.table, self.classes_, self.class_weight
-        )
+    @property
+    def _is_multilabel(self) -> bool:
+        return isinstance(self.classes_, list)
 
     @property
-    def _kind(self) -> Classes:  # type: ignore[override]
-        return Classes(len(self.classes_))
+    def _classes_of_one(self) -> np.ndarray:
+        return np.asarray(self.classes_[0] if self._is_multilabel else self.classes_)
+
+    def _read_y(self, y: Any, table: Table) -> np.ndarray:
+        # Of several labels, what `y` has told; until `_target`.
+        self._names_in_y: list[Any] | None = None
+        self._values_in_y: list[np.ndarray] | None = None
+        if not is_multilabel(y):
+            return read_labels(y, table)
+        labels, self._names_in_y = read_multilabel(y, table)
+        self._values_in_y = values_of(y)
+        return labels
+
+    def _begin_target(self, labels: np.ndarray, announced: np.ndarray | None) -> None:
+        if self._names_in_y is None:
+            self.__dict__.pop("label_names_", None)
+            self.classes_ = two_or_more(np.unique(labels) if announced is None else announced)
+        else:
+            self.classes_ = self._values_in_y
+            self.label_names_ = np.array(self._names_in_y, dtype=object)
+
+    def _target(self, cohort: Cohort) -> Target:
+        names = self._names_in_y
+        del self._names_in_y, self._values_in_y
+        if (names is None) == self._is_multilabel or (
+            names is not None and names != self.label_names_.tolist()
+        ):
+            was = self.label_names_.tolist() if self._is_multilabel else "one column of classes"
+            raise ValueError(
+                f"The first fit learned {was}, and y is now {names or 'one column of classes'}. "
+                "Give the same columns in the same order, or fit anew: clone(estimator)."
+            )
+        if names is None:
+            how = (cohort.table, self.classes_, self.class_weight)
+            return class_target(cohort.labels, cohort.weight, *how)
+        warn_of_single_values(cohort.labels, names)
+        return multilabel_target(cohort.labels, cohort.weight, self.class_weight)
+
+    @property
+    def _kind(self) -> Classes | MultiLabel:  # type: ignore[override]
+        return (MultiLabel if self._is_multilabel else Classes)(len(self.classes_))
 
     def _of_held_out(self, predicted: np.ndarray, y: np.ndarray, weight: np.ndarray) -> HeldOut:
         return HeldOut(predicted, y, weight)
@@ -597,3 +659,8 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
     def _any_y(self, n: int) -> np.ndarray:
         self.class_weight = None
         return super()._any_y(n)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

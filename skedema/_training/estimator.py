@@ -139,7 +139,7 @@ class FusedEstimator(FittedModel):
                 if resume:
                     self.net_.move_to(device)
                     rates = {"lr": plan.lr, "weight_decay": self.weight_decay}
-                    self.net_.set_further(batch_size=batch_size, **rates)
+                    self.net_.set_further(target.kind, batch_size=batch_size, **rates)
                 else:
                     what = (target.kind, n_members)
                     network = self._new_network(everyone, training.scans, encoder, *what)

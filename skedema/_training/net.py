@@ -122,7 +122,7 @@ class FusionNet(NeuralNet):
         ]
 
     @property
-    def classes_(self) -> np.ndarray | None:
+    def classes_(self) -> Any:
         """What a classifier is one of."""
         return self.kind.classes
 
@@ -261,8 +261,11 @@ class FusionNet(NeuralNet):
             self._is_interrupted = _never
             self.module_.eval()  # as predictions want it, which change nothing
 
-    def set_further(self, *, lr: float, weight_decay: float, batch_size: int) -> None:
+    def set_further(
+        self, kind: TargetKind, *, lr: float, weight_decay: float, batch_size: int
+    ) -> None:
         """Take other settings for what is trained further, keeping the optimizer's state."""
+        self.kind, self.criterion_ = kind, kind.loss()
         self._set_rate(lr)
         for group in self.optimizer_.param_groups:
             group["weight_decay"] = weight_decay
@@ -278,6 +281,7 @@ class FusionNet(NeuralNet):
         weights = copy.deepcopy(self.module_.state_dict())
         moments = copy.deepcopy(self.optimizer_.state_dict())
         n_before, size_before = len(self.history), self.batch_size
+        kind_before, loss_before = self.kind, self.criterion_
         try:
             yield
         except BaseException:
@@ -285,6 +289,7 @@ class FusionNet(NeuralNet):
             self.optimizer_.load_state_dict(moments)
             del self.history[n_before:]
             self.batch_size = size_before
+            self.kind, self.criterion_ = kind_before, loss_before
             raise
 
     def _threads(self, patients: Patients) -> AbstractContextManager[None]:

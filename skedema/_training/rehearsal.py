@@ -115,9 +115,11 @@ class _Rehearsal:
         self.target = twin._scaled(twin._target(self.cohort), everyone)
         splits = [(everyone, everyone[:0])]
         if cv is not None:
-            splitter = check_cv(cv, self.cohort.labels, classifier=is_classifier(model))
+            labels = self.cohort.labels
+            # scikit-learn stratifies by one column alone, and looks for NaN in several.
+            splitter = check_cv(cv, labels, classifier=is_classifier(model) and labels.ndim == 1)
             try:
-                splits = list(splitter.split(everyone, self.cohort.labels))
+                splits = list(splitter.split(everyone, labels))
             except ValueError as error:
                 if "groups" in str(error):
                     raise ValueError(

@@ -63,8 +63,8 @@ class TargetKind(ABC):
     splits_every_stratum: ClassVar[bool] = False
 
     @property
-    def classes(self) -> np.ndarray | None:
-        """Give what the net is a classifier of to callbacks of skorch; None: it is a regressor."""
+    def classes(self) -> Any:
+        """Give the net's ``classes_`` for callbacks of skorch; None: it is a regressor."""
         return None
 
     @abstractmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,10 +54,11 @@ def find_leaks(
 ) -> list[Leak]:
     """Find columns that may tell the answer.
 
-    `labels` has no missing ones; None is to look for identifiers and dates alone. Columns at the
-    positions `without`, such as the scans', are left out, and those that are `trusted`, by name or
-    position. The same table gives the same list, in the order of the columns; what several tell
-    together comes last.
+    `labels` has no missing ones, or is of shape (n, k) for several labels a patient, NaN where one
+    is not known; None is to look for identifiers and dates alone. Columns at the positions
+    `without`, such as the scans', are left out, and those that are `trusted`, by name or position.
+    The same table gives the same list, in the order of the columns; what several tell together
+    comes last.
     """
     left_out = {*without, *find_columns(table, trusted, "trusted_columns")}
     positions = [p for p in range(len(table.columns)) if p not in left_out]
@@ -68,7 +69,10 @@ def find_leaks(
         if reason is not None:
             found.append(_leak(table, [p], reason))
     if labels is not None:
-        found += _giving_away(table, positions, labels)
+        for known, label in _each_label(np.asarray(labels)):
+            part = table if known.all() else table.take(np.flatnonzero(known))
+            told = {leak.positions for leak in found}
+            found += [x for x in _giving_away(part, positions, label) if x.positions not in told]
     return sorted(found, key=lambda leak: (len(leak.positions), leak.positions[0]))
 
 
@@ -97,6 +101,16 @@ def warn_of_leaks(found: Sequence[Leak], table: Table) -> None:
         "a patient is to be predicted. Of columns that may stay, say so: "
         f"trusted_columns={names}."
     )
+
+
+def _each_label(labels: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Give for each label the rows in which it is known, and what it is there."""
+    if labels.ndim == 1:
+        yield np.ones(len(labels), dtype=bool), labels
+        return
+    for column in labels.T:
+        known = ~np.isnan(column)
+        yield known, column[known].astype(int)
 
 
 def _giving_away(table: Table, positions: list[int], labels: Any) -> list[Leak]:

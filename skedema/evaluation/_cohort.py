@@ -99,6 +99,12 @@ def check_estimators(estimators: Any) -> dict[str, Any]:
 
 
 def _check_labels(y: Any) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    if np.ndim(y) == 2 and np.shape(y)[1] > 1:
+        column = f"y[{y.columns[0]!r}]" if hasattr(y, "columns") else "y[:, 0]"
+        raise ValueError(
+            f"y has {np.shape(y)[1]} columns, and this is about one outcome. Give one column after "
+            f"the other, such as {column}, with the rows where it is known."
+        )
     values = one_a_row(y, "y", "label", "Leave out rows whose label is not known.")
     classes, label = np.unique(values, return_inverse=True)
     if len(classes) < 2:

@@ -18,6 +18,7 @@ from sklearn.utils.validation import _num_samples
 from skedema._caching.meaning import digest
 from skedema._each import bar, named
 from skedema._folds import each_fold, told_of_test
+from skedema._one_outcome import classes_of
 from skedema.evaluation._outcome import Outcome, Outcomes
 from skedema.evaluation._splits import Split
 from skedema.frames.parts import part_of
@@ -163,7 +164,7 @@ def probabilities(fitted: Any, X: Any, classes: NDArray[Any]) -> NDArray[np.floa
     """Ask a classifier for probabilities, a column a class in the order of these."""
     found = np.asarray(fitted.predict_proba(X), dtype=np.float64)
     wanted = (_num_samples(X), len(classes))
-    is_class = np.asarray(fitted.classes_)[:, None] == classes
+    is_class = classes_of(fitted)[:, None] == classes
     if found.shape != wanted or is_class.shape[0] != len(classes) or not is_class.any(axis=0).all():
         raise ValueError(
             f"predict_proba gave shape {found.shape} for classes {fitted.classes_}; {wanted} and a "

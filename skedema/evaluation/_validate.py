@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from skedema._folds import told_together
+from skedema._one_outcome import classes_of
 from skedema.evaluation._external import external, others_of
 from skedema.evaluation._folds import Task, ask
 from skedema.evaluation._gather import class_order
@@ -141,7 +142,7 @@ def _classes_of(models: Mapping[str, Any]) -> NDArray[Any]:
                 f"Estimator {name!r} ({type(model).__name__}) is not fitted. Give clf.fit(X, y); "
                 "or evaluate(..., test=(X, y)), which fits on all rows of X first."
             )
-        found[name] = np.asarray(model.classes_)
+        found[name] = classes_of(model)
     first, classes = next(iter(found.items()))
     for name, others in found.items():
         if set(others.tolist()) != set(classes.tolist()):

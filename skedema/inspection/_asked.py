@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.utils.validation import check_is_fitted
 
+from skedema._one_outcome import classes_of
 from skedema._told import listening, recorded
 from skedema._training.fitted_model import FittedModel
 from skedema._training.patients import Patients
@@ -92,8 +93,8 @@ class AskedOurs(Asked):
 
     def __init__(self, clf: Any, row: Any) -> None:
         self.clf = clf
+        self.classes = classes_of(clf)
         self.row = one_row(clf, row)
-        self.classes = clf.classes_
         self.table, self.patient = clf._look_at(self.row)
         position = clf._columns.image
         self.scan = None if position is None else self.variables[position]
@@ -158,7 +159,7 @@ class AskedOther(Asked):
 
     def __init__(self, clf: Any, row: Any) -> None:
         self.clf = clf
-        self.classes = np.asarray(clf.classes_)
+        self.classes = classes_of(clf)
         self.named = hasattr(clf, "feature_names_in_")
         self.row = self._read(row)
         scans = [name for name in self.row if looks_like_scan(self.row[name].iloc[0])]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from skedema._one_outcome import classes_of
 from skedema.frames import check_same_rows
 from skedema.frames.parts import part_of
 from skedema.inspection._scores import Floats, Score
@@ -71,10 +72,10 @@ class HeldOut:
                 "array of rows for each."
             )
         classes, label = np.unique(y, return_inverse=True)
-        unknown = set(classes.tolist()) - set(np.asarray(estimators[0].classes_).tolist())
+        unknown = set(classes.tolist()) - set(classes_of(estimators[0]).tolist())
         if unknown:
             raise ValueError(f"y holds {sorted(unknown, key=repr)}, which no training patient had.")
-        classes = np.asarray(estimators[0].classes_)
+        classes = classes_of(estimators[0])
         label = np.array([classes.tolist().index(each) for each in y.tolist()])
         patient = every if groups is None else pd.factorize(np.asarray(groups))[0]
         of_repeat = np.zeros(len(rows), int) if repeats is None else np.asarray(repeats)
@@ -93,7 +94,7 @@ class HeldOut:
     def _asked(self, fold: int, X: Any) -> Floats:
         estimator = self.estimators[fold]
         found = np.asarray(estimator.predict_proba(X), dtype=np.float64)
-        order = [np.asarray(estimator.classes_).tolist().index(each) for each in self.classes]
+        order = [classes_of(estimator).tolist().index(each) for each in self.classes]
         return found[:, order]
 
     def score(self, score: Score, probabilities: Sequence[Floats]) -> tuple[float, Floats]:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from skedema._caching.cache import kept_nowhere
 from skedema._device import device_at_hand
+from skedema._one_outcome import classes_of
 from skedema._scan_column import remote_of, take_scans
 from skedema.inspection._row import one_row
 from skedema.scans import VolumeReader
@@ -60,14 +61,15 @@ class Seen:
 
     def __init__(self, clf: Any, row: Any, target: Any = None) -> None:
         self.clf, self.row = clf, one_row(clf, row)
+        classes = classes_of(clf)
         self.cell = _scan_of(clf, self.row)
         self.name = scan_name(self.cell)
         self.reader = VolumeReader(template="head") if clf.volume_ is None else clf.volume_
         with unheard():  # the prediction below tells of the scan
             volume, self.placed = read_placed(self.reader, self.cell)
         of_each = clf.predict_proba(self.row)[0]
-        self.target = _target(clf.classes_, of_each, target)
-        self.position = clf.classes_.tolist().index(self.target)
+        self.target = _target(classes, of_each, target)
+        self.position = classes.tolist().index(self.target)
         self.baseline = float(of_each[self.position])
         self.volume = torch.from_numpy(np.array(volume))
         self.brain, self.hu, self.found = _brain(self.placed)

@@ -50,6 +50,9 @@ def summary(estimator: Any) -> dict[str, Any]:
 
 
 def _of_classes(estimator: Any) -> dict[str, Any]:
+    names = getattr(estimator, "label_names_", None)
+    if names is not None:
+        return {"labels": [_plain(each) for each in names]}
     classes = getattr(estimator, "classes_", None)
     return {} if classes is None else {"classes": [_plain(each) for each in np.asarray(classes)]}
 

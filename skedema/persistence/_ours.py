@@ -92,7 +92,8 @@ def _as_this_machine_allows(reader: Any) -> None:
 
 def _in_no_order(held: HeldOut) -> HeldOut:
     """Sort by what was predicted, so that nothing tells whose row each was."""
-    order = np.lexsort([*held.proba.T, np.unique(held.y, return_inverse=True)[1]])
+    codes = [np.unique(label, return_inverse=True)[1] for label in np.atleast_2d(held.y.T)]
+    order = np.lexsort([*held.proba.T, *codes])
     return replace(
         held, proba=held.proba[order], y=held.y[order], sample_weight=held.sample_weight[order]
     )

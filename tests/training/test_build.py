@@ -66,7 +66,7 @@ def test_only_who_watches_stops_early():
         assert (len(net.history) < 22) is (watch is not None)
         n_before = len(net.history)
         before = [weight.clone() for weight in net.module_.parameters()]
-        net.set_further(lr=1e-2, weight_decay=0.0, batch_size=5)
+        net.set_further(net.kind, lr=1e-2, weight_decay=0.0, batch_size=5)
         net.train_epochs(learn, None, 6)  # and nothing is restored at its end
         assert len(net.history) == n_before + 6
         after = list(net.module_.parameters())

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skedema._drawing import Display
+from skedema._one_outcome import classes_of
 from skedema.evaluation._folds import probabilities
 from skedema.evaluation._predictions import Predictions
 from skedema.evaluation._tables import Bootstrap, Repeats
@@ -113,7 +114,7 @@ class PredictionDisplay(Display):
             When y or `groups` belong to other rows of a pandas table.
         """
         check_same_rows(X, y=y, groups=groups)
-        classes = np.asarray(estimator.classes_)
+        classes = classes_of(estimator)
         name = type(estimator).__name__ if name is None else name
         predictions = several_classes(
             y, probabilities(estimator, X, classes), estimator.predict(X), classes.tolist()

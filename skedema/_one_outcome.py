@@ -1,0 +1,20 @@
+"""The classes of a classifier where one outcome a patient is asked about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def classes_of(classifier: Any) -> np.ndarray:
+    """Give the classes of a fitted classifier; one of several labels a patient is an error."""
+    classes = classifier.classes_
+    if isinstance(classes, list):
+        names = getattr(classifier, "label_names_", np.arange(len(classes))).tolist()
+        raise ValueError(
+            f"{type(classifier).__name__} was fitted on {len(classes)} labels a patient, {names}, "
+            "and this is about one outcome. Fit it on the column of y that you ask about: "
+            f"clone(clf).fit(X, y[{names[0]!r}])."
+        )
+    return np.asarray(classes)
