@@ -22,8 +22,6 @@ from skedema.scans.cache import volumes
 
 from ._autoencoders import SIDE, make, make_cohort, same_weights
 
-pytestmark = pytest.mark.numerical
-
 LOSSES = ["total", "reconstruction", "edge", "contrast"]
 FOLDS = StratifiedKFold(3, shuffle=True, random_state=0)
 
@@ -105,6 +103,7 @@ def test_losses_fall_and_a_linear_probe_finds_the_lesion():
         assert cross_val_score(probe, features, y, cv=FOLDS, scoring="roc_auc").mean() > 0.9
 
 
+@pytest.mark.numerical
 def test_history_has_a_row_an_epoch(fitted):
     history = fitted.history_
     assert list(history) == ["epoch", *LOSSES, "lr", "seconds"]
@@ -137,6 +136,7 @@ def test_fits_with_one_seed_are_equal_and_global_generators_are_left_alone(scans
     assert not same_weights(one, other)
 
 
+@pytest.mark.numerical
 def test_every_epoch_has_an_order_masks_and_views_of_its_own(scans, monkeypatch):
     seen = []
     original = ViewAugmentation.pair

@@ -21,8 +21,6 @@ from skedema.encoders import make_encoder
 from skedema.modules.pooled_encoder import PooledEncoder
 from skedema.scans.cache import volumes
 
-pytestmark = pytest.mark.numerical
-
 N, SIDE = 16, 8
 
 
@@ -82,6 +80,7 @@ def test_a_classifier_that_talks_shows_the_progress_of_pretraining(cohort, capsy
     assert "pre-training" in capsys.readouterr().err
 
 
+@pytest.mark.numerical
 def test_features_are_those_of_the_autoencoder(cohort, frozen):
     X, y = cohort
     fitted = classifier(encoder=frozen, volume=None).fit(X, y)
@@ -103,6 +102,7 @@ def test_an_encoder_with_a_reader_of_its_own_keeps_it(cohort, frozen):
     assert classifier(encoder=frozen).fit(X, y).encoder_.volume_.windows == "brain"
 
 
+@pytest.mark.numerical
 def test_fine_tuning_starts_from_the_features_and_leaves_a_frozen_one_alone(cohort, frozen):
     X, y = cohort
     scans = list(X["scan"].dropna())
@@ -118,6 +118,7 @@ def test_fine_tuning_starts_from_the_features_and_leaves_a_frozen_one_alone(coho
     assert tuned.score(X, y) > 0.9
 
 
+@pytest.mark.numerical
 def test_a_pretrained_encoder_is_trained_further_from_standardised_features(cohort, frozen):
     X, y = cohort
     first = frozen.transform(list(X["scan"].dropna()))
@@ -127,6 +128,7 @@ def test_a_pretrained_encoder_is_trained_further_from_standardised_features(coho
     assert_allclose(tokens.scale, first.std(axis=0), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("fine_tune", [False, True])
 def test_all_patches_are_one_wide_token_for_every_fusion(cohort, frozen, fine_tune):
     X, y = cohort
@@ -205,6 +207,7 @@ class Doubled(ViTAutoencoder):
         return f"doubled {super().features_digest()}"
 
 
+@pytest.mark.numerical
 def test_a_transform_of_a_subclass_is_what_counts(cohort, frozen):
     X, y = cohort
     scans = list(X["scan"].dropna())
@@ -271,6 +274,7 @@ class Wrapped(TransformerMixin, BaseEstimator):
         return "wrapped"
 
 
+@pytest.mark.numerical
 def test_every_method_of_a_subclass_is_what_counts(cohort, frozen, counts):
     X, y = cohort
     clf = classifier(encoder=of_kind(OtherSide, frozen), mirror=True).fit(X, y)

@@ -30,8 +30,6 @@ from skedema.encoders import CNN, ViT
 from skedema.frames import read_table
 from skedema.scans.cache import volumes
 
-pytestmark = pytest.mark.numerical
-
 N, SIDE, N_SCANS = 24, 8, 22
 READER = VolumeReader(spacing=None, shape=SIDE)
 
@@ -119,6 +117,7 @@ def learners(clf: AttentionMixerClassifier, X: pd.DataFrame, mirror: bool) -> Pa
 # What is seen
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("kind", FIXED)
 def test_mirrored_features_are_those_of_a_mirrored_scan_to_the_bit(cohort, frozen, kind):
     X, y = cohort
@@ -135,6 +134,7 @@ def test_mirrored_features_are_those_of_a_mirrored_scan_to_the_bit(cohort, froze
     assert torch.equal(alone.mirrored[0], found.mirrored[7])
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("kind", [*FIXED, *TRAINED])
 def test_symmetric_scans_make_no_difference(cohort, frozen, kind):
     X, y = cohort
@@ -161,6 +161,7 @@ def test_auto_mirrors_where_the_encoder_is_trained(cohort, frozen, kind):
     assert np.abs(found[0] - found[2]).max() > 1e-6
 
 
+@pytest.mark.numerical
 def test_features_are_standardised_over_both_views(cohort, frozen):
     X, y = cohort
     weight = np.random.default_rng(0).uniform(0.5, 2, N)

@@ -19,8 +19,6 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from skedema import AttentionMixerClassifier
 from skedema.fusion import CrossAttention, Perceiver, SelfAttention
 
-pytestmark = pytest.mark.numerical
-
 SEEDS = range(3)
 
 
@@ -112,6 +110,7 @@ def fit(X, y, **parameters) -> AttentionMixerClassifier:
     return AttentionMixerClassifier(image=image, **(defaults | parameters)).fit(X, y)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("fusion", [*MASKED, "cross_attention"], ids=str)
 def test_learnable_vectors_have_no_influence_where_what_is_missing_is_left_out(fusion):
     X, y = patients(30)
@@ -127,6 +126,7 @@ def test_learnable_vectors_have_no_influence_where_what_is_missing_is_left_out(f
     assert same[~complete].any() == same.all() == (fusion != "cross_attention")
 
 
+@pytest.mark.numerical
 def test_masked_attention_is_on_what_there_is():
     X, y = patients(30)
     X = with_gaps(X)
@@ -212,6 +212,7 @@ def test_input_dropout_is_a_probability_below_one(rate):
         fit(X, y, input_dropout=rate)
 
 
+@pytest.mark.numerical
 def test_mean_plus_indicator_comes_from_scikit_learn():
     X, y = patients(40)
     X = with_gaps(X)

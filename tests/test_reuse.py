@@ -38,6 +38,7 @@ from skedema import AttentionMixerClassifier, ScanError, ViTAutoencoder, VolumeR
 from skedema._features import FeatureCache, ModuleEncoder, features
 from skedema._pretraining.loop import Training
 from skedema._training.encoding import TransformerEncoder
+from skedema._training.fitted import fitted as fitted_encoders
 from skedema.encoders import CNN, ViT
 from skedema.scans.cache import volumes
 
@@ -294,27 +295,42 @@ def test_a_scan_that_changed_on_disk_is_encoded_anew(cohort, frozen, kind, with_
 
 SCRIPT = """
 import pickle, sys
+from pathlib import Path
 import numpy as np
 from skedema._features import features
+from skedema._training.fitted import fitted
 from skedema.scans.cache import volumes
-clf, X = pickle.load(open(sys.argv[1], "rb"))
-np.save(sys.argv[2], clf.predict_proba(X))
-print(volumes.n_reads, features.n_encoded)
+for folder in map(Path, sys.argv[1:]):
+    for cache in (volumes, features, fitted):
+        cache.clear()  # as another process would begin
+    clf, X = pickle.loads((folder / "clf.pkl").read_bytes())
+    np.save(folder / "found.npy", clf.predict_proba(X))
+    print(volumes.n_reads, features.n_encoded)
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["trained", "frozen", "built and kept"])
-def test_memory_is_shared_by_other_processes(cohort, frozen, kind, tmp_path):
+def test_memory_is_shared_by_other_processes(cohort, frozen, tmp_path):
     X, y = cohort
-    clf = KINDS[kind](frozen).set_params(memory=str(tmp_path / "memory")).fit(X, y)
-    expected = clf.predict_proba(X)
-    (tmp_path / "clf.pkl").write_bytes(pickle.dumps((clf, X)))
+    expected = {}
+    for kind in ("trained", "frozen", "built and kept"):
+        folder = tmp_path / kind
+        folder.mkdir()
+        clf = KINDS[kind](frozen).set_params(memory=str(folder / "memory")).fit(X, y)
+        expected[folder] = clf.predict_proba(X)
+        (folder / "clf.pkl").write_bytes(pickle.dumps((clf, X)))
+        for cache in (volumes, features, fitted_encoders):
+            cache.clear()  # what one has read and encoded, the next may not find here
     (tmp_path / "script.py").write_text(SCRIPT)
-    arguments = [tmp_path / name for name in ("script.py", "clf.pkl", "found.npy")]
-    done = subprocess.run([sys.executable, *arguments], check=True, capture_output=True, text=True)
-    assert done.stdout.split() == ["0", "0"]
-    assert_array_equal(np.load(tmp_path / "found.npy"), expected)
+    done = subprocess.run(
+        [sys.executable, tmp_path / "script.py", *expected],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == ["0", "0"] * 3
+    for folder, proba in expected.items():
+        assert_array_equal(np.load(folder / "found.npy"), proba)
 
 
 def test_pre_training_is_found_again_in_memory(cohort, tmp_path, monkeypatch):

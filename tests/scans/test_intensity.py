@@ -123,13 +123,15 @@ def test_layout_and_type_do_not_matter(heads):
     assert odd_intensity(shifted.astype(np.float32)) == expected
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("change", (HARMLESS | SHIFTS).values(), ids=HARMLESS | SHIFTS)
-def test_real_exams(real_data, change):
+@pytest.fixture(scope="module")
+def exams(real_data):
     paths = sorted((real_data / "ct_ich" / "scans").glob("*.nii.gz"))
     paths.append(real_data / "ge_tilt_dcm2niix.nii.gz")
-    odd = 0
-    for path in paths:
-        hu = np.asanyarray(nib.load(path).dataobj).astype(np.float32)
-        odd += odd_intensity(change(hu)) is not None
-    assert odd == (0 if change in HARMLESS.values() else len(paths))
+    return [np.asanyarray(nib.load(path).dataobj).astype(np.float32) for path in paths]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", (HARMLESS | SHIFTS).values(), ids=HARMLESS | SHIFTS)
+def test_real_exams(exams, change):
+    odd = sum(odd_intensity(change(hu)) is not None for hu in exams)
+    assert odd == (0 if change in HARMLESS.values() else len(exams))

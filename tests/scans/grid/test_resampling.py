@@ -10,8 +10,6 @@ from scipy import ndimage
 from skedema.scans.grid import resample
 from skedema.scans.grid.weights import slice_weights
 
-pytestmark = pytest.mark.numerical
-
 ORIENTATIONS = [
     np.array(list(zip(axes, flips, strict=True)))
     for axes in permutations(range(3))
@@ -125,6 +123,7 @@ def test_finer_grids_equal_scipys_linear_interpolation(blobs, spacing):
 
 
 # Ratios that are whole or below 1: elsewhere torch's triangles are off centre, ours are not.
+@pytest.mark.numerical
 @pytest.mark.parametrize("shape", [(32, 20, 36), (16, 60, 12), (100, 71, 40)])
 def test_stretching_equals_torchs_antialiased_interpolation(shape):
     torch = pytest.importorskip("torch")

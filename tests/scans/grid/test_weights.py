@@ -1,11 +1,8 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from skedema.scans.grid.weights import axis_weights, slice_weights
-
-pytestmark = pytest.mark.numerical
 
 
 def test_weights_are_never_negative_and_centred_on_the_output_voxel():
