@@ -174,9 +174,7 @@ class ImageSide:
     def learn(
         self, encoder: Any, volumes: Volumes, device: torch.device, mirror: bool | str
     ) -> dict[str, Any]:
-        """Give what is learned from of each patient: volumes if the encoder is trained, features
-        if it is fixed.
-        """
+        """Give what is learned from: volumes if the encoder is trained, features if fixed."""
         mirrors = self.mirrors(mirror)
         if self.trained:
             volumes.prefetch(volumes.rows)

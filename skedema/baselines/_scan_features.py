@@ -40,8 +40,8 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     Parameters
     ----------
-    image : str or int
-        The column that holds the scan, by name or position.
+    image : str, int or list of these
+        The column that holds the scan, by name or position, or the columns of several scans.
     encoder : str, Encoder, transformer or list, default="mirrored_tokens"
         As in `AttentionMixerClassifier`; its weights are not trained on labels. One that is no
         transformer, such as `skedema.encoders.CNN`, keeps the random weights it begins with.
@@ -85,7 +85,7 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def __init__(
         self,
         *,
-        image: str | int,
+        image: Any,
         encoder: Any = "mirrored_tokens",
         volume: VolumeReader | None = None,
         n_components: int | str | None = None,
@@ -145,9 +145,10 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         volumes.tell_odd()
         n_components = self._n_components(*found.shape)
         self._components = None if n_components is None else _components_of(found, n_components)
-        self._n_features_out = found.shape[1]
+        width = found.shape[1]
         if self._components is not None:
-            self._n_features_out = self._components[-1].n_components_
+            width = self._components[-1].n_components_
+        self._n_features_out = scans.n_each * width
         self.n_features_in_ = len(table.columns)
         return self
 
@@ -164,6 +165,7 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         -------
         ndarray of float64 of shape (n_samples, n_features_out)
             The mean over the scan's tokens, or components of it; NaN for a patient without a scan.
+            Those of several scans stand side by side, in the order of `image`.
 
         Raises
         ------
@@ -173,13 +175,13 @@ class ScanFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         check_is_fitted(self)
         remote = remote_of(self.volume, self.encoder)
         scans = self._columns.scans(self._columns.read(X), remote)
-        found = np.full((len(scans), self._n_features_out), np.nan)
+        found = np.full((len(scans), self._n_features_out // scans.n_each), np.nan)
         if scans.present.any():
             features = self._pooled(self._volumes(scans), device_at_hand(self.device))
             if self._components is not None:
                 features = self._components.transform(features)
             found[scans.present] = features
-        return found
+        return found.reshape(-1, self._n_features_out)
 
     def _volumes(self, scans: Scans) -> Volumes:
         return self._side.volumes(scans, self.memory, self.n_jobs, self.verbose)

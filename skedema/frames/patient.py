@@ -12,9 +12,7 @@ from skedema.frames.reading import cells_as_column, tell_of_words
 from skedema.frames.table import Table, listed
 
 
-def read_patient(
-    X: Any, keys: Sequence[Any] | None, scans: Sequence[Any] = ()
-) -> Table | None:
+def read_patient(X: Any, keys: Sequence[Any] | None, scans: Sequence[Any] = ()) -> Table | None:
     """Read one patient.
 
     Parameters

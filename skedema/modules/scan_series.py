@@ -20,8 +20,8 @@ class ScanSeries(nn.Module):
 
     Parameters
     ----------
-    in_dim : int or sequence of int
-        Width E of the encoder's features, or the widths of their parts; see `ScanTokens`.
+    in_dim : int, sequence of int or None
+        As in `ScanTokens`.
     dim : int
         Width d of a token.
     dropout : float
@@ -41,7 +41,7 @@ class ScanSeries(nn.Module):
     """
 
     def __init__(
-        self, in_dim: int | Sequence[int], dim: int, dropout: float, n_scans: int
+        self, in_dim: int | Sequence[int] | None, dim: int, dropout: float, n_scans: int
     ) -> None:
         super().__init__()
         self.scans = nn.ModuleList(ScanTokens(in_dim, dim, dropout) for _ in range(n_scans))
@@ -50,7 +50,7 @@ class ScanSeries(nn.Module):
     @property
     def sets(self) -> list[ScanTokens]:
         """Those of the scans, then those of the changes."""
-        return [*self.scans, *self.changes]  # type: ignore[list-item]
+        return [*self.scans, *self.changes]
 
     def there(self, present: Tensor) -> Tensor:
         """Tell which sets of tokens stand for something that there is.
