@@ -154,11 +154,11 @@ class AskedOurs(Asked):
             return None
         features = [each.expand(n, -1, -1) for each in own.features.chunk(k, dim=1)]
         features[which] = found
-        present = own.present.repeat(n, *own.present.shape[1:])
-        present.view(n, k)[:, which] = True
+        present = own.present.view(1, k).repeat(n, 1)
+        present[:, which] = True
         patients = Patients(
             own.clinical.expand(n, -1),
-            present,
+            present.view(n, *own.present.shape[1:]),
             dtype=own.dtype,
             features=torch.cat(features, dim=1),
         )
