@@ -16,7 +16,7 @@ from sklearn.preprocessing import FunctionTransformer
 import skedema
 from skedema import AttentionMixerClassifier, ScanError, VolumeReader
 from skedema._features import features
-from skedema.baselines import ScanFeatures, WithoutScan
+from skedema.baselines import ScanFeatures, WithoutScan, baselines
 from skedema.fusion import CrossAttention, list_fusions
 from skedema.inspection import explain, explain_scan
 
@@ -287,3 +287,16 @@ def test_features_of_each_scan_stand_side_by_side(cohort):
         has = X[name].notna().to_numpy()
         expected[has, 4 * k : 4 * k + 4] = level(X.loc[has, name])
     np.testing.assert_allclose(both, expected, rtol=1e-6)
+
+
+def test_baselines_leave_out_each_scan(cohort):
+    X, y = cohort
+    clf = classifier(encoder=LEVEL, max_epochs=1, n_members=1, trusted_columns=["age"])
+    made = baselines(clf, X)
+    assert {"without scan baseline", "without scan followup", "scan alone"} <= set(made)
+    for name in ("without scan baseline", "scan alone", "frozen features, gradient boosting"):
+        assert made[name].fit(X, y).predict_proba(X).shape == (N, 2)
+    assert made["without scan baseline"][-1].image == ["followup"]
+    unnamed = clf.set_params(image=[3, 0], trusted_columns=[1])
+    less = baselines(unnamed, X.to_numpy(dtype=object))["without scan 0"]
+    assert (less[-1].image, less[-1].trusted_columns) == ([2], [0])
