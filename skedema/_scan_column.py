@@ -1,7 +1,8 @@
-"""The scan column of a table: cells that are checked before anything long begins."""
+"""The scan columns of a table: cells that are checked before anything long begins."""
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,60 +25,108 @@ from skedema.scans.files import could_be_scan, holds_several, scan_key, scan_nam
 class Scans:
     """The scans of a group of patients.
 
+    They are one list. Where a patient has k scans, in as many columns, they stand next to each
+    other: that of patient i in column j has the number k i + j.
+
     Attributes
     ----------
-    cells : ndarray of object of shape (n,)
-        What the column holds; None for a missing scan.
-    present : ndarray of bool of shape (n,)
-        Which patients have a scan.
+    cells : ndarray of object of shape (n * k,)
+        What the columns hold; None for a missing scan.
+    present : ndarray of bool of shape (n * k,)
+        Which of them there are.
     table : Table
-        Their rows, for messages.
+        The patients' rows, for messages.
+    columns : tuple of int
+        Positions of the columns; none where there are no scans, and k is 1.
     """
 
     cells: np.ndarray
     present: np.ndarray
     table: Table
+    columns: tuple[int, ...]
 
     def __len__(self) -> int:
         return len(self.cells)
 
-    def take(self, rows: np.ndarray) -> Scans:
-        """Keep some rows."""
-        return Scans(self.cells[rows], self.present[rows], self.table.take(rows))
+    @property
+    def n_each(self) -> int:
+        """Scans k of a patient, the missing ones as well."""
+        return max(1, len(self.columns))
 
-    def name(self, row: int) -> str:
+    def take(self, patients: np.ndarray) -> Scans:
+        """Keep some patients."""
+        numbers = self.of(patients)
+        table = self.table.take(patients)
+        return Scans(self.cells[numbers], self.present[numbers], table, self.columns)
+
+    def of(self, patients: np.ndarray) -> np.ndarray:
+        """Give the numbers of all scans of some patients."""
+        return (self.n_each * patients[:, None] + np.arange(self.n_each)).ravel()
+
+    def patients(self, numbers: np.ndarray) -> np.ndarray:
+        """Tell whose scans these are."""
+        return numbers // self.n_each
+
+    def by_patient(self, found: np.ndarray) -> np.ndarray:
+        """Put what was found of each scan together: from (n * k, T, ...) to (n, k * T, ...).
+
+        What has no second axis, such as `present`, becomes (n, k). Of one scan a patient all stays
+        as it is.
+        """
+        k = self.n_each
+        if k == 1:
+            return found
+        return found.reshape(len(found) // k, k * math.prod(found.shape[1:2]), *found.shape[2:])
+
+    def name(self, number: int) -> str:
         """Quote the path of a scan, or name its type."""
-        return _short(self.cells[row])
+        return _short(self.cells[number])
 
-    def names(self, rows: np.ndarray) -> str:
-        """Name rows and files in a message."""
-        return f"{self.table.rows(rows)}: {listing([self.name(row) for row in rows])}"
+    def names(self, numbers: np.ndarray) -> str:
+        """Name rows, columns if there are several, and files in a message."""
+        by_column = numbers[np.argsort(numbers % self.n_each, kind="stable")]
+        return f"{self.places(numbers)}: {listing([self.name(number) for number in by_column])}"
 
-    def key(self, row: int) -> tuple[Any, ...]:
+    def places(self, numbers: np.ndarray) -> str:
+        """Name rows, and columns if there are several, in a message."""
+        if self.n_each == 1:
+            return self.table.rows(numbers)
+        found = []
+        for k, position in enumerate(self.columns):
+            own = numbers[numbers % self.n_each == k]
+            if len(own):
+                rows = self.table.rows(self.patients(own))
+                found.append(f"{rows}, column {self.table.columns[position].label}")
+        return "; ".join(found)
+
+    def key(self, number: int) -> tuple[Any, ...]:
         """Identify a scan; another one when its file was written anew. See `scan_key`."""
-        with self.named(row):
-            return scan_key(self.cells[row])
+        with self.named(number):
+            return scan_key(self.cells[number])
 
     @contextmanager
-    def named(self, row: int) -> Iterator[None]:
-        """Begin the message of a scan that cannot be read with its row."""
+    def named(self, number: int) -> Iterator[None]:
+        """Begin the message of a scan that cannot be read with its place."""
         try:
             yield
         except ScanError as error:
-            raise ScanError(f"{self.table.rows(np.array([row]))}: {error}") from error
+            raise ScanError(f"{self.places(np.array([number]))}: {error}") from error
 
 
-def take_scans(table: Table, position: int | None, remote: Any = None) -> Scans:
-    """Take the scans out of a table, checked as far as can be without reading; none, for None.
+def take_scans(table: Table, *positions: int, remote: Any = None) -> Scans:
+    """Take the scans out of columns of a table, checked as far as can be without reading.
 
     Those at addresses are asked about, where there is a folder for copies (`remote`).
     """
-    if position is None:
+    if not positions:
         nothing = np.full(len(table), None, dtype=object)
-        return Scans(nothing, np.zeros(len(table), dtype=bool), table)
-    column = table.columns[position]
-    cells = column.values.astype(object)
-    return Scans(*_checked_cells(cells, column, table, remote), table)
+        return Scans(nothing, np.zeros(len(table), dtype=bool), table, ())
+    checked = []
+    for position in positions:
+        column = table.columns[position]
+        checked.append(_checked_cells(column.values.astype(object), column, table, remote))
+    cells, present = (np.stack(each, axis=1).ravel() for each in zip(*checked, strict=True))
+    return Scans(cells, present, table, positions)
 
 
 def take_every_scan(X: Any, remote: Any = None) -> Scans:
@@ -90,7 +139,7 @@ def take_every_scan(X: Any, remote: Any = None) -> Scans:
     name = getattr(X, "name", None) if columns is None else columns[0]
     index = X.index if isinstance(X, (pd.Series, pd.DataFrame)) else None
     frame = pd.DataFrame({"scans" if name is None else str(name): cells}, index=index)
-    scans = take_scans(read_table(frame), 0, remote)
+    scans = take_scans(read_table(frame), 0, remote=remote)
     n_missing = int((~scans.present).sum())
     if n_missing:
         raise ScanError(

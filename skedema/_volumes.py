@@ -147,7 +147,7 @@ class Volumes:
         """Tell of scans that are no HU, or whose brain mask or pose was not to be trusted."""
         about, cells = self.about() if about is None else about, self.scans.cells
         told = [
-            Told(self.scans.table.rows(np.array([row])), repr(scan_name(cells[row])), remark)
+            Told(self.scans.places(np.array([row])), repr(scan_name(cells[row])), remark)
             for row, found in about.items()
             for remark in found.remarks
             if row not in but

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -74,9 +75,11 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
 
     Parameters
     ----------
-    image : str, int or None, default=None
+    image : str, int, list of these, or None, default=None
         The column that holds the scan, by name or position; it is no clinical variable, also where
-        ``encoder=None`` leaves the scan out. A cell is a path (NIfTI,
+        ``encoder=None`` leaves the scan out. A list names the columns of several scans a patient,
+        in the order of time, any of which may be missing: one encoder reads them, each has tokens
+        of its own, and so has what changed from each to the next. A cell is a path (NIfTI,
         ``.npy``, ``.mha``, ``.nrrd``, a folder or ``.zip`` of one DICOM series), a nibabel image,
         a 3-D array in HU, or missing. None: there are no scans, and the model is one of clinical
         variables alone. All other columns are clinical; without any, the model is one of scans
@@ -142,10 +145,10 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
         from 40 training patients on. Fewer would gain by it as well, but without it a patient of
         weight 2 is the same as two equal rows.
     modality_dropout : float, default=0.0
-        Probability with which, in each step of training, a patient's scan counts as missing, and
-        independently all of the patient's clinical values. Only patients who have both lose one,
-        and none loses both: where both are drawn, a fair coin keeps one. Without a scan column or
-        without clinical columns it has no effect.
+        Probability with which, in each step of training, a patient's scan counts as missing (of
+        several each by itself), and independently all of the patient's clinical values. Only
+        patients who have both lose one, and none loses both, or all: where all that there is is
+        drawn, one is kept, each as likely as another. With one modality it has no effect.
     max_epochs : int or "auto", default="auto"
         Passes over the training patients, at most. ``"auto"``: 30 where there are several members,
         else 50; from 2,000 patients on, where no encoder is trained, no more than 150,000 over
@@ -374,7 +377,7 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
     def __init__(
         self,
         *,
-        image: str | int | None = None,
+        image: str | int | Sequence[str | int] | None = None,
         encoder: Any = "mirrored_tokens",
         fine_tune: bool | str = "auto",
         volume: VolumeReader | None = None,

@@ -17,6 +17,7 @@ from skedema._training.target import TargetKind
 from skedema.fusion import make_fusion
 from skedema.modules.committee import Committee
 from skedema.modules.fused import FusedNetwork
+from skedema.modules.scan_series import ScanSeries, with_changes
 from skedema.modules.tokens import ClinicalTokens, ScanTokens
 from skedema.refiners import make_refiner
 
@@ -43,7 +44,7 @@ def build_network(
         Those to learn from.
     encoder : Module or None
         The one that is trained.
-    views : sequence of array of shape (n, T, E) or None
+    views : sequence of array of shape (n, k * T, E) or None
         Their features of an encoder that was fitted before, as they are and mirrored. They are
         standardised by weighted mean and spread, also where the encoder is trained further.
     shape : tuple or None
@@ -72,13 +73,7 @@ def build_network(
     hidden = parameters.input_dropout
     if hidden == "auto":
         hidden = _HIDDEN if len(patients) >= _ENOUGH_TO_HIDE else 0.0
-    n_queries, feature_dim = (1, None) if shape is None else shape
-    scan_tokens = ScanTokens(feature_dim, dim, float(hidden))
-    present = patients.present.numpy()
-    given = [np.asarray(view)[present] for view in views if view is not None]
-    if given:
-        spread = _spread(np.concatenate(given, axis=1), patients.weight.numpy()[present])
-        scan_tokens.standardise(*spread)
+    scan_tokens, n_queries = _scan_tokens(patients, views, shape, dim, float(hidden))
     mix = build(
         make_fusion(parameters.fusion),
         dim=dim,
@@ -109,6 +104,36 @@ def build_network(
     )
     _refuse_batch_norm(network)
     return network.to(patients.dtype)
+
+
+def _scan_tokens(
+    patients: Patients,
+    views: Sequence[Any],
+    shape: tuple[int, Any] | None,
+    dim: int,
+    dropout: float,
+) -> tuple[ScanTokens | ScanSeries, int]:
+    """Make what turns features into tokens, and count these."""
+    n_tokens, width = (1, None) if shape is None else shape
+    given = [torch.as_tensor(view) for view in views if view is not None]
+    if patients.n_scans == 1:
+        made = ScanTokens(width, dim, dropout)
+        _standardise(made, given, patients.present, patients.weight)
+        return made, n_tokens
+    series = ScanSeries(width, dim, dropout, patients.n_scans)
+    there = series.there(patients.present).unbind(dim=1)
+    of_views = zip(*(with_changes(view, patients.present) for view in given), strict=True)
+    for tokens, known, features in zip(series.sets, there, of_views, strict=False):
+        _standardise(tokens, features, known, patients.weight)
+    return series, n_tokens * len(series.sets)
+
+
+def _standardise(
+    tokens: ScanTokens, views: Sequence[torch.Tensor], there: torch.Tensor, weight: torch.Tensor
+) -> None:
+    if views and there.any():
+        features = np.concatenate([view[there].numpy() for view in views], axis=1)
+        tokens.standardise(*_spread(features, weight[there].numpy()))
 
 
 def _refuse_batch_norm(network: FusedNetwork) -> None:

@@ -160,7 +160,8 @@ class FusedEstimator(FittedModel):
             self._hold_out(learn, left_out, watched, resume=resume, whole=whole)
             volumes = self._volumes(cohort.scans)
             about = volumes.about()
-            self._usual = learn_usual([about[row] for row in train if row in about], self._usual)
+            learned = cohort.scans.of(train)
+            self._usual = learn_usual([about[n] for n in learned if n in about], self._usual)
             volumes.tell_odd(about)
         return self
 
@@ -269,7 +270,7 @@ class FusedEstimator(FittedModel):
         values = self._clinical.transform(cohort.columns.clinical_part(cohort.table))
         return Patients(
             values,
-            cohort.scans.present,
+            cohort.scans.by_patient(cohort.scans.present),
             target=target.values,
             weight=target.weight,
             dtype=self._dtype,

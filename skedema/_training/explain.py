@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,12 @@ def attention_frame(
     patients: Patients,
     table: Table,
     variables: list[str],
-    tokens: list[Any] | None = None,
+    tokens: dict[str, list[Any]] | None = None,
 ) -> pd.DataFrame:
-    """Tabulate attention, a row a patient or one a token; see `FusedEstimator.attention`."""
+    """Tabulate attention, a row a patient or one a token; see `FusedEstimator.attention`.
+
+    Tokens are told by their names on each level.
+    """
     if not variables:
         raise ValueError("There is no clinical variable to attend to: X held the scan alone.")
 
@@ -50,19 +54,23 @@ def attention_frame(
     missing = torch.isnan(patients.clinical).numpy()
     index = pd.RangeIndex(len(table)) if table.index is None else table.index
     if tokens is not None:
-        index = pd.MultiIndex.from_product([index, tokens], names=[index.name, "token"])
+        missing = missing.repeat(math.prod(map(len, tokens.values())), axis=0)
+        levels = [index, *tokens.values()]
+        index = pd.MultiIndex.from_product(levels, names=[index.name, *tokens])
         attended = attended.reshape(-1, len(variables))
-        missing = missing.repeat(len(tokens), axis=0)
     frame = pd.DataFrame(attended, index=index, columns=variables)
     frame.attrs["missing"] = {name: missing[:, k].tolist() for k, name in enumerate(variables)}
     return frame
 
 
 def pooled_queries(net: FusionNet, patients: Patients) -> np.ndarray:
-    """Average over the projected tokens of each scan, (n, dim), and over members."""
+    """Average over the projected tokens of each scan and each change, and over members."""
 
     def pooled(clinical: torch.Tensor, **scan: torch.Tensor) -> torch.Tensor:
         members = net.module_.members
-        return torch.stack([m.scan_queries(**scan).mean(dim=1) for m in members]).mean(dim=0)
+        found = torch.stack([member.scan_queries(**scan) for member in members])
+        n_sets = 2 * patients.n_scans - 1
+        each = torch.stack(found.chunk(n_sets, dim=2), dim=2)
+        return each.mean(dim=3).mean(dim=0).flatten(1)
 
     return net.evaluate(patients, pooled)

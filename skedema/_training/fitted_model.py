@@ -62,13 +62,14 @@ class FittedModel(Pretrained, BaseEstimator):
         scans = self._columns.scans(table, remote_of(self.volume, self.encoder))
         volumes = self._volumes(scans)
         if self._image is not None:
-            features = self._image.transform(self.encoder_, volumes, device)
+            features = scans.by_patient(self._image.transform(self.encoder_, volumes, device))
         if self.warn_unusual:
             about = volumes.about()
             volumes.tell_odd(about, but=warn_of_unlike(scans, about, self._usual))
         part = self._columns.clinical_part(table)
         values = self._clinical.transform(part, warn=self.warn_unusual)
-        return table, Patients(values, scans.present, features=features, dtype=self._dtype)
+        present = scans.by_patient(scans.present)
+        return table, Patients(values, present, features=features, dtype=self._dtype)
 
     def _look_by_parts(self, X: Any) -> Iterator[Patients]:
         """Make the network's input of so many patients at a time that a large table is no matter.
@@ -107,7 +108,8 @@ class FittedModel(Pretrained, BaseEstimator):
             Patients, with the columns of `fit`.
         per_token : bool, default=False
             Whether each token of the scan has a row: a part of its features by name, a region by
-            number. Needs ``fusion=CrossAttention(query="tokens")``.
+            number; of several scans, after the names of the scan or of the change between two.
+            Needs ``fusion=CrossAttention(query="tokens")``.
 
         Returns
         -------
@@ -124,7 +126,9 @@ class FittedModel(Pretrained, BaseEstimator):
             variables.
         """
         table, patients = self._look_at(X)
-        tokens = [0] if self._image is None else self._image.names
+        tokens = {"token": [0] if self._image is None else self._image.names}
+        if len(self._columns.asked) > 1:
+            tokens = {"scan": self._columns.set_names, **tokens}
         asking = tokens if per_token else None
         return attention_frame(self.net_, patients, table, self._clinical.variables, asking)
 
@@ -134,8 +138,9 @@ class FittedModel(Pretrained, BaseEstimator):
     ) -> pd.DataFrame:
         """Tell how much a score drops when a part of the scan's features is another patient's.
 
-        The permutation importance of each named part, such as those of ``encoder=[...]``: it is
-        permuted among the patients who have a scan, and all else stays. No scan is encoded anew.
+        The permutation importance of each named part, such as those of ``encoder=[...]``, and, of
+        several scans, of each by itself: it is permuted among the patients who have the scan, and
+        all else stays. No scan is encoded anew.
 
         Parameters
         ----------
@@ -155,12 +160,13 @@ class FittedModel(Pretrained, BaseEstimator):
         DataFrame of shape (n_parts, 2)
             By part, the mean drop ``importance`` and its standard deviation ``std`` over repeats;
             ``attrs["score"]`` is the score as it is. Features without named parts are one, "scan".
+            Of several scans a patient the index has their names before those of the parts.
 
         Raises
         ------
         ValueError
             When the encoder is trained with the model, so that there are no features to permute,
-            or fewer than two patients have a scan.
+            or fewer than two patients have the scan.
         """
         table, patients = self._look_at(X)
         if self._image is None or self._image.trained:
@@ -173,7 +179,8 @@ class FittedModel(Pretrained, BaseEstimator):
         check_same_rows(X, y=y)
         score = score_of(self, check_scoring(self, scoring), X, y, table)
         rng = check_random_state(random_state)
-        return importance_frame(score, patients, self._image.widths, n_repeats, rng)
+        widths = self._image.widths or {"scan": patients.features.shape[-1]}
+        return importance_frame(score, patients, widths, self._columns.scan_names, n_repeats, rng)
 
     @own_torch_state()
     def image_features(self, X: Any) -> np.ndarray:
@@ -186,9 +193,11 @@ class FittedModel(Pretrained, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (n_samples, dim)
+        ndarray of shape (n_samples, dim), or (n_samples, (2 * k - 1) * dim) for k scans a patient
             The mean over the scan's tokens and, if there are several, over members, each of which
-            projects linearly; for a missing scan its learnable embedding.
+            projects linearly; for a missing scan its learnable embedding. Those of several scans
+            stand side by side, in the order of `image`, and after them those of the changes from
+            each to the next.
         """
         _, patients = self._look_at(X)
         return pooled_queries(self.net_, patients)

@@ -137,7 +137,8 @@ class ImageSide:
                 encoder = clone(self.given)
             else:
                 transformer = self.filled(volumes, seed, device, checkpoint_dir)
-                encoder = fit_once(transformer, volumes.scans, volumes.rows, y[volumes.rows])
+                labels = y[volumes.scans.patients(volumes.rows)]
+                encoder = fit_once(transformer, volumes.scans, volumes.rows, labels)
             reader = getattr(encoder, "volume_", None)
             self.reader = reader if isinstance(reader, VolumeReader) else None
         if self.trained and self.reader is None:
@@ -156,10 +157,10 @@ class ImageSide:
         features = self.transform(encoder, volumes, device)
         module = self._checked(encoder.network())
         self.widths = _widths(encoder, self.shape)
-        return module, [features]
+        return module, [volumes.scans.by_patient(features)]
 
     def transform(self, encoder: Any, volumes: Volumes, device: torch.device) -> np.ndarray:
-        """Encode each scan once; gives (n, T, E), zeros where there is no scan."""
+        """Encode each scan once; gives (n_scans, T, E), zeros where there is none."""
         return self._features(encoder, volumes, device, (False,))[0]
 
     def encode(self, encoder: Any, batch: Tensor, device: torch.device) -> Tensor | None:
@@ -183,7 +184,8 @@ class ImageSide:
         views = self._features(encoder, volumes, device, ways)
         self.shape = views[0].shape[1:]
         self.widths = _widths(encoder, self.shape)
-        return dict(zip(("features", "mirrored"), views, strict=False))
+        of_patients = map(volumes.scans.by_patient, views)
+        return dict(zip(("features", "mirrored"), of_patients, strict=False))
 
     def _built(self, seed: int) -> nn.Module:
         with isolated_rng(seed):
@@ -224,7 +226,7 @@ class ImageSide:
     def _features(
         self, encoder: Any, volumes: Volumes, device: torch.device, mirrored: Sequence[bool]
     ) -> list[np.ndarray]:
-        """Encode scans in each way; those of patients without one are zeros."""
+        """Encode scans in each way; of those that are missing, there are zeros."""
         rows = volumes.rows
         if not len(rows):
             return [np.zeros((len(volumes), *self.shape))] * len(mirrored)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -21,29 +22,36 @@ def importance_frame(
     score: Score,
     patients: Patients,
     widths: dict[str, int],
+    scans: list[Any],
     n_repeats: int,
     rng: np.random.RandomState,
 ) -> pd.DataFrame:
     """Tabulate how a score drops; see `FusedEstimator.scan_importance`."""
-    rows = torch.nonzero(patients.present).flatten()
-    if len(rows) < 2:
-        raise ValueError(
-            f"Scans cannot change places: {len(rows)} of {len(patients)} patients in X have one, "
-            "and two are needed."
-        )
-    widths = widths or {"scan": patients.features.shape[-1]}
-    whole, drops, start = score(patients), [], 0
-    for width in widths.values():
-        columns = slice(start, start + width)
-        start += width
-        found = []
-        for _ in range(n_repeats):
-            features = patients.features.clone()
-            other = rows[torch.as_tensor(rng.permutation(len(rows)))]
-            features[rows, :, columns] = patients.features[other, :, columns]
-            found.append(whole - score(replace(patients, features=features)))
-        drops.append(found)
+    have = [torch.nonzero(p).flatten() for p in patients.present.view(len(patients), -1).T]
+    for scan, rows in zip(scans, have, strict=True):
+        if len(rows) < 2:
+            which = "one" if len(scans) == 1 else f"one in column {scan!r}"
+            raise ValueError(
+                f"Scans cannot change places: {len(rows)} of {len(patients)} patients in X have "
+                f"{which}, and two are needed."
+            )
+    n_tokens = patients.features.shape[1] // len(scans)
+    stops = list(accumulate(widths.values()))
+    whole, drops = score(patients), []
+    for k, rows in enumerate(have):
+        tokens = slice(k * n_tokens, (k + 1) * n_tokens)
+        for start, stop in pairwise([0, *stops]):
+            found = []
+            for _ in range(n_repeats):
+                features = patients.features.clone()
+                other = rows[torch.as_tensor(rng.permutation(len(rows)))]
+                part = patients.features[other, tokens, start:stop]
+                features[rows, tokens, start:stop] = part
+                found.append(whole - score(replace(patients, features=features)))
+            drops.append(found)
     names = pd.Index(widths, name="part")
+    if len(scans) > 1:
+        names = pd.MultiIndex.from_product([scans, names], names=["scan", "part"])
     table = np.array(drops)
     frame = pd.DataFrame({"importance": table.mean(axis=1), "std": table.std(axis=1)}, index=names)
     frame.attrs["score"] = whole

@@ -27,17 +27,18 @@ class Patients(Dataset[Batch]):
     ----------
     clinical : array of shape (n, K)
         Scaled values and category codes, NaN for missing.
-    present : array of bool of shape (n,)
-        Which patients have a scan.
+    present : array of bool of shape (n,) or (n, k)
+        Which patients have a scan; or which of their k scans.
     dtype : torch.dtype
         Of everything that is real.
-    features : array of shape (n, T, E), default=None
+    features : array of shape (n, k * T, E), default=None
         Ready-made features of the scans; anything finite where there is none.
-    mirrored : array of shape (n, T, E), default=None
+    mirrored : array of shape (n, k * T, E), default=None
         Those of the scans mirrored left to right, where patients are to be taken so as well.
     volume : callable, default=None
-        Gives the volume (C, X, Y, Z) of a patient with a scan. It is called when the patient's
-        batch is due, so that volumes stream. At most one of `features` and `volume` is given.
+        Gives the volume (C, X, Y, Z) of a scan, the j-th of patient i by the number k i + j. It is
+        called when the patient's batch is due, so that volumes stream. At most one of `features`
+        and `volume` is given.
     volume_shape : tuple of 4 int, default=None
         (C, X, Y, Z).
     mirror : bool, default=False
@@ -78,6 +79,11 @@ class Patients(Dataset[Batch]):
                 setattr(self, name, torch.as_tensor(given, dtype=self.dtype))
 
     @property
+    def n_scans(self) -> int:
+        """Scans k of a patient."""
+        return 1 if self.present.ndim == 1 else int(self.present.shape[1])
+
+    @property
     def n_views(self) -> int:
         """2 where scans may be taken mirrored, else 1."""
         return 2 if self.mirror or self.mirrored is not None else 1
@@ -108,14 +114,22 @@ class Patients(Dataset[Batch]):
                 features[turned] = self.mirrored[rows[turned]]
             inputs["features"] = features
         elif self.volume is not None and self.volume_shape is not None:
-            volume = torch.zeros((len(rows), *self.volume_shape), dtype=self.dtype)
-            for slot, row in enumerate(rows.tolist()):
-                if self.present[row]:
-                    volume[slot] = torch.tensor(self.volume(row), dtype=self.dtype)
+            volume = self._volumes(rows, self.volume, self.volume_shape)
             if turned is not None:
                 volume[turned] = mirrored_volumes(volume[turned])
             inputs["volume"] = volume
         return inputs, self.target[rows]
+
+    def _volumes(
+        self, rows: Tensor, of_scan: Callable[[int], np.ndarray], shape: tuple[int, ...]
+    ) -> Tensor:
+        """Read (B, C, X, Y, Z), or (B, k, C, X, Y, Z) of several scans; zeros for a missing one."""
+        present = self.present[rows]
+        volumes = torch.zeros((*present.shape, *shape), dtype=self.dtype)
+        numbers = torch.arange(self.present.numel()).view_as(self.present)[rows]
+        for slot, number in zip(present.nonzero(), numbers[present].tolist(), strict=True):
+            volumes[tuple(slot)] = torch.tensor(of_scan(number), dtype=self.dtype)
+        return volumes
 
 
 class Loader:

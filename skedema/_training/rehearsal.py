@@ -129,7 +129,7 @@ class _Rehearsal:
                 raise
         self.n_fits, (train, test) = len(splits), max(splits, key=lambda split: len(split[0]))
         self.training, self.learned = self.cohort.take(train), self.target.take(train)
-        self.n_tested = int(self.cohort.scans.present[test].sum())
+        self.n_tested = self._n_scans_of(test)
         self.n_learned = int(self.training.scans.present.sum())
         self.bytes = self.cache_bytes = 0.0
         self.n_scans = 0
@@ -185,27 +185,33 @@ class _Rehearsal:
 
     def _scans(self) -> tuple[_PerScan, _Few]:
         """Measure reading and encoding, with scans that are new as far as there are any."""
-        present = np.flatnonzero(self.cohort.scans.present)
-        first = self._first(self.rng.permutation(present))
+        scans = self.cohort.scans
+        present = np.flatnonzero(scans.present)
+        first = self._first(self.rng.permutation(np.unique(scans.patients(present))))
         new = self._new(first.encoder)
-        pool = self.rng.permutation(np.setdiff1d(new if len(new) else present, first.rows))
+        whose = np.unique(scans.patients(new if len(new) else present))
+        pool = self.rng.permutation(np.setdiff1d(whose, first.rows))
         n_timed = _TIMED if first.seconds < _SLOW * len(first.rows) else _TIMED_IF_SLOW
         timed = pool[: max(n_timed, len(first.rows))] if len(pool) else first.rows
         kept = _kept()
         cold = self._through(timed)
-        n_cold = int(np.isin(timed, new).sum())
+        n_cold = int(np.isin(scans.patients(new), timed).sum())
         # All are known now: what is left takes its time in each fit.
         again = np.union1d(first.rows[1:], timed[:1])
         every = np.union1d(first.rows, timed)
         small, big = self._quickest(again), self._quickest(every)
-        each = max(0.0, big.seconds - small.seconds) / max(1, len(every) - len(again))
-        a_fit = max(0.0, small.seconds - each * len(again))
-        once = max(0.0, cold.seconds - a_fit - each * len(timed)) / max(1, n_cold)
+        n_again, n_every = self._n_scans_of(again), self._n_scans_of(every)
+        each = max(0.0, big.seconds - small.seconds) / max(1, n_every - n_again)
+        a_fit = max(0.0, small.seconds - each * n_again)
+        once = max(0.0, cold.seconds - a_fit - each * self._n_scans_of(timed)) / max(1, n_cold)
         looked_at = np.subtract(_counts(), self.counts)
         n_left = len(new) - n_cold
         self._count_bytes(np.subtract(_kept(), kept) / max(1, n_cold) * n_left, again, every)
-        self.n_scans = len(every)
+        self.n_scans = n_every
         return _PerScan(min(len(present), n_left + int(max(looked_at))), once, each, a_fit), big
+
+    def _n_scans_of(self, patients: np.ndarray) -> int:
+        return int(self.cohort.scans.take(patients).present.sum())
 
     def _first(self, rows: np.ndarray) -> _Few:
         """Take as few as the encoder can be fitted on."""
@@ -239,7 +245,7 @@ class _Rehearsal:
         return _Few(rows, encoder, learn, time.perf_counter() - begin)
 
     def _new(self, encoder: Any) -> np.ndarray:
-        """Give the rows of scans that are not at hand, each distinct one once."""
+        """Give the numbers of scans that are not at hand, each distinct one once."""
         volumes = self.twin._volumes(self.cohort.scans)
         known = _known(self.twin._image, encoder, volumes, self.device)
         new = {key: row for row, key in volumes.keys.items() if row not in known}
@@ -252,7 +258,8 @@ class _Rehearsal:
         self.cache_bytes = held.sum()
         self.bytes += max(0.0, (held - _kept()).sum())
         peaks = [_peak_of_arrays(partial(self._through, rows)) for rows in (few, more)]
-        a_scan = max(0, peaks[1] - peaks[0]) / max(1, len(more) - len(few))
+        n_more = self._n_scans_of(more) - self._n_scans_of(few)
+        a_scan = max(0, peaks[1] - peaks[0]) / max(1, n_more)
         self.bytes += a_scan * self.n_learned
 
     def _training(self, few: _Few | None, scans: _PerScan) -> tuple[float, float, float, int]:
@@ -279,8 +286,9 @@ class _Rehearsal:
             if whole:
                 return seconds, epoch, 0.0, plan.n_epochs
             self._count_bytes_of_a_step(net, learn, twin._batch_size(self.n_learned))
-            predicting = _seconds(lambda: net.evaluate(learn, net.module_)) / len(learn)
-        share = self.n_learned / len(learn)
+            n_scans = int(learn.present.sum())
+            predicting = _seconds(lambda: net.evaluate(learn, net.module_)) / n_scans
+        share = self.n_learned / n_scans
         if is_transformer(encoder):  # the network begins with features of everyone
             seconds *= share
         return seconds, epoch * share + self._read_again(scans.once), predicting, plan.n_epochs
@@ -295,7 +303,7 @@ class _Rehearsal:
         values = self.twin._clinical.transform(cohort.columns.clinical_part(cohort.table))
         return Patients(
             values,
-            cohort.scans.present,
+            cohort.scans.by_patient(cohort.scans.present),
             target=self.learned.values,
             weight=self.learned.weight,
             dtype=self.twin._dtype,

@@ -35,7 +35,7 @@ def warn_of_unlike(scans: Scans, about: dict[int, About], usual: Usual | None) -
         f"{scans.names(np.array([row]))} ({why})" for row, why in list(unlike.items())[:_SHOWN]
     ]
     if len(unlike) > _SHOWN:
-        shown.append(f"and {scans.table.rows(np.array(list(unlike)[_SHOWN:]))}")
+        shown.append(f"and {scans.places(np.array(list(unlike)[_SHOWN:]))}")
     _told.tell(
         f"{len(unlike)} of {len(rows)} scans {'is' if len(unlike) == 1 else 'are'} unlike all "
         "that training saw, so that a prediction from such a scan cannot be relied on: "

@@ -22,13 +22,13 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils import get_tags
 
 from skedema.baselines._clinical_values import ClinicalValues
-from skedema.baselines._columns import OnlyScan
+from skedema.baselines._columns import OnlyScan, WithoutScan
 from skedema.baselines._parts import changed, check_classifier, reader_of
 from skedema.baselines._scan_features import ScanFeatures
 from skedema.baselines._weighted_average import WeightedAverage
 from skedema.classifier import AttentionMixerClassifier
 from skedema.encoders import CNN, is_transformer, make_encoder
-from skedema.frames import find_column, read_table
+from skedema.frames import Table, find_columns, find_scan_columns, read_table
 from skedema.fusion import list_fusions, make_fusion
 from skedema.scans.files import scan_name
 
@@ -95,6 +95,7 @@ def baselines(
     scan alone, linear probe               logistic regression on frozen features, standardised; a
                                            missing scan has their mean
     scan alone, density                    the same on the numbers of `skedema.encoders.Density`
+    without scan <name>                    of several scans, the classifier without each
     metadata alone                         the classifier without the scan
     metadata alone, logistic regression    mean and indicator of what is missing, one-hot categories
     metadata alone, gradient boosting      missing values and categories as they are
@@ -153,12 +154,15 @@ def baselines(
         metadata = _of_metadata(classifier, image, others)
         del metadata["metadata alone"]  # that is the classifier
         return metadata
-    if image is not None:
-        position = find_column(table, image, "image")
-        image = position if table.names is None else table.names[position]
-        measurable = _have_geometry(table.columns[position].values)
+    positions = find_scan_columns(table, image)
+    if positions:
+        names = positions if table.names is None else [table.names[p] for p in positions]
+        image = names if len(names) > 1 else names[0]
+        measurable = all(_have_geometry(table.columns[p].values) for p in positions)
         scan = _of_the_scan(classifier, image, features, measurable, others)
-    if len(table.columns) == (image is not None):
+        if len(names) > 1:
+            scan |= _of_fewer_scans(classifier, positions, table)
+    if len(table.columns) == len(positions):
         del scan["scan alone"]  # that is the classifier
         return scan
     metadata = _of_metadata(classifier, image, others)
@@ -178,12 +182,16 @@ def baselines(
 
 def _of_the_scan(
     classifier: AttentionMixerClassifier,
-    image: str | int,
+    image: Any,
     features: Any,
     measurable: bool,
     others: dict[str, Any],
 ) -> dict[str, Any]:
-    inner = image if isinstance(image, str) else 0
+    inner: Any = image
+    if isinstance(image, int):
+        inner = 0
+    elif isinstance(image, list) and isinstance(image[0], int):
+        inner = list(range(len(image)))
     alone = changed(classifier, image=inner, trusted_columns=None)
     made: dict[str, Any] = {"scan alone": make_pipeline(OnlyScan(image=image), alone)}
     if not isinstance(make_encoder(classifier.encoder), CNN) or classifier.fine_tune is False:
@@ -206,8 +214,27 @@ def _of_the_scan(
     return made
 
 
+def _of_fewer_scans(
+    classifier: AttentionMixerClassifier, positions: list[int], table: Table
+) -> dict[str, Any]:
+    """Give the classifier without each of several scans."""
+    made = {}
+    trusted = find_columns(table, classifier.trusted_columns, "trusted_columns")
+    for gone in positions:
+        left = [p for p in positions if p != gone]
+        # What a column is called in the table that is left.
+        called: dict[int, Any] = {p: p - (p > gone) for p in (*left, *trusted)}
+        if table.names is not None:
+            called = {p: table.names[p] for p in called}
+        name = gone if table.names is None else table.names[gone]
+        known = [called[p] for p in trusted] or None
+        fewer = changed(classifier, image=[called[p] for p in left], trusted_columns=known)
+        made[f"without scan {name}"] = make_pipeline(WithoutScan(image=name), fewer)
+    return made
+
+
 def _of_metadata(
-    classifier: AttentionMixerClassifier, image: str | int | None, others: dict[str, Any]
+    classifier: AttentionMixerClassifier, image: Any, others: dict[str, Any]
 ) -> dict[str, Any]:
     made: dict[str, Any] = {}
     if image is not None:
@@ -244,7 +271,7 @@ def _fusions(classifier: AttentionMixerClassifier) -> dict[str, Any]:
 
 def _of_frozen_features(
     classifier: AttentionMixerClassifier,
-    image: str | int,
+    image: Any,
     features: Any,
     n_components: int | str | None,
     others: dict[str, Any],
@@ -266,7 +293,7 @@ def _of_frozen_features(
 
 def _beside_values(
     classifier: AttentionMixerClassifier,
-    image: str | int,
+    image: Any,
     features: Any,
     n_components: int | str | None,
 ) -> FeatureUnion:
@@ -319,7 +346,7 @@ def _frozen(classifier: AttentionMixerClassifier, features: Any) -> Any:
 
 def _scan_features(
     classifier: AttentionMixerClassifier,
-    image: str | int,
+    image: Any,
     features: Any,
     n_components: int | str | None,
 ) -> ScanFeatures:

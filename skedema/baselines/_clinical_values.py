@@ -23,8 +23,8 @@ class ClinicalValues(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    image : str, int or None, default=None
-        The column that holds the scan, by name or position, which is left out.
+    image : str, int, list of these, or None, default=None
+        The column that holds the scan, by name or position, which is left out; or several.
     metadata : transformer or None, default=None
         As the parameter of `AttentionMixerClassifier`; None is ``ClinicalTokenizer()``.
 
@@ -45,7 +45,7 @@ class ClinicalValues(TransformerMixin, BaseEstimator):
     2     NaN    m
     """
 
-    def __init__(self, *, image: str | int | None = None, metadata: Any = None) -> None:
+    def __init__(self, *, image: Any = None, metadata: Any = None) -> None:
         self.image = image
         self.metadata = metadata
 

@@ -1,4 +1,4 @@
-"""A part of a table, for a model of the scan alone or of the clinical variables alone."""
+"""A part of a table, for a model of scans alone or of the clinical variables alone."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import _safe_indexing
 
 from skedema._all_or_nothing import all_or_nothing
-from skedema.frames import find_column, read_table
+from skedema.frames import find_scan_columns, read_table
 
 
 class _PartOfTable(TransformerMixin, BaseEstimator):
     """Keep some columns of a table; which ones, by `_kept`."""
 
-    def __init__(self, *, image: str | int) -> None:
+    def __init__(self, *, image: Any) -> None:
         self.image = image
 
     @all_or_nothing
@@ -38,7 +38,7 @@ class _PartOfTable(TransformerMixin, BaseEstimator):
         ValueError
             When there is no such column.
         """
-        self.n_features_in_ = len(_split(X, self.image)[1]) + 1
+        self.n_features_in_ = sum(map(len, _split(X, self.image)))
         return self
 
     def transform(self, X: Any) -> Any:
@@ -56,17 +56,17 @@ class _PartOfTable(TransformerMixin, BaseEstimator):
         """
         return _take(X, self._kept(*_split(X, self.image)))
 
-    def _kept(self, scan: int, others: list[int]) -> list[int]:
+    def _kept(self, scans: list[int], others: list[int]) -> list[int]:
         raise NotImplementedError
 
 
 class OnlyScan(_PartOfTable):
-    """Keep the scan's column of a table, and nothing else.
+    """Keep the columns of scans of a table, and nothing else.
 
     Parameters
     ----------
-    image : str or int
-        The column that holds the scan, by name or position, as in `AttentionMixerClassifier`.
+    image : str, int or list of these
+        The column that holds the scan, by name or position, or the columns of several scans.
 
     Examples
     --------
@@ -77,17 +77,19 @@ class OnlyScan(_PartOfTable):
     ['scan']
     """
 
-    def _kept(self, scan: int, others: list[int]) -> list[int]:
-        return [scan]
+    def _kept(self, scans: list[int], others: list[int]) -> list[int]:
+        return scans
 
 
 class WithoutScan(_PartOfTable):
-    """Keep all columns of a table but the scan's.
+    """Keep all columns of a table but those of scans.
+
+    Of several, those that `image` names: so a model of one scan comes from a table that has more.
 
     Parameters
     ----------
-    image : str or int
-        The column that holds the scan, by name or position, as in `AttentionMixerClassifier`.
+    image : str, int or list of these
+        The column that holds the scan, by name or position, or the columns of several scans.
 
     Examples
     --------
@@ -98,15 +100,15 @@ class WithoutScan(_PartOfTable):
     ['age']
     """
 
-    def _kept(self, scan: int, others: list[int]) -> list[int]:
+    def _kept(self, scans: list[int], others: list[int]) -> list[int]:
         return others
 
 
-def _split(X: Any, image: str | int) -> tuple[int, list[int]]:
-    """Give the position of the scan's column, and those of the others."""
+def _split(X: Any, image: Any) -> tuple[list[int], list[int]]:
+    """Give the positions of the columns of scans, and those of the others."""
     table = read_table(X)
-    scan = find_column(table, image, "image")
-    return scan, [p for p in range(len(table.columns)) if p != scan]
+    scans = find_scan_columns(table, image)
+    return scans, [p for p in range(len(table.columns)) if p not in scans]
 
 
 def _take(X: Any, positions: list[int]) -> Any:

@@ -42,8 +42,8 @@ class ScanFeatures(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    image : str or int
-        The column that holds the scan, by name or position.
+    image : str, int or list of these
+        The column that holds the scan, by name or position, or the columns of several scans.
     encoder : str, Encoder, transformer or list, default="mirrored_tokens"
         As in `AttentionMixerClassifier`; its weights are not trained on labels. One that is no
         transformer, such as `skedema.encoders.CNN`, keeps the random weights it begins with.
@@ -87,7 +87,7 @@ class ScanFeatures(TransformerMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        image: str | int,
+        image: Any,
         encoder: Any = "mirrored_tokens",
         volume: VolumeReader | None = None,
         n_components: int | str | None = None,
@@ -147,9 +147,10 @@ class ScanFeatures(TransformerMixin, BaseEstimator):
         volumes.tell_odd()
         n_components = self._n_components(*found.shape)
         self._components = None if n_components is None else _components_of(found, n_components)
-        self._n_features_out = found.shape[1]
+        width = found.shape[1]
         if self._components is not None:
-            self._n_features_out = self._components[-1].n_components_
+            width = self._components[-1].n_components_
+        self._n_features_out = scans.n_each * width
         self.n_features_in_ = len(table.columns)
         return self
 
@@ -166,8 +167,8 @@ class ScanFeatures(TransformerMixin, BaseEstimator):
         -------
         ndarray of float64 of shape (n_samples, n_features_out)
             The mean over the scan's tokens, or components of it, in the order of
-            `get_feature_names_out`; NaN for a patient without a scan. A DataFrame if `set_output`
-            says so.
+            `get_feature_names_out`; NaN for a patient without a scan. Those of several scans stand
+            side by side, in the order of `image`. A DataFrame if `set_output` says so.
 
         Raises
         ------
@@ -177,13 +178,13 @@ class ScanFeatures(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         remote = remote_of(self.volume, self.encoder)
         scans = self._columns.scans(self._columns.read(X), remote)
-        found = np.full((len(scans), self._n_features_out), np.nan)
+        found = np.full((len(scans), self._n_features_out // scans.n_each), np.nan)
         if scans.present.any():
             features = self._pooled(self._volumes(scans), device_at_hand(self.device))
             if self._components is not None:
                 features = self._components.transform(features)
             found[scans.present] = features
-        return found
+        return found.reshape(-1, self._n_features_out)
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
         """Name the features.
@@ -197,16 +198,20 @@ class ScanFeatures(TransformerMixin, BaseEstimator):
         -------
         ndarray of str
             As the encoder names them, such as ``"difference of the sides 1"``; by its class and a
-            number where it does not, such as ``"cnn0"``; ``"component 1"`` and on.
+            number where it does not, such as ``"cnn0"``; ``"component 1"`` and on. Of several scans
+            the column comes first, such as ``"followup: component 1"``.
         """
         check_is_fitted(self)
-        n_features = self._n_features_out
+        columns = self._columns.scan_names
+        n_features = self._n_features_out // len(columns)
         if self._components is not None:
             names = [f"component {k}" for k in range(1, n_features + 1)]
         else:
             names = names_of(self.encoder_)
             if len(names) != n_features:  # it has none, or names what the mean is over
                 names = [f"{_called(self._side.given)}{k}" for k in range(n_features)]
+        if len(columns) > 1:
+            names = [f"{column}: {name}" for column in columns for name in names]
         return np.array(names, dtype=object)
 
     def _volumes(self, scans: Scans) -> Volumes:

@@ -10,7 +10,7 @@ from skedema._told import listening
 from skedema.clinical._giveaways import alone
 from skedema.clinical.leaks import find_leaks, scan_columns
 from skedema.clinical.tokenizer import ClinicalTokenizer
-from skedema.frames import Table, check_same_rows, find_column
+from skedema.frames import Table, check_same_rows, find_scan_columns
 from skedema.frames.leniently import read_leniently
 from skedema.frames.reading import words_message
 
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 _SCAN, _REFUSED = "scan", "refused"
 
 
-def check(
-    X: Any, y: Any = None, *, image: str | int | None = None, trusted_columns: Any = None
-) -> pd.DataFrame:
+def check(X: Any, y: Any = None, *, image: Any = None, trusted_columns: Any = None) -> pd.DataFrame:
     """Look at every clinical column once and say what is odd about it.
 
     Nothing is changed and no column is refused: a finding is something to look at before a long
@@ -35,7 +33,7 @@ def check(
     y : array-like of shape (n_samples,) or None, default=None
         The classes. With them, columns that tell the answer are found. Patients without a label
         are left out of that.
-    image : str, int or None, default=None
+    image : str, int, list of these, or None, default=None
         The column of the scans, by name or position; `skedema.scans.check` looks at these. None:
         columns of paths and images are recognised.
     trusted_columns : list of (str or int) or None, default=None
@@ -111,7 +109,7 @@ def check(
 
     check_same_rows(X, y=y)
     table, wrong = read_leniently(X)
-    scans = scan_columns(table) if image is None else [find_column(table, image, "image")]
+    scans = scan_columns(table) if image is None else find_scan_columns(table, image)
     target, labelled = _labels(y, len(table))
     found = find_leaks(
         table.take(labelled),

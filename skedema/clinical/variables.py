@@ -100,8 +100,9 @@ def check_cells(column: Column, table: Table) -> None:
         raise ValueError(
             f"Column {label} looks like scans in {table.rows(is_scan)}, such as "
             f"{listed(named, 3)}: it is no clinical variable. Set image={label} on the "
-            "classifier, with encoder=None for a model without scans, or drop the column from the "
-            "table. " + SEVERAL_SCANS
+            f"classifier, or image=[..., {label}] if it names a column of scans already, with "
+            "encoder=None for a model without scans; or drop the column from the table. "
+            + SEVERAL_SCANS
         )
     if odd:
         is_odd = _where(cells, lambda v: type(v) in odd)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from skedema.frames.columns import find_column, find_columns, match_columns
+from skedema.frames.columns import (
+    find_column,
+    find_columns,
+    find_scan_columns,
+    match_columns,
+)
 from skedema.frames.patient import read_patient
 from skedema.frames.reading import read_table
 from skedema.frames.rows import check_same_rows
@@ -15,6 +20,7 @@ __all__ = [
     "counted",
     "find_column",
     "find_columns",
+    "find_scan_columns",
     "listed",
     "listing",
     "masked",

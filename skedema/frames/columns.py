@@ -198,3 +198,54 @@ def find_columns(table: Table, columns: Any, parameter: str) -> list[int]:
             f"{parameter}={columns!r} must be a list of columns, such as [{columns!r}]."
         )
     return [find_column(table, column, parameter) for column in columns]
+
+
+def find_scan_columns(table: Table, image: Any) -> list[int]:
+    """Resolve the columns that hold scans.
+
+    Parameters
+    ----------
+    table : Table
+        Where to look.
+    image : str, int, list of these, or None
+        A name or a position; several in a list, whose order is kept. A list of one is as the one
+        in it. None for a table without scans.
+
+    Returns
+    -------
+    list of int
+        Positions, in the order given.
+
+    Raises
+    ------
+    ValueError
+        When there is no such column, the list is empty, or it has a column twice.
+    TypeError
+        When it is something else.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skedema.frames import find_scan_columns, read_table
+    >>> table = read_table(pd.DataFrame(columns=["baseline", "age", "followup"], data=[[None] * 3]))
+    >>> find_scan_columns(table, ["followup", "baseline"]), find_scan_columns(table, "baseline")
+    ([2, 0], [0])
+    """
+    if image is None:
+        return []
+    if isinstance(image, (set, frozenset, dict)):
+        raise TypeError(
+            "image must be the name or the position of a column, or a list of them: the order of "
+            f"the scans counts, and a {type(image).__name__} has none; got {image!r}."
+        )
+    several = np.iterable(image) and not isinstance(image, (str, bytes))
+    positions = [find_column(table, each, "image") for each in (image if several else [image])]
+    if not positions:
+        raise ValueError("image=[] names no column: give None for a model without scans.")
+    twice = [position for k, position in enumerate(positions) if position in positions[:k]]
+    if twice:
+        raise ValueError(
+            f"image={image!r} names column {table.columns[twice[0]].label} twice: name each column "
+            "of scans once."
+        )
+    return positions

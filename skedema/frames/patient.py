@@ -12,7 +12,7 @@ from skedema.frames.reading import cells_as_column, tell_of_words
 from skedema.frames.table import Table, listed
 
 
-def read_patient(X: Any, keys: Sequence[Any] | None, scan: Any = None) -> Table | None:
+def read_patient(X: Any, keys: Sequence[Any] | None, scans: Sequence[Any] = ()) -> Table | None:
     """Read one patient.
 
     Parameters
@@ -23,8 +23,8 @@ def read_patient(X: Any, keys: Sequence[Any] | None, scan: Any = None) -> Table 
     keys : sequence or None
         The `Table.keys` of `fit`; None where columns had no names, so that a patient cannot be
         read by them.
-    scan : object, default=None
-        The key of the scan. Where it is left out, the scan is missing.
+    scans : sequence, default=()
+        The keys of scans. Where one is left out, the scan is missing.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def read_patient(X: Any, keys: Sequence[Any] | None, scan: Any = None) -> Table 
     if not set(labels) & set(keys):
         return None
     if isinstance(X, Mapping):
-        columns = [k for k in labels if k != scan and np.ndim(_plain(X[k])) > 0]
+        columns = [k for k in labels if k not in scans and np.ndim(_plain(X[k])) > 0]
         if columns:
             raise ValueError(
                 f"A dict stands for one patient, with one value a column; it holds several in "
@@ -59,7 +59,7 @@ def read_patient(X: Any, keys: Sequence[Any] | None, scan: Any = None) -> Table 
         twice = X.index[X.index.duplicated()].unique().tolist()
         raise ValueError(f"The patient has more than one value of {listed(twice)}.")
     cells = dict(X.items())
-    if scan is not None:
+    for scan in scans:
         cells.setdefault(scan, None)
     named = all(isinstance(key, str) for key in cells)
     name = getattr(X, "name", None)

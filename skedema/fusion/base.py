@@ -65,7 +65,8 @@ class Fusion(BaseEstimator, ABC):
         n_heads : int
             Attention heads of the model, for fusions that attend.
         n_queries : int
-            Tokens T of a scan, at least 1.
+            Tokens T of a scan, at least 1. Where a patient has several scans, those of all of them
+            and of the changes from each to the next: q sets, each of T / q.
         n_variables : int
             Clinical variables K; 0 for a model of scans alone.
         dropout : float
@@ -75,9 +76,10 @@ class Fusion(BaseEstimator, ABC):
         -------
         Module
             ``forward(queries, tokens, present)`` takes the scan's tokens (B, T, d), the variables'
-            (B, K, d), and what there is (B, 1 + K), of bool: the first column says whether the
-            patient has a scan, the others whether each variable has a value. In a model without
-            scans the first column is False.
+            (B, K, d), and what there is (B, q + K), of bool: the first q columns say which sets of
+            the scan's tokens stand for something that is there, and the others whether each
+            variable has a value. Where a patient has one scan, q is 1. In a model without scans the
+            first column is False.
 
             It returns the fused sequence (B, S, d) and the attention a variable got (B, K), summing
             to 1 a patient (or 0 where nothing was attended to), or None where there is none to

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skedema.fusion._checks import check_choice
-from skedema.fusion._missing import without_missing
+from skedema.fusion._missing import by_kind, without_missing
 from skedema.fusion.base import Fusion
 from skedema.modules.attention import MultiHeadCrossAttention
 
@@ -114,7 +114,7 @@ class _CrossAttention(nn.Module):
         has_value = None
         if self.masked:
             queries, tokens, _ = without_missing(queries, tokens, present)
-            has_value = present[:, 1:]
+            _, has_value = by_kind(present, tokens)
         if self.attend is None:
             return queries, None
         if self.table:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
+from skedema.fusion._missing import by_kind
 from skedema.fusion.base import Fusion
 
 
@@ -15,7 +18,8 @@ class ProductOfExperts(Fusion):
     feature, i over what the patient has: the product of the experts' Gaussians of mean mu_i and
     log-variance s_i with that of a prior, of mean 0 and variance 1 (Wu and Goodman, "Multimodal
     generative models for scalable weakly-supervised learning", NeurIPS 2018, section 2.2). Each
-    expert is a network of its own on its token, that of the scan on the mean of the scan's tokens.
+    expert is a network of its own on its token, that of the scan on the mean of the scan's tokens;
+    of several scans, on that of the tokens of those that there are.
 
     Notes
     -----
@@ -59,6 +63,10 @@ class _ProductOfExperts(nn.Module):
         self.experts = nn.ModuleList(_expert(dim, dropout) for _ in range(1 + n_variables))
 
     def forward(self, queries: Tensor, tokens: Tensor, present: Tensor) -> tuple[Tensor, None]:
+        scans, variables = by_kind(present, tokens)
+        if scans.shape[1] > 1:
+            queries = _mean_of_those_there(queries, scans)
+            present = torch.cat([scans.any(dim=1, keepdim=True), variables], dim=1)
         joint = torch.cat([queries.mean(dim=1, keepdim=True), tokens], dim=1)
         absent = ~present.unsqueeze(-1)
         given = joint.masked_fill(absent, 0.0).unbind(dim=1)
@@ -68,6 +76,12 @@ class _ProductOfExperts(nn.Module):
         prior = torch.zeros_like(mean[:, :1])
         share = torch.softmax(torch.cat([prior, log_precision], dim=1), dim=1)[:, 1:]
         return (share * mean).sum(dim=1, keepdim=True), None
+
+
+def _mean_of_those_there(queries: Tensor, scans: Tensor) -> Tensor:
+    of_each = queries.unflatten(1, (scans.shape[1], -1)).mean(dim=2)  # type: ignore[no-untyped-call]
+    total = of_each.masked_fill(~scans.unsqueeze(-1), 0.0).sum(dim=1, keepdim=True)
+    return cast(Tensor, total / scans.sum(dim=1).clamp_min(1).view(-1, 1, 1))
 
 
 def _expert(dim: int, dropout: float) -> nn.Sequential:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.utils.validation import check_is_fitted
@@ -37,8 +38,8 @@ class Asked(ABC):
         The labels.
     variables : list
         The columns.
-    scan : object
-        The column of them that holds a scan; None where there is none.
+    scans : list
+        The columns of them that hold scans.
     proba : ndarray of shape (n_classes,)
         What the classifier says of the patient.
     of_members : ndarray of shape (n_members, n_classes)
@@ -48,7 +49,7 @@ class Asked(ABC):
     clf: Any
     row: pd.DataFrame
     classes: NDArray[Any]
-    scan: Any = None
+    scans: Sequence[Any] = ()
     proba: NDArray[np.float64]
     of_members: NDArray[np.float64]
 
@@ -96,8 +97,7 @@ class AskedOurs(Asked):
         self.classes = classes_of(clf)
         self.row = one_row(clf, row)
         self.table, self.patient = clf._look_at(self.row)
-        position = clf._columns.image
-        self.scan = None if position is None else self.variables[position]
+        self.scans = [self.variables[position] for position in clf._columns.images]
         self.proba = self.ask(self.table, self.patient)[0]
         outputs = np.asarray(clf.net_.evaluate(self.patient, clf.net_.module_)[0])
         self.of_members = softmax(np.atleast_2d(outputs).astype(np.float64), axis=-1)
@@ -108,14 +108,16 @@ class AskedOurs(Asked):
     def changed(self, changes: Sequence[Change]) -> tuple[Table, Patients]:
         n = len(changes)
         table = self.table.take(np.zeros(n, dtype=int))
-        present = self.patient.present.numpy().repeat(n)
+        present = self.patient.present.numpy().repeat(n, axis=0)
+        of_scans = present.reshape(n, -1)  # the same numbers
         shell = Table([], table.names, n)
         for position, name in enumerate(self.variables):
             given = [name in change for change in changes]
             if not any(given):
                 continue
-            if name == self.scan:
-                present &= ~np.array(given)  # a scan can only be taken away
+            if name in self.scans:
+                if self.clf._columns.asked:
+                    of_scans[given, self.scans.index(name)] = False  # it can only be taken away
                 continue
             own = self.table.columns[position]
             cells = [c[name] if g else own.values[0] for c, g in zip(changes, given, strict=True)]
@@ -141,11 +143,26 @@ class AskedOurs(Asked):
             found: tuple[Table, Patients] = self.clf._look_at(X)
         return found
 
-    def with_scans(self, features: Any) -> NDArray[np.float64]:
-        """Give the probabilities with each of these scans in the place of the patient's."""
-        n, own = len(features), self.patient
-        clinical, present = own.clinical.expand(n, -1), np.ones(n, dtype=bool)
-        patients = Patients(clinical, present, dtype=own.dtype, features=features)
+    def with_scans(self, name: Any, others: Patients) -> NDArray[np.float64] | None:
+        """Give the probabilities with a scan of each of the others who have it; None if nobody."""
+        own, k = self.patient, self.patient.n_scans
+        if others.features is None or not self.clf._columns.asked:
+            return None
+        which = self.scans.index(name)
+        found = others.features.chunk(k, dim=1)[which][others.present.view(-1, k)[:, which]]
+        n = len(found)
+        if not n:
+            return None
+        features = [each.expand(n, -1, -1) for each in own.features.chunk(k, dim=1)]
+        features[which] = found
+        present = own.present.view(1, k).repeat(n, 1)
+        present[:, which] = True
+        patients = Patients(
+            own.clinical.expand(n, -1),
+            present.view(n, *own.present.shape[1:]),
+            dtype=own.dtype,
+            features=torch.cat(features, dim=1),
+        )
         return self.ask(self.table.take(np.zeros(n, dtype=int)), patients)
 
     def ask(self, table: Table, patients: Patients) -> NDArray[np.float64]:
@@ -162,8 +179,7 @@ class AskedOther(Asked):
         self.classes = classes_of(clf)
         self.named = hasattr(clf, "feature_names_in_")
         self.row = self._read(row)
-        scans = [name for name in self.row if looks_like_scan(self.row[name].iloc[0])]
-        self.scan = scans[0] if scans else None
+        self.scans = [name for name in self.row if looks_like_scan(self.row[name].iloc[0])]
         self.proba = self._ask(self.row)[0]
         self.of_members = self.proba[None]
 

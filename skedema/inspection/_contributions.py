@@ -69,7 +69,7 @@ def shown(asked: Asked, name: Any) -> Any:
     """Give a value as it is; of a scan, that there is one, since a path may name the patient."""
     if name not in asked.known:
         return None
-    return "scan" if name == asked.scan else plain(asked.row[name].iloc[0])
+    return "scan" if name in asked.scans else plain(asked.row[name].iloc[0])
 
 
 def plain(value: Any) -> Any:

@@ -30,7 +30,7 @@ def explain(
     *,
     target: Any = None,
     reference: Any = None,
-    scan: bool = False,
+    scan: bool | str | int = False,
     n_neighbours: int = 5,
     n_permutations: int = 50,
     random_state: Any = 0,
@@ -55,8 +55,9 @@ def explain(
         Other patients and their labels, for the values that variables take, for the nearest of
         them, and, where the fit kept no held-out predictions, for the interval, which needs
         patients whom the classifier has not learned from.
-    scan : bool, default=False
-        Whether to look where in the scan, by `explain_scan`, which takes seconds to a minute.
+    scan : bool, str or int, default=False
+        Whether to look where in the scan, by `explain_scan`, which takes seconds to a minute. Of
+        several scans, the column of the one that is looked into.
     n_neighbours : int, default=5
         How many patients of `reference` are told.
     n_permutations : int, default=50
@@ -123,7 +124,9 @@ def explain(
     others = None if reference is None else read_reference(asked, reference)
     taken = values_taken(asked, None if others is None else others.table)
     interval, about_interval = _interval(asked, others)
-    remarks = [about_interval, _about_values(asked, taken), _about_scan(asked) if scan else None]
+    column = _column_of(asked, scan)
+    looked = _about_scan(asked, column) if scan is not False else None
+    remarks = [about_interval, _about_values(asked, taken), looked]
     return Explanation(
         probability=pd.Series(
             asked.proba, index=pd.Index(asked.classes, name="class"), name="probability"
@@ -139,7 +142,7 @@ def explain(
         flips=flips(asked, k, taken),
         missing=missing(asked, k, taken, _scans(asked, others)),
         neighbours=_neighbours(asked, others, k, n_neighbours),
-        scan=_where(asked, k) if scan else None,
+        scan=_where(asked, k, column),
         remarks=tuple(filter(None, remarks)),
         model=type(clf).__name__,
     )
@@ -180,7 +183,7 @@ def _interval(asked: Asked, others: Reference | None) -> tuple[pd.DataFrame | No
 
 
 def _about_values(asked: Asked, taken: dict[Any, Any]) -> str | None:
-    unknown = [str(name) for name in asked.variables if name != asked.scan and name not in taken]
+    unknown = [str(name) for name in asked.variables if name not in (*asked.scans, *taken)]
     if not unknown:
         return None
     return (
@@ -189,26 +192,46 @@ def _about_values(asked: Asked, taken: dict[Any, Any]) -> str | None:
     )
 
 
-def _about_scan(asked: Asked) -> str | None:
-    if asked.scan is None:
+def _column_of(asked: Asked, scan: Any) -> Any:
+    """Give the column of the scan that is looked into; None for none."""
+    if scan is False or not asked.scans:
+        return None
+    if scan is True and len(asked.scans) == 1:
+        return asked.scans[0]
+    if scan is True or scan not in asked.scans:
+        raise ValueError(
+            f"scan={scan!r}: say which scan is looked into, scan="
+            f"{' or '.join(map(repr, asked.scans))}."
+        )
+    return scan
+
+
+def _about_scan(asked: Asked, column: Any) -> str | None:
+    if column is None:
         return "There is no place in a scan to tell: the model has no scans."
-    return None if asked.scan in asked.known else "There is no scan to look into: it is missing."
+    return None if column in asked.known else "There is no scan to look into: it is missing."
 
 
-def _where(asked: Asked, k: int) -> Any:
-    if asked.scan not in asked.known:
+def _where(asked: Asked, k: int, column: Any) -> Any:
+    if column is None or column not in asked.known:
         return None
+    several = len(asked.scans) > 1
     with listening():  # said once, of the patient as he is
-        return explain_scan(asked.clf, asked.row, target=plain(asked.classes[k]))
+        return explain_scan(
+            asked.clf,
+            asked.row,
+            image=column if several else None,
+            target=plain(asked.classes[k]),
+        )
 
 
-def _scans(asked: Asked, others: Reference | None) -> Any:
-    """Give the probabilities with the scans of others in the place of one that is missing."""
-    if others is None or not isinstance(asked, AskedOurs):
-        return None
-    features = others.scans()
-    lacks = asked.scan is not None and asked.scan not in asked.known
-    return asked.with_scans(features) if lacks and features is not None else None
+def _scans(asked: Asked, others: Reference | None) -> dict[Any, Any]:
+    """Give the probabilities with the scans of others in the place of each that is missing."""
+    if others is None or others.patients is None or not isinstance(asked, AskedOurs):
+        return {}
+    lacking = [name for name in asked.scans if name not in asked.known]
+    found = {name: asked.with_scans(name, others.patients) for name in lacking}
+    return {name: proba for name, proba in found.items() if proba is not None}
 
 
 def _neighbours(asked: Asked, others: Reference | None, k: int, n: int) -> pd.DataFrame | None:

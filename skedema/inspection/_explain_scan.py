@@ -25,7 +25,13 @@ _UNITS = {
 
 @own_torch_state()
 def explain_scan(
-    clf: Any, row: Any, *, method: str = "occlusion", target: Any = None, size: float | None = None
+    clf: Any,
+    row: Any,
+    *,
+    image: Any = None,
+    method: str = "occlusion",
+    target: Any = None,
+    size: float | None = None,
 ) -> ScanRelevance:
     """Tell which places of a patient's scan a model's probability hangs on.
 
@@ -39,6 +45,9 @@ def explain_scan(
         Fitted with scans.
     row : dict, Series, or table of one row
         The patient, with the columns of `fit`.
+    image : str, int or None, default=None
+        The column of the scan that is looked into, of a model that takes several scans of a
+        patient; the others stay as they are. None is that of a model of one.
     method : {"occlusion", "gradient", "rollout"}, default="occlusion"
         ``"occlusion"`` (Zeiler and Fergus, "Visualizing and understanding convolutional networks",
         ECCV 2014, section 4.2): boxes of the brain are set to the brain's own median, one after
@@ -71,7 +80,8 @@ def explain_scan(
     TypeError
         If `clf` is none of ours, such as a pipeline, or the encoder cannot be asked by the method.
     ValueError
-        If the model has no scans, the patient has none, or a parameter is not usable.
+        If the model has no scans, or several and `image` is none of them, the patient has none, or
+        a parameter is not usable.
     ScanError
         If the scan cannot be read.
     ImportError
@@ -111,7 +121,7 @@ def explain_scan(
         raise ValueError(f"method={method!r}: give one of {', '.join(map(repr, ways))}.")
     if size is not None and (not isinstance(size, Real) or not 0 < size < np.inf):
         raise ValueError(f"size={size!r}: give the side of a box in mm, such as 36, or None.")
-    seen = Seen(clf, row, target)
+    seen = Seen(clf, row, target, image)
     scan = seen.placed.scan
     return ScanRelevance(
         seen.placed.back(ways[method](seen)),
@@ -125,6 +135,7 @@ def explain_scan(
         within="brain" if seen.found else "head",
         to_right=_to_right(seen),
         depths=scan.depths,
+        column=seen.column,
     )
 
 

@@ -17,12 +17,13 @@ _COLUMNS = ["low", "middle", "high", "n_values"]
 
 
 def missing(
-    asked: Asked, k: int, taken: dict[Any, Taken], scans: NDArray[np.float64] | None
+    asked: Asked, k: int, taken: dict[Any, Taken], scans: dict[Any, NDArray[np.float64]]
 ) -> pd.DataFrame:
     """Give the spread of the probability over the values that each missing variable takes.
 
-    `scans` are the probabilities with the scans of others in the place of a missing one, of shape
-    (n, n_classes). A value is taken from its column alone, whatever else is known of the patient.
+    `scans` are, by column, the probabilities with the scans of others in the place of a missing
+    one, of shape (n, n_classes). A value is taken from its column alone, whatever else is known of
+    the patient.
 
     Returns
     -------
@@ -39,8 +40,8 @@ def missing(
         n = len(tried.get(name, ()))
         part = proba[start : start + n]
         start += n
-        if name == asked.scan and scans is not None:
-            part = scans[:, k]
+        if name in scans:
+            part = scans[name][:, k]
         rows.append(_spread(part))
     return pd.DataFrame(rows, columns=_COLUMNS, index=pd.Index(names, name="variable"))
 

@@ -42,13 +42,6 @@ class Reference:
     def calibration(self) -> Calibration:
         return Calibration(self.proba, self.codes, np.ones(len(self.codes)))
 
-    def scans(self) -> NDArray[Any] | None:
-        """Give the features of the scans that there are, (n, T, E)."""
-        if self.patients is None or self.patients.features is None:
-            return None
-        found: NDArray[Any] = self.patients.features[self.patients.present]
-        return found if len(found) else None
-
 
 def read_reference(asked: Asked, given: Any) -> Reference:
     """Read ``reference=(X, y)``, and ask the classifier about them."""

@@ -49,6 +49,8 @@ class ScanRelevance:
         From a place (x, y, z, 1) in RAS to how far right of the head's middle it lies, in mm.
     depths : ndarray of shape (C,) or None
         Where slices lie that are not evenly spaced; see `skedema.scans.Scan`.
+    column : str, int or None
+        The column of the scan, of a model that takes several scans of a patient.
 
     Examples
     --------
@@ -76,6 +78,7 @@ class ScanRelevance:
         default_factory=lambda: np.array([1.0, 0, 0, 0]), repr=False
     )
     depths: NDArray[np.float64] | None = field(default=None, repr=False)
+    column: Any = None
 
     def __repr__(self) -> str:
         return f"ScanRelevance({self.description})"
@@ -83,7 +86,8 @@ class ScanRelevance:
     @property
     def description(self) -> str:
         """What there is to see, in words."""
-        text = f"{self.method} for {self.target!r}, probability {self.baseline:.2f}"
+        of = "" if self.column is None else f" of {self.column!r}"
+        text = f"{self.method}{of} for {self.target!r}, probability {self.baseline:.2f}"
         if not self.relevance.any():
             return f"{text}; no voxel of {self.name} counts"
         first = self.most_relevant(1).iloc[0]

@@ -72,7 +72,7 @@ class SaliencyDisplay(Display):
         row : dict, Series, or table of one row
             The patient.
         **options
-            Of `explain_scan`: method, target, size.
+            Of `explain_scan`: image, method, target, size.
 
         Returns
         -------
@@ -171,8 +171,9 @@ class SaliencyDisplay(Display):
             bar = self.figure_.colorbar(colour, ax=axes, shrink=0.7)
             bar.set_label(f"{found.method}: {found.unit}")
             if ax is None:
+                of = "For" if found.column is None else f"{found.column!r} for"
                 self.figure_.suptitle(
-                    f"For {found.target!r}, probability {found.baseline:.2f}. Window "
+                    f"{of} {found.target!r}, probability {found.baseline:.2f}. Window "
                     f"{range_name(low, high)}. The patient's right (R) is on the left.",
                     fontsize="medium",
                 )

@@ -15,7 +15,8 @@ from torch import Tensor
 from skedema._caching.cache import kept_nowhere
 from skedema._device import device_at_hand
 from skedema._one_outcome import classes_of
-from skedema._scan_column import remote_of, take_scans
+from skedema._scan_column import remote_of
+from skedema._training.patients import Patients
 from skedema.inspection._row import one_row
 from skedema.scans import VolumeReader
 from skedema.scans._placed import Placed
@@ -42,9 +43,13 @@ class Seen:
         The patient.
     target : object
         A class; None is the last one of two, and the most probable of more.
+    image : object
+        The column of the scan; None where the model takes one scan of a patient.
 
     Attributes
     ----------
+    column : object
+        The same.
     volume : Tensor of shape (C, X, Y, Z)
         What was read.
     placed : Placed
@@ -59,10 +64,13 @@ class Seen:
         The same, as the windows show it.
     """
 
-    def __init__(self, clf: Any, row: Any, target: Any = None) -> None:
+    def __init__(self, clf: Any, row: Any, target: Any = None, image: Any = None) -> None:
         self.clf, self.row = clf, one_row(clf, row)
         classes = classes_of(clf)
-        self.cell = _scan_of(clf, self.row)
+        self._which = _which(clf._columns, image)
+        names = clf._columns.scan_names
+        self.column = names[self._which] if len(names) > 1 else None
+        self.cell = self._scan()
         self.name = scan_name(self.cell)
         self.reader = VolumeReader(template="head") if clf.volume_ is None else clf.volume_
         with unheard():  # the prediction below tells of the scan
@@ -79,9 +87,8 @@ class Seen:
         self.fill = torch.from_numpy(flat)
         self._device = device_at_hand(clf.device)
         clf.net_.move_to(self._device)
-        table = clf._columns.read(self.row)
-        clinical = clf._clinical.transform(clf._columns.clinical_part(table), warn=False)
-        self._clinical = torch.as_tensor(clinical, dtype=clf._dtype, device=self._device)
+        with unheard():
+            self._patient: Patients = clf._look_at(self.row)[1]
 
     @property
     def takes_volumes(self) -> bool:
@@ -95,9 +102,11 @@ class Seen:
         assert features is not None
         n = len(volumes)
         logits: Tensor = self.clf.net_.module_(
-            clinical=self._clinical.expand(n, -1),
-            present=torch.ones(n, dtype=torch.bool, device=self._device),
-            features=features.to(self._device, self.clf._dtype),
+            clinical=self._patient.clinical.to(self._device).expand(n, -1),
+            present=self._patient.present.to(self._device).expand(
+                n, *self._patient.present[0].shape
+            ),
+            features=self._beside_others(features.to(self._device, self.clf._dtype)),
         )
         of_each = logits.double().softmax(dim=-1)
         mean = of_each.mean(dim=1) if of_each.ndim == 3 else of_each
@@ -123,7 +132,7 @@ class Seen:
             if scan.affine is not None:
                 made = image(np.asarray(each, dtype=np.float32), scan.affine)
             cells[k] = made
-        rows.isetitem(self.clf._columns.image, pd.Series(cells, dtype=object))
+        rows.isetitem(self.clf._columns.asked[self._which], pd.Series(cells, dtype=object))
         model = copy.copy(self.clf)
         model.warn_unusual = False
         with unheard(), kept_nowhere():  # the scan as it is was told of; these are nobody's
@@ -133,22 +142,40 @@ class Seen:
         found = self.clf._image.encode(self.clf.encoder_, volumes, self._device)
         return found if found is None else torch.as_tensor(found)
 
+    def _beside_others(self, features: Tensor) -> Tensor:
+        """Put features (B, T, E) of this scan among those of the patient's other scans."""
+        each = self._patient.features.to(self._device).chunk(self._patient.n_scans, dim=1)
+        beside = [other.expand(len(features), -1, -1) for other in each]
+        beside[self._which] = features
+        return torch.cat(beside, dim=1)
 
-def _scan_of(clf: Any, row: pd.DataFrame) -> Any:
-    if clf._columns.scan is None:
+    def _scan(self) -> Any:
+        columns, n = self.clf._columns, self._which
+        scans = columns.scans(columns.read(self.row), remote_of(self.clf.volume, self.clf.encoder))
+        if not scans.present[n]:
+            raise ValueError(
+                f"The patient has no scan (column {scans.table.columns[columns.asked[n]].label} is "
+                "empty), so that there is no place the model looked at. Give a row with a scan."
+            )
+        return scans.cells[n]
+
+
+def _which(columns: Any, image: Any) -> int:
+    """Tell which of a patient's scans is in a column."""
+    names = columns.scan_names
+    if not names:
         raise ValueError(
             "The model was fitted without scans (image=None or encoder=None), so that there is no "
             "place it looked at. Fit it with both; clf.attention(row) tells of the table."
         )
-    scans = take_scans(
-        clf._columns.read(row), clf._columns.image, remote_of(clf.volume, clf.encoder)
-    )
-    if not scans.present[0]:
+    if image is None and len(names) == 1:
+        return 0
+    if image not in names:
         raise ValueError(
-            f"The patient has no scan (column {scans.table.columns[clf._columns.image].label} is "
-            "empty), so that there is no place the model looked at. Give a row with a scan."
+            f"image={image!r}: say which scan is looked into, image="
+            f"{' or '.join(map(repr, names))}."
         )
-    return scans.cells[0]
+    return int(names.index(image))
 
 
 def _target(classes: NDArray[Any], of_each: NDArray[np.float64], target: Any) -> Any:

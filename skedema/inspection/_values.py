@@ -55,7 +55,7 @@ def values_taken(asked: Asked, reference: Table | None) -> dict[Any, Taken]:
 
     Of `reference`, whose columns are those of the patient; else as a `ClinicalTokenizer` saw them.
     """
-    names = [name for name in asked.variables if name != asked.scan]
+    names = [name for name in asked.variables if name not in asked.scans]
     if reference is not None:
         columns = dict(zip(asked.variables, reference.columns, strict=True))
         found = {name: _of_column(columns[name]) for name in names}

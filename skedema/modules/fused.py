@@ -8,11 +8,12 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from skedema.modules.scan_series import ScanSeries
 from skedema.modules.tokens import ClinicalTokens, ScanTokens
 
 
 class FusedNetwork(nn.Module):
-    """A scan and clinical variables in, numbers out: a logit a class, say.
+    """A scan, or several, and clinical variables in, numbers out: a logit a class, say.
 
     The scan is given as a volume, or as features if an encoder was at work before: that of this
     network or another.
@@ -21,12 +22,12 @@ class FusedNetwork(nn.Module):
     ----------
     encoder : Module or None
         Volumes (B, C, X, Y, Z) to features (B, T, E); None where it is not part of the network.
-    scan_tokens : ScanTokens
-        Features to T tokens of width d.
+    scan_tokens : ScanTokens or ScanSeries
+        Features to T tokens of width d, or of several scans to q sets of T tokens.
     clinical_tokens : ClinicalTokens
         K variables to K tokens of width d.
     fusion : Module
-        ``(B, T, d), (B, K, d), (B, 1 + K) -> (B, S, d), weights``; see `skedema.fusion.Fusion`.
+        ``(B, q T, d), (B, K, d), (B, q + K) -> (B, S, d), weights``; see `skedema.fusion.Fusion`.
     refiner : Module
         ``(B, S, d) -> (B, S, d)``.
     dim : int
@@ -46,7 +47,7 @@ class FusedNetwork(nn.Module):
     def __init__(
         self,
         encoder: nn.Module | None,
-        scan_tokens: ScanTokens,
+        scan_tokens: ScanTokens | ScanSeries,
         clinical_tokens: ClinicalTokens,
         fusion: nn.Module,
         refiner: nn.Module,
@@ -87,20 +88,22 @@ class FusedNetwork(nn.Module):
 
         Parameters
         ----------
-        present : Tensor of bool of shape (B,)
-            Which patients have a scan.
-        features : Tensor of shape (B, T, E), default=None
-            Features of the scans.
-        volume : Tensor of shape (B, C, X, Y, Z), default=None
+        present : Tensor of bool of shape (B,) or (B, k)
+            Which patients have a scan, or which of their k scans.
+        features : Tensor of shape (B, k * T, E), default=None
+            Features of the scans, those of one after those of the other.
+        volume : Tensor of shape (B, C, X, Y, Z) or (B, k, C, X, Y, Z), default=None
             Volumes, for a network with an encoder.
 
         Returns
         -------
-        Tensor of shape (B, T, d)
+        Tensor of shape (B, T, d), or (B, q * T, d) of q sets
             The queries of the fusion.
         """
         if self.encoder is not None and volume is not None:
-            features = as_tokens(self.encoder(volume))
+            features = as_tokens(self.encoder(volume.flatten(0, -5)))
+            if present.ndim == 2:
+                features = features.reshape(len(present), -1, features.shape[-1])
         return cast(Tensor, self.scan_tokens(features, present))
 
     def fuse(
@@ -116,8 +119,8 @@ class FusedNetwork(nn.Module):
         ----------
         clinical : Tensor of shape (B, K)
             Scaled values and category codes, NaN for missing.
-        present : Tensor of bool of shape (B,)
-            Which patients have a scan.
+        present : Tensor of bool of shape (B,) or (B, k)
+            Which patients have a scan, or which of their k scans.
         features, volume : Tensor, default=None
             As in `scan_queries`.
 
@@ -147,7 +150,7 @@ class FusedNetwork(nn.Module):
 
         Returns
         -------
-        Tensor of shape (B, T, K) or None
+        Tensor of shape (B, q * T, K) or None
             None of a fusion in which they do not attend by themselves.
         """
         attend = getattr(self.fusion, "attention_by_token", None)
@@ -159,11 +162,11 @@ class FusedNetwork(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Give the scan's tokens, the variables' and what there is."""
         queries = self.scan_queries(present, features, volume)
-        mask = torch.cat([present.unsqueeze(1), ~torch.isnan(clinical)], dim=1)
-        hidden = None
+        known, hidden = ~torch.isnan(clinical), None
         if self.training and self.token_dropout:
             hidden = torch.rand_like(clinical) < self.token_dropout
-            mask[:, 1:] &= ~hidden
+            known = known & ~hidden
+        mask = torch.cat([self.scan_tokens.there(present), known], dim=1)
         return queries, self.clinical_tokens(clinical, hidden), mask
 
     def forward(
@@ -216,15 +219,16 @@ class FusedNetwork(nn.Module):
 def drop_modalities(clinical: Tensor, present: Tensor, rate: float) -> tuple[Tensor, Tensor]:
     """Let scans, or all clinical values of a patient, count as missing at random.
 
-    Only patients who have both lose one; where both are drawn, a fair coin keeps one. What a
+    Each scan is a modality, and the table is one. Only patients who have two or more lose any;
+    where all that they have is drawn, one of these is kept, each as likely as another. What a
     patient loses does not depend on the others.
 
     Parameters
     ----------
     clinical : Tensor of shape (B, K)
         Scaled values and category codes, NaN for missing.
-    present : Tensor of bool of shape (B,)
-        Which patients have a scan.
+    present : Tensor of bool of shape (B,) or (B, k)
+        Which patients have a scan, or which of their k scans.
     rate : float
         Probability with which each modality is drawn, in [0, 1).
 
@@ -233,14 +237,23 @@ def drop_modalities(clinical: Tensor, present: Tensor, rate: float) -> tuple[Ten
     clinical, present : Tensor
         As given, less what was dropped.
     """
-    both = present & ~torch.isnan(clinical).all(dim=1)
-    if not both.any():
+    table = ~torch.isnan(clinical).all(dim=1, keepdim=True)
+    there = torch.cat([_by_scan(present), table], dim=1)
+    n_there = there.sum(dim=1, keepdim=True)
+    if not (n_there > 1).any():
         return clinical, present  # and nothing is drawn, as without dropping
-    scan, table, coin = torch.rand(len(clinical), 3, device=clinical.device).unbind(dim=1)
-    scan_drawn, table_drawn, keep_scan = scan < rate, table < rate, coin < 0.5
-    scan_lost = both & scan_drawn & ~(table_drawn & keep_scan)
-    table_lost = both & table_drawn & ~(scan_drawn & ~keep_scan)
-    return clinical.masked_fill(table_lost.unsqueeze(1), torch.nan), present & ~scan_lost
+    draws = torch.rand(len(clinical), there.shape[1] + 1, device=clinical.device)
+    lost = there & (draws[:, :-1] < rate)
+    chosen = (draws[:, -1:] * n_there).long() + 1  # of those there are, counted from 1
+    kept = (there.cumsum(dim=1) == chosen) & there
+    lost &= ~(kept & (lost == there).all(dim=1, keepdim=True))
+    scans = ~lost[:, :-1].reshape(present.shape)
+    return clinical.masked_fill(lost[:, -1:], torch.nan), present & scans
+
+
+def _by_scan(present: Tensor) -> Tensor:
+    """Give (B, k), also of one scan a patient."""
+    return present.unsqueeze(1) if present.ndim == 1 else present
 
 
 def as_tokens(features: Tensor) -> Tensor:

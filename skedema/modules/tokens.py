@@ -125,6 +125,21 @@ class ScanTokens(nn.Module):
         self.mean.copy_(mean)
         self.scale.copy_(scale)
 
+    def there(self, present: Tensor) -> Tensor:
+        """Tell whether the tokens stand for something that there is.
+
+        Parameters
+        ----------
+        present : Tensor of bool of shape (B,)
+            Which patients have a scan.
+
+        Returns
+        -------
+        Tensor of bool of shape (B, 1)
+            The same.
+        """
+        return present.unsqueeze(1)
+
     def forward(self, features: Tensor | None, present: Tensor) -> Tensor:
         """Project the features.
 

@@ -68,8 +68,8 @@ def _of_columns(estimator: Any) -> dict[str, Any]:
     clinical = list(range(len(columns)))
     if isinstance(held, Columns):
         tokenizer, clinical = getattr(estimator, "metadata_", None), held.clinical
-        if held.image is not None:
-            columns[held.image]["kind"] = "scan"
+        for position in held.images:
+            columns[position]["kind"] = "scan"
     if isinstance(tokenizer, ClinicalTokenizer):
         for place, column in enumerate(clinical):
             columns[column] |= _of_variable(tokenizer, place)

@@ -42,6 +42,10 @@ def _scan_tokens(module: Any) -> dict[str, Any]:
     return {"in_dim": width, "dim": module.missing.shape[1], "dropout": module.dropout.p}
 
 
+def _scan_series(module: Any) -> dict[str, Any]:
+    return {**_scan_tokens(module.scans[0]), "n_scans": len(module.scans)}
+
+
 def _clinical_tokens(module: Any) -> dict[str, Any]:
     n_embeddings = 0 if module.categories is None else len(module.categories)
     bounds = [*module.offsets.tolist(), n_embeddings]
@@ -82,6 +86,9 @@ MODULES = {
     "module.FusedClassifier": Part(_MODULES + "fused:FusedNetwork", take=_fused, make=_fused_again),
     "module.ScanTokens": Part(
         _MODULES + "tokens:ScanTokens", take=_scan_tokens, make=_by_constructor
+    ),
+    "module.ScanSeries": Part(
+        _MODULES + "scan_series:ScanSeries", take=_scan_series, make=_by_constructor
     ),
     "module.ClinicalTokens": Part(
         _MODULES + "tokens:ClinicalTokens", take=_clinical_tokens, make=_by_constructor

@@ -109,6 +109,25 @@ _ENCODERS = "skedema.encoders."
 _BASELINES = "skedema.baselines."
 _SIDE = ("given", "frozen", "volume", "reader", "dtype", "trained", "shape", "widths")
 
+# What a file has of columns of scans: none, the position of one, or positions.
+_ONE_SCAN = {"image": "images", "scan": "asked"}
+
+
+def _of_one_scan(held: dict[str, Any]) -> dict[str, Any]:
+    for one, several in _ONE_SCAN.items():
+        positions = held.pop(several)
+        held[one] = positions if len(positions) > 1 else next(iter(positions), None)
+    return held
+
+
+def _of_several_scans(columns: Any) -> None:
+    held = vars(columns)
+    for one, several in _ONE_SCAN.items():
+        position = held.pop(one, None)
+        none_or_one = [] if position is None else [position]
+        held[several] = position if isinstance(position, list) else none_or_one
+
+
 PARTS = {
     "skedema.AttentionMixerClassifier": Part(
         "skedema.classifier:AttentionMixerClassifier",
@@ -166,7 +185,9 @@ PARTS = {
     ),
     "skedema.Columns": Part(
         _TRAINING + "columns:Columns",
-        only=("names", "n_columns", "owner", "image", "clinical", "scan"),
+        only=("names", "n_columns", "owner", "images", "clinical", "asked", *_ONE_SCAN),
+        before=_of_one_scan,
+        after=_of_several_scans,
     ),
     "skedema.ClinicalSide": Part(
         _TRAINING + "clinical_side:ClinicalSide",

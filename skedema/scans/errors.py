@@ -25,9 +25,9 @@ class NotBelieved(ScanError):
 
 #: What to do with several scans of a patient, for messages.
 SEVERAL_SCANS = (
-    "A row takes one scan. Of several, make one row each and keep a patient's rows together by "
-    "groups= of the cross-validation; or give one as the scan, and what ScanFeatures makes of the "
-    "others as clinical columns (docs/scans.md, 'Several scans of a patient')."
+    "A cell takes one scan. Of several scans of a patient, give each a column and name them all, "
+    "image=['baseline', 'followup']; or make one row each and keep a patient's rows together by "
+    "groups= of the cross-validation (docs/several-scans.md, 'Columns or rows')."
 )
 
 #: The usual remedy for a file.

@@ -14,7 +14,7 @@ X = pd.DataFrame(
 
 def test_a_table_is_split_into_scans_and_the_rest():
     columns = Columns(read_table(X), "scan", "Anything")
-    assert (columns.image, columns.clinical) == (1, [0, 2])
+    assert (columns.images, columns.clinical) == ([1], [0, 2])
     table = columns.read(X[["sex", "scan", "age"]])
     assert columns.clinical_part(table).names == ["age", "sex"]
     assert columns.scans(table).present.tolist() == [True, False, False]
@@ -29,8 +29,6 @@ def test_one_patient_and_columns_of_others_are_told_apart():
     assert not columns.scans(columns.read({"age": 5, "sex": "f"})).present.any()
     with pytest.raises(ValueError, match=r"columns Anything was fitted on.*missing now: 'sex'"):
         columns.read(X.drop(columns="sex"))
-    with pytest.raises(TypeError, match="image must be the name or the position of one column"):
-        Columns(read_table(X), ["scan"], "Anything")
 
 
 def test_patients_to_learn_from_have_a_scan_between_them():
@@ -48,3 +46,17 @@ def test_scans_that_are_not_read_are_left_out_with_their_column():
     columns.refuse_no_scan(columns.scans(read_table(X[1:])))
     with pytest.raises(ValueError, match=r"'scan' there is nothing to learn from.*encoder=None"):
         Columns(read_table(X[["scan"]]), "scan", "Anything", reads_scans=False)
+
+
+def test_several_columns_of_scans_keep_their_order():
+    pairs = X.assign(later=[None, np.ones((2, 2, 2)), None])
+    columns = Columns(read_table(pairs), ["later", "scan"], "Anything")
+    assert (columns.images, columns.clinical) == ([3, 1], [0, 2])
+    assert columns.scan_names == ["later", "scan"]
+    scans = columns.scans(columns.read(pairs[["sex", "scan", "later", "age"]]))
+    assert scans.by_patient(scans.present).tolist() == [[False, True], [True, False], [False] * 2]
+    assert not columns.scans(columns.read({"age": 5, "sex": "f"})).present.any()
+    assert Columns(read_table(X), ["scan"], "Anything").images == [1]
+    columns.refuse_no_scan(columns.scans(read_table(pairs)))
+    with pytest.raises(ValueError, match=r"^Columns 'later' and 'scan' hold no scan at all.*out\."):
+        columns.refuse_no_scan(columns.scans(read_table(pairs[2:])))

@@ -77,7 +77,7 @@ def test_a_classifier_learns_from_scans_of_a_registered_format(scans):
     reader = VolumeReader(shape=16, spacing=9.0)
     clf = AttentionMixerClassifier(image="scan", volume=reader, encoder="cnn", max_epochs=1)
     assert clf.fit(X, [0, 1] * 4).predict_proba(X).shape == (8, 2)
-    with pytest.raises(ValueError, match="A row takes one scan"):
+    with pytest.raises(ValueError, match="A cell takes one scan"):
         clf.fit(X.assign(scan=[[one, one] for one in scans]), [0, 1] * 4)
 
 
