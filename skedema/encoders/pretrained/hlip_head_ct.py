@@ -29,9 +29,10 @@ class HLIPHeadCT(Recipe):
     projection.
 
     Scans are read onto 256 x 256 x 48 voxels over their whole field of view, axes permuted and
-    flipped, windows first, linear in plane and nearest between slices; the network standardises
-    them and sees the middle 224 x 224 of each slice. In training they were 8-bit numbers, and a
-    slice that is no square was padded to one, where here it is stretched.
+    flipped, windows first, each slice padded to a square, nearest between slices; the network
+    standardises them and sees the middle 224 x 224 of each slice. In plane "area" is used, which
+    is what linear interpolation without antialiasing, as in training, gives of 512 x 512 pixels.
+    In training voxels were 8-bit numbers.
 
     Parameters
     ----------
@@ -117,8 +118,8 @@ class HLIPHeadCT(Recipe):
             axes="scan",
             windows=["brain", "subdural", "bone_wide"],
             window_first=True,
-            interpolation=("linear", "linear", "nearest"),
-            spacing=None,
+            interpolation=("area", "area", "nearest"),
+            spacing="square",
             shape=self.shape,
         )
 

@@ -20,13 +20,15 @@ Floats = NDArray[np.float64]
 _STRAIGHT = 1e-3  # of a voxel; slices that are shifted by less are not
 
 
-def along_own_axes(scan: Scan) -> tuple[Scan, Floats | None]:
+def along_own_axes(scan: Scan, max_bytes: int) -> tuple[Scan, Floats | None]:
     """Take the axes of a scan for those of the patient that they are closest to.
 
     Parameters
     ----------
     scan : Scan
         Any scan. One without geometry, or along the patient's axes already, stays as it is.
+    max_bytes : int
+        The most bytes that it may take where slices are shifted.
 
     Returns
     -------
@@ -41,7 +43,7 @@ def along_own_axes(scan: Scan) -> tuple[Scan, Floats | None]:
     Raises
     ------
     ScanError
-        If no two of its axes are at right angles.
+        If no two of its axes are at right angles, or too many voxels are needed.
     """
     import nibabel
 
@@ -70,7 +72,7 @@ def along_own_axes(scan: Scan) -> tuple[Scan, Floats | None]:
     shear = own @ scan.affine[:3, stacked] / lengths  # in voxels, from slice to slice
     straight = scan._replace(affine=affine)
     for axis in (first, second):
-        straight = _shifted_back(straight, axis, stacked, float(shear[axis]))
+        straight = _shifted_back(straight, axis, stacked, float(shear[axis]), max_bytes)
     assert straight.affine is not None
     straight.affine[:3, :3] = np.where(closest, straight.affine[:3, :3], 0.0)
     return straight, moved
@@ -89,7 +91,7 @@ def _stacked(units: Floats) -> int:
     )
 
 
-def _shifted_back(scan: Scan, axis: int, stacked: int, shear: float) -> Scan:
+def _shifted_back(scan: Scan, axis: int, stacked: int, shear: float, max_bytes: int) -> Scan:
     """Shift each slice along one of its axes, by `shear` voxels for a step from slice to slice."""
     hu = np.moveaxis(scan.voxels, (axis, stacked), (1, 0))
     depths = np.arange(len(hu)) if stacked != 2 or scan.depths is None else scan.depths
@@ -99,6 +101,7 @@ def _shifted_back(scan: Scan, axis: int, stacked: int, shear: float) -> Scan:
     n, start = hu.shape[1], math.floor(shifts.min())
     whole = np.floor(shifts - start).astype(np.intp)
     shape = (len(hu), n + int(whole.max()) + 1, hu.shape[2])
+    check_budget(shape, np.dtype(np.float32), "its slices, shifted back", max_bytes)
     straight = np.full(shape, max(AIR, float(hu.min())), dtype=np.float32)
     for given, made, skip, shift in zip(hu, straight, whole, shifts - start, strict=True):
         part = np.float32(shift - skip)
@@ -125,7 +128,7 @@ def with_spacing(scan: Scan, spacing: tuple[float, float, float], max_bytes: int
     spacing : tuple of three floats
         Right, anterior and superior, in mm.
     max_bytes : int
-        The most bytes that it may take.
+        The most bytes that it may take, on the way as well.
 
     Returns
     -------
@@ -149,7 +152,8 @@ def with_spacing(scan: Scan, spacing: tuple[float, float, float], max_bytes: int
     if slices is not None:
         places[slices.axis] = slices.depths
     shape = [round((p[-1] - p[0]) / ratio) + 1 for p, ratio in zip(places, ratios, strict=True)]
-    check_budget(tuple(shape), np.dtype(np.float32), f"first_spacing={spacing}", max_bytes)
+    most = tuple(map(max, hu.shape, shape))  # on the way, one axis after the other
+    check_budget(most, np.dtype(np.float32), f"first_spacing={spacing}", max_bytes)
     tables: list[Table] = []
     for axis, (place, n, ratio) in enumerate(zip(places, shape, ratios, strict=True)):
         centres = place[0] + np.arange(n) * ratio

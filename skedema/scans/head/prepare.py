@@ -53,7 +53,7 @@ def prepare(scan: Scan, how: Preparation, max_bytes: int = DEFAULT_MAX_BYTES) ->
     """
     moved = None
     if how.axes == "scan":
-        scan, moved = along_own_axes(scan)
+        scan, moved = along_own_axes(scan, max_bytes)
     if how.first_spacing is not None:
         scan = with_spacing(scan, how.first_spacing, max_bytes)
     if how.head_margin is not None:

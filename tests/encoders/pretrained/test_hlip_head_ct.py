@@ -164,8 +164,8 @@ def test_scans_are_read_and_seen_as_in_training():
         "axes": "scan",
         "windows": ["brain", "subdural", "bone_wide"],
         "window_first": True,
-        "interpolation": ("linear", "linear", "nearest"),
-        "spacing": None,
+        "interpolation": ("area", "area", "nearest"),
+        "spacing": "square",
         "shape": (256, 256, 48),
     }
     assert "NeuroVFM" in HLIPHeadCT().summary()

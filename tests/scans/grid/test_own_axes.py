@@ -49,7 +49,7 @@ def place(scan):
 )
 def test_what_lies_along_the_axes_already_stays_as_it_is(affine):
     scan = Scan(marked(), affine)
-    again, moved = along_own_axes(scan)
+    again, moved = along_own_axes(scan, MOST)
     assert again is scan
     assert moved is None
 
@@ -57,7 +57,7 @@ def test_what_lies_along_the_axes_already_stays_as_it_is(affine):
 def test_an_oblique_scan_is_turned_and_its_voxels_stay():
     for flips in ((1, 1, 1), (-1, -1, 1), (-1, 1, -1)):
         affine = turned() @ np.diag([*flips, 1.0])
-        scan, moved = along_own_axes(Scan(marked(), affine))
+        scan, moved = along_own_axes(Scan(marked(), affine), MOST)
         assert_array_equal(scan.voxels, marked())
         assert_allclose(scan.affine[:3, :3], np.diag([2.0, 2.5, 5.0]) * flips, atol=1e-12)
         assert_allclose(moved @ affine, scan.affine, atol=1e-9)
@@ -70,7 +70,7 @@ def test_slices_of_a_tilted_gantry_are_shifted_back_to_where_they_lie(order):
     voxels = apply_orientation(marked(), orientation)
     affine = sheared() @ inv_ornt_aff(orientation, SHAPE)
     before = Scan(voxels, affine)
-    scan, moved = along_own_axes(before)
+    scan, moved = along_own_axes(before, MOST)
     lengths = np.linalg.norm(scan.affine[:3, :3], axis=0)
     assert_allclose(scan.affine[:3, :3].T @ scan.affine[:3, :3], np.diag(lengths**2), atol=1e-9)
     assert_allclose(place(scan), moved[:3, :3] @ place(before) + moved[:3, 3], atol=0.01)
@@ -81,7 +81,7 @@ def test_slices_of_a_tilted_gantry_are_shifted_back_to_where_they_lie(order):
 def test_uneven_slices_stay_uneven():
     depths = np.array([0.0, 1, 2, 3, 4, 6, 8, 10, 13, 16, 19, 22])
     before = Scan(marked(), sheared(), depths)
-    scan, moved = along_own_axes(before)
+    scan, moved = along_own_axes(before, MOST)
     assert_array_equal(scan.depths, depths)
     assert_allclose(place(scan), moved[:3, :3] @ place(before) + moved[:3, 3], atol=0.01)
 
@@ -89,7 +89,7 @@ def test_uneven_slices_stay_uneven():
 def test_padding_is_air_before_it_is_mixed_with_tissue():
     voxels = np.full(SHAPE, -3024.0, dtype=np.float32)
     voxels[:, 14:] = 40
-    scan, _ = along_own_axes(Scan(voxels, sheared()))
+    scan, _ = along_own_axes(Scan(voxels, sheared()), MOST)
     assert scan.voxels.min() == AIR
 
 
@@ -97,7 +97,7 @@ def test_axes_that_no_gantry_makes_are_refused_with_a_remedy_that_works():
     affine = np.diag([2.0, 2.0, 5.0, 1.0])
     affine[0, 1], affine[1, 2], affine[0, 2] = 0.4, 0.6, 0.5
     with pytest.raises(ScanError, match='read it with axes="patient"'):
-        along_own_axes(Scan(marked(), affine))
+        along_own_axes(Scan(marked(), affine), MOST)
 
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (1.5, 2.0, 3.0), (4.0, 4.0, 4.0)])
@@ -148,5 +148,7 @@ def test_uneven_slices_become_even_where_they_lie():
 def test_too_many_voxels_are_refused_and_so_is_what_has_no_mm():
     with pytest.raises(ScanError, match=r"first_spacing=.*at most 1,000 are taken"):
         with_spacing(Scan(marked(), np.eye(4)), (0.5, 0.5, 0.5), 1000)
+    with pytest.raises(ScanError, match=r"its slices, shifted back: has .* at most 40,000"):
+        along_own_axes(Scan(marked(), sheared()), 40_000)
     with pytest.raises(ScanError, match="first_spacing=None"):
         with_spacing(Scan(marked(), None), (1.0, 1.0, 1.0), MOST)
