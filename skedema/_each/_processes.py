@@ -18,7 +18,7 @@ from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import Any, NamedTuple
 
-from joblib.externals.loky import ProcessPoolExecutor
+from joblib.externals.loky import ProcessPoolExecutor, process_executor
 from joblib.externals.loky.backend.utils import kill_process_tree
 from joblib.externals.loky.process_executor import BrokenProcessPool, TerminatedWorkerError
 
@@ -117,6 +117,9 @@ _at_work = False
 
 def _begin(parent: int) -> None:
     end_with(parent)
+    # Where psutil is installed, loky ends a worker that has 300 MB more after a task than after its
+    # first, and warns of it. Those are volumes and libraries, kept on purpose.
+    process_executor._USE_PSUTIL = False
     signal.signal(signal.SIGINT, _interrupted)
 
 

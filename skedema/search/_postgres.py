@@ -7,7 +7,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from threading import Event
 from typing import Any, Self, TypeGuard
+from weakref import WeakKeyDictionary
 
 from optuna.storages import RDBStorage
 from optuna.study import Study
@@ -97,7 +99,7 @@ def alone(study: Study) -> Iterator[None]:
     The lock goes with the connection, so with a process that is killed; one that is stopped loses
     both after a minute.
     """
-    engine = getattr(getattr(study._storage, "_backend", None), "engine", None)
+    engine = _engine_of(study)
     if engine is None or engine.dialect.name != "postgresql":
         yield
         return
@@ -110,6 +112,13 @@ def alone(study: Study) -> Iterator[None]:
         yield
 
 
+def wait_no_longer(study: Any) -> None:
+    """Let nobody wait for the server of a study to start again, since a user has interrupted it."""
+    over = _over.get(_engine_of(study))
+    if over is not None:
+        over.set()
+
+
 def was_cut_off(error: BaseException | None) -> bool:
     """Tell whether a connection broke while it was used, which a new one may mend."""
     while error is not None:
@@ -119,9 +128,18 @@ def was_cut_off(error: BaseException | None) -> bool:
     return False
 
 
+_over: WeakKeyDictionary[Any, Event] = WeakKeyDictionary()
+
+
+def _engine_of(study: Any) -> Any:
+    return getattr(getattr(getattr(study, "_storage", None), "_backend", None), "engine", None)
+
+
 def _wait_for_restarts(storage: RDBStorage) -> None:
     """Try again to connect to a server that was there before."""
     from sqlalchemy import event
+
+    over = _over[storage.engine] = Event()
 
     @event.listens_for(storage.engine, "do_connect")
     def connect(dialect: Any, _: Any, arguments: Any, keywords: Any) -> Any:
@@ -130,6 +148,10 @@ def _wait_for_restarts(storage: RDBStorage) -> None:
             try:
                 return dialect.connect(*arguments, **keywords)
             except dialect.loaded_dbapi.OperationalError:
-                if time.monotonic() > until:
+                if over.is_set() or time.monotonic() > until:
                     raise
-            time.sleep(1)
+            try:
+                over.wait(1)
+            except KeyboardInterrupt:
+                over.set()
+                raise

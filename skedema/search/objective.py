@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from skedema._folds import each_fold
 from skedema.frames import check_same_rows
 from skedema.search._drawing import Space, check_space, configured, draw
 from skedema.search._folds import Fold, score_fold
+from skedema.search._postgres import wait_no_longer
 from skedema.search._workers import INTERRUPTED
 
 
@@ -141,6 +143,7 @@ class CrossValidatedObjective:
         check_same_rows(self.X, y=self.y, groups=groups, **self.fit_params)
         _check_labels(self.y)
         self.first_error: Exception | None = None
+        self.interrupt: BaseException | None = None  # of a user
         self.scorer = check_scoring(estimator, scoring)
         splitter = check_cv(cv, self.y, classifier=is_classifier(estimator))
         self.splits = list(splitter.split(self.X, self.y, groups))
@@ -205,18 +208,21 @@ class CrossValidatedObjective:
                 folds.append(self._judged(fold, len(folds), trial))
                 mean = float(np.mean([each.score for each in folds]))
                 if np.isnan(mean):
-                    return mean
+                    break
                 trial.report(mean, step=len(folds) - 1)
                 if len(folds) < len(self.splits) and trial.should_prune():
                     raise TrialPruned(f"{mean:.4g} after {len(folds)} of {len(self.splits)} folds.")
-        except (KeyboardInterrupt, SystemExit):
-            trial.set_user_attr(INTERRUPTED, True)
+        except (KeyboardInterrupt, SystemExit) as interrupt:
+            self.interrupt = interrupt
+            wait_no_longer(getattr(trial, "study", None))
+            with suppress(Exception):  # where the storage is away, the next worker closes the trial
+                trial.set_user_attr(INTERRUPTED, True)
+                _note(folds, trial)
             raise
-        finally:
-            if folds:
-                trial.set_user_attr("fold_scores", [each.score for each in folds])
-                trial.set_user_attr("fit_seconds", [each.fit_seconds for each in folds])
-                trial.set_user_attr("score_seconds", [each.score_seconds for each in folds])
+        except BaseException:
+            _note(folds, trial)
+            raise
+        _note(folds, trial)
         return mean
 
     def _judged(self, fold: Fold, number: int, trial: BaseTrial) -> Fold:
@@ -234,6 +240,13 @@ class CrossValidatedObjective:
         self.first_error = self.first_error or fold.error
         score = np.nan if fold.error is None else float(self.error_score)
         return Fold(score, fold.fit_seconds, fold.score_seconds, fold.error)
+
+
+def _note(folds: list[Fold], trial: BaseTrial) -> None:
+    if folds:
+        trial.set_user_attr("fold_scores", [each.score for each in folds])
+        trial.set_user_attr("fit_seconds", [each.fit_seconds for each in folds])
+        trial.set_user_attr("score_seconds", [each.score_seconds for each in folds])
 
 
 def _check_direction(trial: BaseTrial) -> None:

@@ -358,6 +358,8 @@ def _one_trial(own: Worker, objective: CrossValidatedObjective, shown: Any) -> b
     except NotNeeded:
         return False
     except Exception as error:
+        if objective.interrupt is not None:  # and the storage was away, to which Optuna writes it
+            raise objective.interrupt from None
         if was_cut_off(error) or own.was_closed():  # not the trial's fault, which is drawn again
             return False
         raise

@@ -165,3 +165,17 @@ def test_an_interrupt_between_tasks_is_for_the_parent_to_bear(capfd):
     time.sleep(0.6)
     assert list(each(abs, [(-1,), (-2,)], n_jobs=2)) == [1, 2]
     assert "Traceback" not in capfd.readouterr().err
+
+
+def watched_closely(k):
+    from joblib.externals.loky import process_executor
+
+    # As if the least that a worker grows were a leak.
+    process_executor._MAX_MEMORY_LEAK_SIZE = process_executor._MEMORY_LEAK_CHECK_DELAY = 0
+    return os.getpid(), [0.0] * (k * 10_000)
+
+
+def test_a_worker_that_keeps_more_than_at_first_is_not_ended():
+    pytest.importorskip("psutil")
+    found = list(each(watched_closely, [(k,) for k in range(8)], 2))
+    assert len({pid for pid, _ in found}) <= 2

@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_html_repr
 
+from skedema.search import _postgres
 from skedema.search._postgres import hidden, open_postgres
 
 from .._postgres import PASSWORD
@@ -60,10 +61,36 @@ class Restarts(LogisticRegression):
 
 def test_a_search_outlives_a_restart_of_the_server(postgres_server, monkeypatch):
     monkeypatch.setattr(Restarts, "server", postgres_server)
+    monkeypatch.setattr(Restarts, "fits", 0)
     found = search(estimator=Restarts(), n_trials=3, storage=postgres_server.url()).fit(X, Y)
     assert Restarts.fits == 10  # the refit as well
     whole = search(n_trials=3).fit(X, Y)
     assert found.trials_["score"].tolist() == whole.trials_["score"].tolist()
+
+
+class Interrupted(Restarts):
+    """Is interrupted in its third fit, when the server is away."""
+
+    def fit(self, X, y):
+        Restarts.fits += 1
+        if Restarts.fits == 3:
+            self.server.stop()
+            raise KeyboardInterrupt
+        return super(Restarts, self).fit(X, y)
+
+
+def test_an_interrupt_waits_for_no_server(postgres_server, monkeypatch):
+    monkeypatch.setattr(Restarts, "server", postgres_server)
+    monkeypatch.setattr(Restarts, "fits", 0)
+    monkeypatch.setattr(_postgres, "_PATIENCE", 3600.0)  # seconds, far beyond the limit of a test
+    storage = postgres_server.url()
+    with pytest.raises(KeyboardInterrupt):
+        search(estimator=Interrupted(), n_trials=3, storage=storage).fit(X, Y)
+    postgres_server.start()
+    found = search(estimator=Interrupted(), n_trials=3, storage=storage).fit(X, Y)
+    assert found.trials_["state"].tolist().count("complete") == 3
+    whole = search(n_trials=3).fit(X, Y)
+    assert found.best_params_ == whole.best_params_
 
 
 def test_a_trial_whose_connection_is_cut_is_drawn_again(postgres_server, monkeypatch):
