@@ -13,7 +13,7 @@ from skedema.encoders.pretrained import FMHCT, register_recipe
 TINY = FMHCT(dim=24, depth=1, n_heads=2, patch=8, shape=16)
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
 def tiny_recipe():
     register_recipe("fm_hct_tiny", lambda: TINY)
 

@@ -107,7 +107,15 @@ def _config(folder: Path) -> dict[str, Any]:
         raise WeightsError(
             f"{folder / _CONFIG}: is no JSON ({error}). Get a whole copy of the folder."
         ) from error
-    return config if isinstance(config, dict) else {}
+    if not isinstance(config, dict):
+        return {}
+    if config.get("model_type") == "skedema":
+        kind = (config.get("architectures") or ["the estimator"])[0]
+        raise WeightsError(
+            f"{folder}: was written by save_pretrained, which is read by {kind}.from_pretrained; "
+            "of a ViTAutoencoder, recipe='vit_ae' makes features."
+        )
+    return config
 
 
 def _safetensors(path: Path) -> Any:

@@ -77,11 +77,14 @@ def fitted_weights(
     report : WeightsReport
         What became of every key of the file.
     """
-    keys = {_WRAPPERS.sub("", key): key for key in state}
+    keys: dict[str, str] = {}
+    unexpected: list[str] = []
+    for key in state:
+        if keys.setdefault(_WRAPPERS.sub("", key), key) != key:
+            unexpected.append(key)  # with and without a wrapper: nobody knows which is meant
     prefix = _prefix(keys, wanted)
     ours: dict[str, Tensor] = {}
     loaded: list[str] = []
-    unexpected: list[str] = []
     misshapen: list[str] = []
     regenerated: list[str] = []
     ignored: list[str] = []

@@ -13,8 +13,9 @@ import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from skedema import AttentionMixerClassifier, VolumeReader
-from skedema.encoders import list_encoders, make_encoder
+from skedema import AttentionMixerClassifier, VolumeReader, load, save
+from skedema.encoders import PretrainedEncoder, list_encoders, make_encoder
+from skedema.encoders.pretrained import list_recipes, make_recipe
 from skedema.evaluation import evaluate
 from skedema.fusion import list_fusions
 from skedema.refiners import list_refiners
@@ -23,6 +24,7 @@ torch.set_num_threads(1)
 assert "third_party_encoder" in list_encoders()
 assert "third_party_fusion" in list_fusions()
 assert "third_party_refiner" in list_refiners()
+assert "third_party_recipe" in list_recipes()
 assert "third_party_plugins" not in sys.modules
 
 rng = np.random.default_rng(0)
@@ -66,6 +68,14 @@ assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 nested = clone(classifier).set_params(encoder=make_encoder("third_party_encoder"), max_epochs=2)
 search = GridSearchCV(nested, {"encoder__dim": [2, 3]}, cv=2).fit(X, y)
 assert search.best_estimator_.encoder_.embed.out_features == search.best_params_["encoder__dim"]
+
+weights = Path(sys.argv[1], "weights.pth")
+recipe = make_recipe("third_party_recipe")
+torch.save(recipe.state(recipe.build(in_channels=1, shape=(6, 6, 6))), weights)
+pretrained = PretrainedEncoder(weights, recipe="third_party_recipe").fit()
+assert pretrained.transform(scans[:2]).shape == (2, 4)
+save(pretrained, Path(sys.argv[1], "encoder.skedema"))
+assert load(Path(sys.argv[1], "encoder.skedema")).origin_["title"] == "means of slices"
 
 models = {"mixer": clone(classifier).set_params(max_epochs=2)}
 evaluation = evaluate(models, X, y, cv=2, metrics=["roc_auc", "third_party_metric"], random_state=0)

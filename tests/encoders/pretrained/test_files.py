@@ -77,6 +77,15 @@ def test_files_that_are_not_there_or_hold_no_weights(tmp_path):
         load(saved({"epoch": 3}, tmp_path))
 
 
+def test_a_folder_of_save_pretrained_and_the_remedy(tmp_path):
+    encoder = load(saved(state_of(), tmp_path))
+    encoder.save_pretrained(tmp_path / "folder")
+    with pytest.raises(WeightsError, match=r"read by PretrainedEncoder\.from_pretrained"):
+        load(tmp_path / "folder")
+    again = PretrainedEncoder.from_pretrained(tmp_path / "folder")
+    assert again.features_digest() == encoder.features_digest()
+
+
 def test_an_entry_of_a_checkpoint_that_no_recipe_knows_and_the_remedy(tmp_path):
     path = saved({"ema": state_of(), "other": {"a": torch.zeros(1)}, "epoch": 3}, tmp_path)
     with pytest.raises(WeightsError, match=r"Give entry= one of 'ema', 'other'"):

@@ -48,6 +48,15 @@ def test_a_prefix_that_some_names_lack(tmp_path):
     assert "nothing was loaded" in str(error)
 
 
+def test_names_that_are_there_twice(tmp_path):
+    state = state_of()
+    twice = {f"module.{key}": value for key, value in state.items() if key.startswith("norm")}
+    error = misfit(state | twice, tmp_path)
+    assert error.report.unexpected == ("module.norm.weight", "module.norm.bias")
+    both = {f"{who}.{key}": value for who in ("student", "teacher") for key, value in state.items()}
+    assert len(misfit(both, tmp_path).report.unexpected) == len(state)
+
+
 def test_a_bias_that_the_published_network_lacks_and_the_remedy(tmp_path):
     biased = FMHCT(dim=24, depth=2, n_heads=2, patch=8, shape=16, qkv_bias=True)
     state = {f"module.{key}": value for key, value in state_of(biased).items()}
