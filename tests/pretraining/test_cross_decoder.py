@@ -5,13 +5,14 @@ from __future__ import annotations
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_array_equal
 from torch.testing import assert_close
 
 import skedema
-from skedema import ViTAutoencoder, VolumeReader
+from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader
 from skedema._pretraining.loop import Training
 from skedema._pretraining.ranks import Ranks
 from skedema.modules.autoencoder_objective import PretrainingLosses
@@ -49,6 +50,18 @@ def test_it_is_saved_and_loaded(fitted, scans, tmp_path):
         assert (found.module_.decoder, found.module_.predicted_share) == ("cross", 0.4)
         assert_array_equal(found.reconstruct(scans), fitted.reconstruct(scans))
         assert found.partial_fit(scans).n_iter_ == 3
+
+
+@pytest.mark.parametrize("fine_tune", [True, False])
+def test_it_encodes_within_a_classifier(autoencoder, scans, tmp_path, fine_tune):
+    X = pd.DataFrame({"scan": pd.Series(scans, dtype=object), "age": np.arange(10) * 7 % 11})
+    encoder = autoencoder(**CROSS, max_epochs=1)
+    clf = AttentionMixerClassifier(
+        image="scan", encoder=encoder, fine_tune=fine_tune, max_epochs=1, random_state=0
+    ).fit(X, np.arange(10) % 2)
+    skedema.save(clf, tmp_path / "model.skedema")
+    again = skedema.load(tmp_path / "model.skedema")
+    assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
 
 
 class Killed(Exception):
