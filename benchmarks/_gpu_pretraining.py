@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +22,10 @@ from skedema.datasets import make_head_ct_cohort
 POOLS = ("mean", "patches")
 N_COMPONENTS, C = 32, 0.1  # of the probe; not tuned
 _BOOTSTRAPS = 1000
+DECODERS: dict[str, dict[str, Any]] = {
+    "self": {},
+    "cross, a third": {"decoder": "cross", "predicted_share": 1 / 3},
+}
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Plan:
     n_looks: int
     max_epochs: int
     batch_size: int
-    runs: tuple[tuple[str, int, float], ...]  # network, seed, share of the time
+    runs: tuple[tuple[str, str, int, float], ...]  # network, decoder, seed, share of the time
 
 
 PLAN = Plan(
@@ -42,10 +47,15 @@ PLAN = Plan(
     n_labelled=800,
     n_unlabelled=2400,
     label_counts=(50, 200, 640),
-    n_looks=4,
+    n_looks=2,
     max_epochs=1000,
     batch_size=64,
-    runs=(("small", 0, 1.0), ("base", 0, 2.0), ("small", 1, 1.0)),
+    # Of a network all have the same time, so that the cheaper decoder has more epochs.
+    runs=tuple(
+        (network, decoder, seed, share)
+        for network, seed, share in (("small", 0, 1.0), ("base", 0, 2.0), ("small", 1, 1.0))
+        for decoder in DECODERS
+    ),
 )
 QUICK = Plan(
     {"tiny": VolumeReader(spacing=13.5, shape=16)},
@@ -55,7 +65,7 @@ QUICK = Plan(
     n_looks=2,
     max_epochs=4,
     batch_size=8,
-    runs=(("tiny", 0, 1.0), ("tiny", 1, 1.0)),
+    runs=tuple(("tiny", decoder, 0, 1.0) for decoder in DECODERS),
 )
 
 
@@ -73,10 +83,10 @@ def measure_features(rows, device: str, quick: bool, n_jobs: int, wait: Callable
     print(f"{plan.n_unlabelled} scans to learn from, {plan.n_labelled} with a label", flush=True)
     end = wait() - 15  # what a look takes that comes late
     failed = 0
-    for number, (network, seed, share) in enumerate(plan.runs):
+    for number, (network, decoder, seed, share) in enumerate(plan.runs):
         left = (end - time.time()) * share / sum(other for *_, other in plan.runs[number:])
         try:
-            pretrain(rows, plan, cohort, network, seed, device, time.time() + left)
+            pretrain(rows, plan, cohort, (network, decoder, seed), device, time.time() + left)
         except Exception:
             traceback.print_exc()
             failed += 1
@@ -104,8 +114,9 @@ def read(paths: list[str], readers: dict[str, VolumeReader]) -> dict[str, np.nda
     }
 
 
-def pretrain(rows, plan, cohort, network: str, seed: int, device: str, end: float) -> None:
+def pretrain(rows, plan, cohort, which: tuple[str, str, int], device: str, end: float) -> None:
     """Pre-train until the time is over on scans without labels, looking at features on the way."""
+    network, decoder, seed = which
     labelled, scans = np.split(cohort.rows[network], [plan.n_labelled])
     model = ViTAutoencoder(
         size=network,
@@ -114,6 +125,7 @@ def pretrain(rows, plan, cohort, network: str, seed: int, device: str, end: floa
         max_epochs=1,
         device=device,
         random_state=seed,
+        **DECODERS[decoder],
     )
 
     def look(module, epoch: int, seconds: float) -> None:
@@ -123,6 +135,7 @@ def pretrain(rows, plan, cohort, network: str, seed: int, device: str, end: floa
                 auc, low, high = probe_auc(components, cohort.target, n_labels)
                 rows.add(
                     network=network,
+                    decoder=decoder,
                     seed=seed,
                     epochs=epoch,
                     seconds=f"{seconds:.0f}",

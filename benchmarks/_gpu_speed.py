@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -109,8 +110,8 @@ class Speed:
         )
         return True
 
-    def own_model(self) -> MaskedAutoencoder:
-        return MaskedAutoencoder(1, (self.side,) * 3, self.size).train()
+    def own_model(self, **parameters: Any) -> MaskedAutoencoder:
+        return MaskedAutoencoder(1, (self.side,) * 3, self.size, **parameters).train()
 
     def plain_model(self) -> torch.nn.Module:
         return PlainAutoencoder(self.side, dim=self.size.dim, inner=self.size.decoder_dim)
@@ -174,10 +175,12 @@ def measure_all(rows, device: str, quick: bool) -> int:
     speed = Speed(rows, device, quick)
     speed.measure_rates()
     plain, own = speed.plain_model(), speed.own_model()
+    cross = speed.own_model(decoder="cross", predicted_share=1 / 3)
     for dtype in DTYPES:
         speed.measure_steps("plain", plain, dtype, (speed.batch,))
-        speed.measure_steps("skedema", own, dtype, (speed.batch,))
-        speed.measure_steps("skedema", own, dtype, speed.large)
+        for batches in ((speed.batch,), speed.large):
+            speed.measure_steps("skedema", own, dtype, batches)
+            speed.measure_steps("skedema, cross decoder of a third", cross, dtype, batches)
         speed.measure_encoding(own, dtype)
     for dtype in DTYPES:
         speed.measure_steps("plain", plain, dtype, speed.large)

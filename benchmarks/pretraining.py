@@ -1,23 +1,34 @@
 """A pre-training step and an encoding: skedema, a textbook writing, MONAI.
 
     python -m benchmarks.pretraining [--threads 2] [--steps 3] [--sides 64 96]
+    python -m benchmarks.pretraining --decoders [--batches 1 4]
 
 Base size (768/12/12 and 512/8/16, patch 8), batch 4, one channel. A step is two masked views,
 losses, backward and AdamW. Each row runs in a process of its own, so that its peak memory is its
 own; the rows are comparable by their ratios. MONAI's masked autoencoder has no second view and no
 edge loss, so it does less work than the others.
+
+`--decoders` compares steps of skedema's own decoders instead, one step of each after the other in
+one process, by seconds of the processor, which a busy machine tells better than the clock.
 """
 
 import argparse
 import json
 import resource
+import statistics
 import subprocess
 import sys
 import time
+from itertools import product
 from typing import Any
 
 SIDES, BATCH = (64, 96), 4
 COMPETITORS = ("skedema", "plain", "monai")
+DECODERS: dict[str, dict[str, Any]] = {
+    "self": {},
+    "cross": {"decoder": "cross"},
+    "cross, a third": {"decoder": "cross", "predicted_share": 1 / 3},
+}
 
 
 def main() -> None:
@@ -26,7 +37,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3, help="counted, after one warm-up")
     parser.add_argument("--sides", type=int, nargs="+", default=SIDES)
     parser.add_argument("--child", nargs=3, metavar=("WHO", "SIDE", "DTYPE"))
+    parser.add_argument("--decoders", action="store_true", help="compare these, and nothing else")
+    parser.add_argument("--batches", type=int, nargs="+", default=(1, 4), help="with --decoders")
     arguments = parser.parse_args()
+    if arguments.decoders:
+        return compare_decoders(arguments)
     if arguments.child:
         who, side, dtype = arguments.child
         print(json.dumps(measure(who, int(side), dtype, arguments.steps, arguments.threads)))
@@ -64,6 +79,50 @@ def main() -> None:
                     f"{ratio:>9}{row['gigabytes']:>7.1f}{row['rate']:>9.0f}{share:>10.0%}",
                     flush=True,
                 )
+
+
+def compare_decoders(arguments: argparse.Namespace) -> None:
+    import torch
+
+    from skedema.modules.autoencoder_sizes import SIZES
+    from skedema.modules.masked_autoencoder import MaskedAutoencoder
+
+    torch.set_num_threads(arguments.threads)
+    print("| side | batch | dtype | decoder | processor s | times self | GFLOP |")
+    print(f"|{' --- |' * 7}")
+    for side in arguments.sides:
+        models = {
+            name: MaskedAutoencoder(1, (side,) * 3, SIZES["base"], **given)
+            for name, given in DECODERS.items()
+        }
+        for batch, dtype in product(arguments.batches, ("fp32", "bf16")):
+            steps = {name: own_step(model, batch) for name, model in models.items()}
+            with torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bf16"):
+                rows = take_turns(steps, arguments.steps)
+            for name, (seconds, count) in rows.items():
+                print(
+                    f"| {side} | {batch} | {dtype} | {name} | {seconds:.2f} | "
+                    f"{rows['self'][0] / seconds:.2f} | {count / 1e9:.0f} |",
+                    flush=True,
+                )
+
+
+def take_turns(steps: dict[str, Any], n_rounds: int) -> dict[str, tuple[float, int]]:
+    """Give the median of the processor's seconds, after a warm-up, and the operations of each."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    counts = {}
+    for name, step in steps.items():
+        with FlopCounterMode(display=False, custom_mapping=fused_attention()) as counter:
+            step()
+        counts[name] = counter.get_total_flops()
+    for _ in range(n_rounds):
+        for name, step in steps.items():
+            begin = time.process_time()
+            step()
+            seconds[name].append(time.process_time() - begin)
+    return {name: (statistics.median(each), counts[name]) for name, each in seconds.items()}
 
 
 def measure(who: str, side: int, dtype: str, n_steps: int, n_threads: int) -> dict[str, float]:
@@ -133,18 +192,13 @@ def make_step(who: str, side: int):
     n_patches = (side // 8) ** 3
     noise1, noise2 = torch.rand(2, BATCH, n_patches)
     if who in ("skedema", "encode"):
-        from skedema.modules.autoencoder_objective import pretraining_losses
         from skedema.modules.autoencoder_sizes import SIZES
         from skedema.modules.masked_autoencoder import MaskedAutoencoder
 
         model = MaskedAutoencoder(1, shape, SIZES["base"])
         if who == "encode":
             return torch.no_grad()(lambda: model.features(view1))
-        return training(
-            model,
-            lambda: pretraining_losses(model, view1, view2, noise1, noise2).total,
-            fused=True,
-        )
+        return own_step(model, BATCH)
     if who == "plain":
         from benchmarks._plain_autoencoder import PlainAutoencoder
 
@@ -169,6 +223,16 @@ def make_step(who: str, side: int):
         return (((prediction - target) ** 2).mean(dim=-1) * mask).sum() / mask.sum()
 
     return training(monai, loss)
+
+
+def own_step(model, batch: int):
+    import torch
+
+    from skedema.modules.autoencoder_objective import pretraining_losses
+
+    views = torch.rand(2, batch, 1, *model.patches.shape)
+    noise = torch.rand(2, batch, model.n_patches)
+    return training(model, lambda: pretraining_losses(model, *views, *noise).total, fused=True)
 
 
 def training(model, loss, fused: bool = False):

@@ -59,6 +59,11 @@ class MirrorReconstruction(ViTAutoencoder):
 RECIPES = {
     "masked reconstruction": (ViTAutoencoder, {"contrast_weight": 0.0}),
     "masked reconstruction and contrast": (ViTAutoencoder, {}),
+    "cross decoder": (ViTAutoencoder, {"contrast_weight": 0.0, "decoder": "cross"}),
+    "cross decoder, a third": (
+        ViTAutoencoder,
+        {"contrast_weight": 0.0, "decoder": "cross", "predicted_share": 1 / 3},
+    ),
     "mirror reconstruction": (MirrorReconstruction, {"contrast_weight": 0.0, "mask_ratio": 0.5}),
     "max_epochs=0": (ViTAutoencoder, {"max_epochs": 0}),
 }

@@ -26,6 +26,33 @@ __all__ = ["ViTAutoencoder", "ViewAugmentation"]
 
 _AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
 _NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
+_CONSTRAINTS: dict[str, Any] = {
+    "size": [StrOptions(set(SIZES))],
+    **{name: [_AT_LEAST_ONE, None] for name in WIDTHS},
+    "decoder": [StrOptions({"self", "cross"})],
+    "predicted_share": [Interval(Real, 0, 1, closed="right")],
+    "patch": [_AT_LEAST_ONE, tuple, list, None],
+    "volume": [VolumeReader, None],
+    "mask_ratio": [Interval(Real, 0, 1, closed="neither")],
+    **{name: [_NOT_NEGATIVE] for name in ("edge_weight", "contrast_weight", "weight_decay")},
+    "pool": [StrOptions({"mean", "cls", "patches"})],
+    "augment": ["boolean", ViewAugmentation],
+    "reference_compat": ["boolean"],
+    "max_epochs": [Interval(Integral, 0, None, closed="left")],
+    "batch_size": [_AT_LEAST_ONE],
+    "lr": [Interval(Real, 0, None, closed="neither")],
+    "warmup_fraction": [Interval(Real, 0, 1, closed="left")],
+    "checkpoint_dir": "no_validation",
+    "checkpoint_minutes": [_NOT_NEGATIVE],
+    "memory": "no_validation",
+    "dtype": [StrOptions({"auto", "float32", "bfloat16"})],
+    "device": [str, torch.device],
+    "n_jobs": [Integral, None],
+    "warm_start": ["boolean"],
+    "random_state": ["random_state"],
+    "check": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
+    "verbose": ["verbose"],
+}
 
 
 class ViTAutoencoder(FittedAutoencoder):
@@ -46,6 +73,12 @@ class ViTAutoencoder(FittedAutoencoder):
         Width of the encoder's tokens and of the features (even), blocks, and heads.
     decoder_dim, decoder_depth, decoder_heads : int, default=None
         The same of the decoder, which only training and `reconstruct` need.
+    decoder : {"self", "cross"}, default="self"
+        Whom a hidden place looks at to be rebuilt. ``"self"``: all places, as in the reference.
+        ``"cross"``: those shown, alone (Fu et al., "Rethinking patch dependence for masked
+        autoencoders", 2024), which costs less; not with `reference_compat`. See Notes.
+    predicted_share : float, default=1.0
+        Share of the hidden patches that a step rebuilds, with ``decoder="cross"``.
     patch : int or tuple of 3 int, default=None
         Voxels of a patch along each axis. None is what `size` says: 8 for ``"base"``, a quarter of
         each side of the volume for the others. A volume that is no multiple of it is continued.
@@ -179,31 +212,7 @@ class ViTAutoencoder(FittedAutoencoder):
     (4, 96)
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "size": [StrOptions(set(SIZES))],
-        **{name: [_AT_LEAST_ONE, None] for name in WIDTHS},
-        "patch": [_AT_LEAST_ONE, tuple, list, None],
-        "volume": [VolumeReader, None],
-        "mask_ratio": [Interval(Real, 0, 1, closed="neither")],
-        **{name: [_NOT_NEGATIVE] for name in ("edge_weight", "contrast_weight", "weight_decay")},
-        "pool": [StrOptions({"mean", "cls", "patches"})],
-        "augment": ["boolean", ViewAugmentation],
-        "reference_compat": ["boolean"],
-        "max_epochs": [Interval(Integral, 0, None, closed="left")],
-        "batch_size": [_AT_LEAST_ONE],
-        "lr": [Interval(Real, 0, None, closed="neither")],
-        "warmup_fraction": [Interval(Real, 0, 1, closed="left")],
-        "checkpoint_dir": "no_validation",
-        "checkpoint_minutes": [_NOT_NEGATIVE],
-        "memory": "no_validation",
-        "dtype": [StrOptions({"auto", "float32", "bfloat16"})],
-        "device": [str, torch.device],
-        "n_jobs": [Integral, None],
-        "warm_start": ["boolean"],
-        "random_state": ["random_state"],
-        "check": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
-        "verbose": ["verbose"],
-    }
+    _parameter_constraints: ClassVar[dict[str, Any]] = _CONSTRAINTS
 
     def __init__(
         self,
@@ -215,6 +224,8 @@ class ViTAutoencoder(FittedAutoencoder):
         decoder_dim: int | None = None,
         decoder_depth: int | None = None,
         decoder_heads: int | None = None,
+        decoder: str = "self",
+        predicted_share: float = 1.0,
         patch: int | tuple[int, int, int] | None = None,
         volume: VolumeReader | None = None,
         mask_ratio: float = 0.75,
@@ -246,6 +257,8 @@ class ViTAutoencoder(FittedAutoencoder):
         self.decoder_dim = decoder_dim
         self.decoder_depth = decoder_depth
         self.decoder_heads = decoder_heads
+        self.decoder = decoder
+        self.predicted_share = predicted_share
         self.patch = patch
         self.volume = volume
         self.mask_ratio = mask_ratio

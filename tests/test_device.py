@@ -383,6 +383,16 @@ def test_pretraining_keeps_to_its_device(one_device, shape, compat):
     assert rebuilt.device == ELSEWHERE
 
 
+def test_pretraining_with_the_cross_decoder_keeps_to_its_device(one_device):
+    parameters = {"decoder": "cross", "predicted_share": 0.4}
+    module = MaskedAutoencoder(1, (16, 18, 13), SIZES["tiny"], **parameters).to(ELSEWHERE)
+    views = torch.rand(2, 4, 1, 16, 18, 13, device=ELSEWHERE)
+    noise = torch.rand(2, 4, module.n_patches, device=ELSEWHERE)
+    pretraining_losses(module, *views, *noise).total.backward()
+    assert all(p.grad.device == ELSEWHERE for p in module.parameters())
+    assert module.reconstruct(views[0], noise[0]).device == ELSEWHERE
+
+
 def test_views_are_made_on_their_device(one_device, monkeypatch):
     class Generator:
         device = ELSEWHERE

@@ -41,8 +41,9 @@ def test_every_part_runs_and_has_its_table(tmp_path):
         "| plain | 2 | tf32 |",
         "| encoding | 1 | fp32 |",
         "| compiled blocks | 2 | bf16 |",
-        "| tiny | 0 | 0 | 0 | mean | 16 |",
-        "| tiny | 1 | 4 |",
+        "| skedema, cross decoder of a third | 3 | bf16 |",
+        "| tiny | self | 0 | 0 | 0 | mean | 16 |",
+        "| tiny | cross, a third | 0 | 4 |",
     ):
         assert row in text, row
 

@@ -75,6 +75,11 @@ class Training:
         Epochs of the run; with 0 no scan is read. None: one, and others follow, so that learning
         rate and edge weight stay as they are.
 
+    Raises
+    ------
+    ValueError
+        When the reference's losses are asked of a decoder that the reference has not.
+
     Attributes
     ----------
     ranks : Ranks
@@ -89,6 +94,10 @@ class Training:
     def __init__(
         self, params: Mapping[str, Any], start: Stage, source: Source, n_epochs: int | None
     ) -> None:
+        if params["reference_compat"] and start.module.decoder != "self":
+            raise ValueError(
+                "reference_compat=True needs decoder='self': the reference has no other."
+            )
         self.params, self.start, self.source = params, start, source
         self.ranks = Ranks.here()
         self.device = self.ranks.device(find_device(params["device"]))
@@ -267,13 +276,12 @@ class Training:
 
     def _hidden_voxels(self, n_scans: int) -> Tensor:
         """Count the voxels of each scan of the batch that the reconstruction is measured on."""
-        module, inside = self.module, self.module.patches.inside
+        inside = self.module.patches.inside
         if inside is None:
             return torch.ones(n_scans, device=self.device)  # all alike
         masks, _ = self._masks(n_scans)
-        shown = masks[0].argsort(dim=1, stable=True)[:, : module.n_shown]
-        voxels = inside.sum(dim=-1)
-        return voxels.sum() - voxels.expand(n_scans, -1).gather(1, shown).sum(dim=1)
+        voxels = inside.sum(dim=-1).expand(n_scans, -1)
+        return voxels.gather(1, self.module.asked(masks[0])).sum(dim=1)
 
     def _masks(self, n_scans: int) -> tuple[Tensor, torch.Generator]:
         """Draw what hides patches in the batch that is due: (2, B, L); and what draws the views."""

@@ -63,6 +63,8 @@ def new_module(params: Mapping[str, Any], reader: VolumeReader, seed: int) -> Ma
             size_of(params),
             params["mask_ratio"],
             "batch" if params["reference_compat"] else "layer",
+            params["decoder"],
+            params["predicted_share"],
         )
 
 

@@ -57,6 +57,7 @@ def edge_loss(
     *,
     blur_sigma: float = 1.0,
     reference_compat: bool = False,
+    where: Tensor | None = None,
 ) -> Tensor:
     """Mean squared difference between the edges of the prediction and of the blurred target.
 
@@ -73,6 +74,8 @@ def edge_loss(
     reference_compat : bool
         The reference's blur (where `blur_sigma` has no say), zero padding and plain root; and its
         edges of several channels added up before they are compared, instead of each compared.
+    where : Tensor of shape (B, C, X, Y, Z), optional
+        What each voxel counts in the mean. None: 1.
 
     Returns
     -------
@@ -85,7 +88,8 @@ def edge_loss(
     found = sobel_magnitude(prediction, reference_compat=reference_compat)
     if reference_compat:
         found, wanted = found.sum(dim=1), wanted.sum(dim=1)
-    return (found - wanted).square().mean()
+    off = (found - wanted).square()
+    return off.mean() if where is None else (off * where).mean()
 
 
 def sobel_magnitude(volumes: Tensor, *, reference_compat: bool = False) -> Tensor:

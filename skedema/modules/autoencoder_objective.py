@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, cat
 
 from skedema.modules.autoencoder_losses import contrast_loss, edge_loss, reconstruction_loss
@@ -47,6 +48,10 @@ def pretraining_losses(
     masks these are patches of different places. Comparing only places shown in both would need
     views that lie on one another, which flips and rotations forbid.
 
+    A ``"cross"`` decoder predicts some of the hidden patches only, and both losses of voxels are
+    means over these. An edge needs neighbours, across the border of a patch as well: what was not
+    predicted is there as it is in the scan. The contrast is of the encoder alone, and the same.
+
     Parameters
     ----------
     model : MaskedAutoencoder
@@ -78,16 +83,18 @@ def pretraining_losses(
     tokens, shown = model.encode_shown(views, noise)  # both views at once: larger products
     n_scans = len(view1)
     normed = model.norm(tokens)
-    prediction = model.decode(normed[:n_scans], shown[:n_scans])
-
     seen = model.standardize(view1)
-    target = model.patches(seen)
-    mask = model.mask(shown[:n_scans])
-    total = rebuilt = reconstruction_loss(prediction, target, mask, model.patches.inside)
+    rebuilt, patches, counts = _rebuilt(model, seen, normed[:n_scans], shown[:n_scans], noise1)
+    total = rebuilt
     edge = contrast = rebuilt.new_zeros(())
     if edge_weight != 0:
-        volume = model.patches.join(prediction)
-        edge = edge_loss(volume, seen, blur_sigma=blur_sigma, reference_compat=reference_compat)
+        edge = edge_loss(
+            model.patches.join(patches),
+            seen,
+            blur_sigma=blur_sigma,
+            reference_compat=reference_compat,
+            where=None if counts is None else model.patches.join(counts),
+        )
         total = total + edge_weight * edge
     if contrasts:
         vectors = normed if reference_compat else pooled(tokens)
@@ -97,3 +104,22 @@ def pretraining_losses(
         )
         total = total + contrast_weight * contrast
     return PretrainingLosses(total, rebuilt, edge, contrast)
+
+
+def _rebuilt(
+    model: MaskedAutoencoder, seen: Tensor, tokens: Tensor, shown: Tensor, noise: Tensor
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Give the reconstruction loss; and for that of edges patches, and what each voxel counts."""
+    target, inside = model.patches(seen), model.patches.inside
+    if model.decoder == "self":
+        prediction = model.decode(tokens, shown)
+        return reconstruction_loss(prediction, target, model.mask(shown), inside), prediction, None
+    asked = model.asked(noise)
+    prediction = model.decode(tokens, shown, asked).to(target.dtype)
+    places = asked.unsqueeze(-1).expand_as(prediction)
+    own = None if inside is None else inside.expand_as(target).gather(1, places)
+    every = target.new_ones(asked.shape)
+    loss = reconstruction_loss(prediction, target.gather(1, places), every, own)
+    # As a mean over the volume, so that a part of a batch is weighted by its scans, not voxels.
+    counts = torch.zeros_like(target).scatter(1, places, model.n_patches / model.n_asked)
+    return loss, target.scatter(1, places, prediction), counts

@@ -12,10 +12,12 @@ from skedema.modules.autoencoder_sizes import AutoencoderSize
 from skedema.modules.patches import Patches
 from skedema.modules.positions import sincos_positions
 from skedema.modules.standardize import Standardize
-from skedema.modules.transformer import NORM_EPS, TransformerBlock
+from skedema.modules.transformer import NORM_EPS, CrossBlock, TransformerBlock
 
 #: What becomes of the tokens of a scan; see `MaskedAutoencoder.features`.
 Pool = Literal["mean", "cls", "patches", "tokens"]
+#: Whom the places to be rebuilt look at: one another as well, or what is shown alone.
+Decoder = Literal["self", "cross"]
 
 
 class Masked(NamedTuple):
@@ -64,11 +66,19 @@ class MaskedAutoencoder(nn.Module):
     predictor_norm : {"layer", "batch"}
         Norm in the predictor of the contrast. ``"batch"`` is the reference's (and SimSiam's);
         ``"layer"`` lets no scan influence another, and does with a batch of one.
+    decoder : {"self", "cross"}
+        ``"self"``: all places attend to all, as above. ``"cross"``: the learned token, at the
+        place that is asked for, attends to the encoder's tokens alone, block after block (see
+        `CrossBlock`), so that what is predicted of a place does not depend on which others are
+        asked for. Inter-block attention, a part of that paper, is left out.
+    predicted_share : float
+        Share of the hidden patches that training predicts; below 1 with ``decoder="cross"`` only.
 
     Raises
     ------
     ValueError
-        When heads do not divide widths, or a mask shows nothing or everything.
+        When heads do not divide widths, a mask shows nothing or everything, or a share is asked of
+        a decoder that predicts everything.
 
     Examples
     --------
@@ -92,9 +102,12 @@ class MaskedAutoencoder(nn.Module):
         size: AutoencoderSize,
         mask_ratio: float = 0.75,
         predictor_norm: Literal["layer", "batch"] = "layer",
+        decoder: Decoder = "self",
+        predicted_share: float = 1.0,
     ) -> None:
         super().__init__()
         self.size, self.mask_ratio, self.predictor_norm = size, mask_ratio, predictor_norm
+        self.decoder, self.predicted_share = decoder, predicted_share
         self.patches = Patches(shape, size.patch_for(shape), in_channels)
         self.standardize = Standardize(in_channels)
         self.n_patches = self.patches.n_patches
@@ -105,6 +118,12 @@ class MaskedAutoencoder(nn.Module):
                 f"in patches of {self.patches.patch}) leaves {self.n_shown} to show; at least one "
                 "must be shown and one hidden. Use smaller patches or another ratio."
             )
+        if decoder == "self" and predicted_share != 1:
+            raise ValueError(
+                f"predicted_share={predicted_share} is for decoder='cross': where places attend to "
+                "one another, all of them are predicted."
+            )
+        self.n_asked = max(1, round(predicted_share * (self.n_patches - self.n_shown)))
         dim, inner = size.dim, size.decoder_dim
         self.register_buffer("positions", _positions(self.patches, dim), persistent=False)
         self.class_token = nn.Parameter(torch.empty(1, 1, dim))
@@ -116,9 +135,12 @@ class MaskedAutoencoder(nn.Module):
 
         self.register_buffer("decoder_positions", _positions(self.patches, inner), persistent=False)
         self.mask_token = nn.Parameter(torch.empty(1, 1, inner))
-        self.decoder_embed = nn.Linear(dim, inner)
+        if decoder == "self":
+            self.decoder_embed = nn.Linear(dim, inner)
         self.decoder_blocks = nn.ModuleList(
             TransformerBlock(inner, size.decoder_heads, size.expansion)
+            if decoder == "self"
+            else CrossBlock(inner, dim, size.decoder_heads, size.expansion)
             for _ in range(size.decoder_depth)
         )
         self.decoder_norm = nn.LayerNorm(inner, eps=NORM_EPS)
@@ -245,8 +267,24 @@ class MaskedAutoencoder(nn.Module):
         patches = patches.gather(1, shown.unsqueeze(-1).expand(-1, -1, patches.shape[-1]))
         return self._encode(self.embed(patches) + self.positions[0, 1:][shown]), shown
 
-    def decode(self, tokens: Tensor, shown: Tensor) -> Tensor:
-        """Predict every patch from the tokens of those shown.
+    def asked(self, noise: Tensor) -> Tensor:
+        """Choose the hidden patches that training predicts: those next in the order of the noise.
+
+        Parameters
+        ----------
+        noise : Tensor of shape (B, L)
+            As in `forward`.
+
+        Returns
+        -------
+        Tensor of int of shape (B, P)
+            Which patches they are.
+        """
+        order = noise.argsort(dim=1, stable=True)
+        return order[:, self.n_shown : self.n_shown + self.n_asked]
+
+    def decode(self, tokens: Tensor, shown: Tensor, asked: Tensor | None = None) -> Tensor:
+        """Predict patches from the tokens of those shown.
 
         Parameters
         ----------
@@ -254,12 +292,16 @@ class MaskedAutoencoder(nn.Module):
             The encoder's tokens after the final norm.
         shown : Tensor of int of shape (B, K)
             Which patches they are.
+        asked : Tensor of int of shape (B, P), default=None
+            Which to predict, of a ``"cross"`` decoder. None: every one.
 
         Returns
         -------
-        Tensor of shape (B, L, px py pz C)
+        Tensor of shape (B, L, px py pz C), or (B, P, px py pz C) of those asked for
             The patches, standardised.
         """
+        if self.decoder == "cross":
+            return self._answer(tokens, asked)
         inner = self.decoder_embed(tokens)
         places = pad(shown + 1, (1, 0)).unsqueeze(-1)  # the class token first
         everywhere = self.mask_token.to(inner.dtype).expand(len(tokens), 1 + self.n_patches, -1)
@@ -267,6 +309,14 @@ class MaskedAutoencoder(nn.Module):
         for block in self.decoder_blocks:
             sequence = block(sequence)
         return cast(Tensor, self.decoder_predict(self.decoder_norm(sequence[:, 1:])))
+
+    def _answer(self, tokens: Tensor, asked: Tensor | None) -> Tensor:
+        places = self.decoder_positions[:, 1:]
+        places = places.expand(len(tokens), -1, -1) if asked is None else places[0][asked]
+        queries = (self.mask_token + places).to(tokens.dtype)
+        for block in self.decoder_blocks:
+            queries = block(queries, tokens)
+        return cast(Tensor, self.decoder_predict(self.decoder_norm(queries)))
 
     def mask(self, shown: Tensor) -> Tensor:
         """Mark the hidden patches.

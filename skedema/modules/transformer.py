@@ -115,3 +115,58 @@ class TransformerBlock(nn.Module):
             added = added.masked_fill(~anything[:, None, None], 0.0)
         tokens = tokens + added
         return cast(Tensor, tokens + self.mlp(self.mlp_norm(tokens)))
+
+
+class CrossBlock(nn.Module):
+    """Queries look at given tokens, and at no other query; then an MLP, as in `TransformerBlock`.
+
+    The decoder block of Fu et al., "Rethinking patch dependence for masked autoencoders" (TMLR
+    2025, arXiv:2401.14391), section 3.2: LayerNorm before and a residual around each half; keys and
+    values are projected from the tokens as they are.
+
+    Parameters
+    ----------
+    dim : int
+        Width D of a query.
+    tokens_dim : int
+        Width E of a token.
+    n_heads : int
+        Number of heads; divides `dim`.
+    expansion : float
+        Hidden size of the MLP as a multiple of D.
+    """
+
+    def __init__(self, dim: int, tokens_dim: int, n_heads: int, expansion: float) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.attention_norm = nn.LayerNorm(dim, eps=NORM_EPS)
+        self.query = nn.Linear(dim, dim)
+        self.key_value = nn.Linear(tokens_dim, 2 * dim)
+        self.project = nn.Linear(dim, dim)
+        self.mlp_norm = nn.LayerNorm(dim, eps=NORM_EPS)
+        self.mlp = mlp(dim, int(expansion * dim), 0.0)
+
+    def forward(self, queries: Tensor, tokens: Tensor) -> Tensor:
+        """Ask.
+
+        Parameters
+        ----------
+        queries : Tensor of shape (B, T, D)
+            What asks.
+        tokens : Tensor of shape (B, K, E)
+            What is asked.
+
+        Returns
+        -------
+        Tensor of shape (B, T, D)
+            The new queries.
+        """
+        query = self._heads(self.query(self.attention_norm(queries)))
+        key, value = (self._heads(part) for part in self.key_value(tokens).chunk(2, dim=-1))
+        answer = attend(query, key, value).transpose(1, 2).flatten(2)
+        queries = queries + self.project(answer)
+        return cast(Tensor, queries + self.mlp(self.mlp_norm(queries)))
+
+    def _heads(self, tokens: Tensor) -> Tensor:
+        batch, length, _ = tokens.shape
+        return tokens.reshape(batch, length, self.n_heads, -1).transpose(1, 2)

@@ -59,7 +59,8 @@ def _clinical_tokens(module: Any) -> dict[str, Any]:
 def _masked_autoencoder(module: Any) -> dict[str, Any]:
     patches = module.patches
     made = {"in_channels": patches.in_channels, "shape": patches.shape, "size": module.size}
-    return made | {"mask_ratio": module.mask_ratio, "predictor_norm": module.predictor_norm}
+    names = ("mask_ratio", "predictor_norm", "decoder", "predicted_share")
+    return made | {name: getattr(module, name) for name in names}
 
 
 def _fused_again(cls: Any, fields: dict[str, Any]) -> Any:

@@ -28,7 +28,11 @@ CLASSIFIERS = {
     "fixed": {"encoder": CNN(width=4, depth=2), "fine_tune": False, "n_members": 2},
     "table": {"image": None, "early_stopping": True, "validation_fraction": 0.25},
 }
-AUTOENCODERS = {"float32": {}, "bfloat16": {"dtype": "bfloat16"}}
+AUTOENCODERS = {
+    "float32": {},
+    "bfloat16": {"dtype": "bfloat16"},
+    "cross": {"decoder": "cross", "predicted_share": 0.4},
+}
 KINDS = (*CLASSIFIERS, *AUTOENCODERS)
 
 

@@ -44,27 +44,36 @@ def kill_after(monkeypatch):
     return kill
 
 
-@pytest.mark.parametrize("compat", [False, True])
-@pytest.mark.parametrize("shape", [(32, 32, 32), (20, 22, 18)])
-def test_losses_and_gradients_are_those_of_the_cpu(gpu, shape, compat):
-    torch.manual_seed(0)
-    norm = "batch" if compat else "layer"
-    module = MaskedAutoencoder(2, shape, SIZES["tiny"], predictor_norm=norm)
-    views = torch.rand(2, 3, 2, *shape)
+def compare_losses(module, gpu, **parameters):
+    views = torch.rand(2, 3, 2, *module.patches.shape)
     noise = torch.rand(2, 3, module.n_patches)
     found = []
     for device in ("cpu", gpu):
         module.zero_grad()
         module.to(device)
-        losses = pretraining_losses(
-            module, *views.to(device), *noise.to(device), reference_compat=compat
-        )
+        losses = pretraining_losses(module, *views.to(device), *noise.to(device), **parameters)
         losses.total.backward()
         gradient = torch.cat([p.grad.flatten().cpu() for p in module.parameters()])
         found.append((torch.stack(losses).detach().cpu(), gradient))
     (expected, gradient), (losses, other) = found
     np.testing.assert_allclose(losses, expected, rtol=1e-5, atol=1e-6)
     assert (other - gradient).norm() <= 1e-4 * gradient.norm()
+
+
+@pytest.mark.parametrize("compat", [False, True])
+@pytest.mark.parametrize("shape", [(32, 32, 32), (20, 22, 18)])
+def test_losses_and_gradients_are_those_of_the_cpu(gpu, shape, compat):
+    torch.manual_seed(0)
+    norm = "batch" if compat else "layer"
+    module = MaskedAutoencoder(2, shape, SIZES["tiny"], predictor_norm=norm)
+    compare_losses(module, gpu, reference_compat=compat)
+
+
+@pytest.mark.parametrize("shape", [(32, 32, 32), (20, 22, 18)])
+def test_those_of_the_cross_decoder_are_those_of_the_cpu(gpu, shape):
+    torch.manual_seed(0)
+    parameters = {"decoder": "cross", "predicted_share": 0.4}
+    compare_losses(MaskedAutoencoder(2, shape, SIZES["tiny"], **parameters), gpu)
 
 
 @pytest.mark.parametrize("length", [20, 300])
@@ -113,7 +122,15 @@ def test_features_do_not_depend_on_tf32(autoencoder, real_gpu, scans):
     np.testing.assert_array_equal(model.transform(scans), expected)
 
 
-@pytest.mark.parametrize("parameters", [{}, {"reference_compat": True}, {"augment": False}])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"reference_compat": True},
+        {"augment": False},
+        {"decoder": "cross", "predicted_share": 0.4},
+    ],
+)
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_pretraining_learns(autoencoder, gpu, scans, dtype, parameters):
     model = autoencoder(device=gpu, dtype=dtype, max_epochs=12, batch_size=4, **parameters)

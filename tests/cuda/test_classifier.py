@@ -208,7 +208,6 @@ def test_models_are_of_use_without_a_gpu(classifier, autoencoder, gpu, patients,
         cwd=tmp_path,
         env=os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": os.pathsep.join(sys.path)},
         check=True,
-        timeout=120,
     )
     for found, given in zip(np.load(tmp_path / "found.npz").values(), expected, strict=True):
         np.testing.assert_allclose(found, given, rtol=1e-4, atol=1e-5)

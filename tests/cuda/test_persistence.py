@@ -77,7 +77,6 @@ def test_saved_models_go_from_a_gpu_to_a_machine_without_one_and_back(
         cwd=tmp_path,
         env=os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": os.pathsep.join(sys.path)},
         check=True,
-        timeout=110,
     )
     found = dict(np.load(tmp_path / "found.npz"))
     for name, given in expected.items():

@@ -66,7 +66,6 @@ def test_two_processes_on_one_card_train_as_one_with_the_whole_batch(gpu, tmp_pa
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
-        timeout=110,
     )
     assert run.returncode == 0, run.stderr
     left = torch.load(tmp_path / "found.pt", weights_only=False)

@@ -39,7 +39,6 @@ def kill(kind: str, device: str, folder: Path) -> None:
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
-        timeout=110,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
 
