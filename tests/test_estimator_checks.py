@@ -9,7 +9,12 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skedema import AttentionMixerClassifier, ClinicalTokenizer, VolumeReader
+from skedema import (
+    AttentionMixerClassifier,
+    AttentionMixerRegressor,
+    ClinicalTokenizer,
+    VolumeReader,
+)
 from skedema.encoders import CNN
 from skedema.fusion import CrossAttention
 from skedema.refiners import Mixer
@@ -38,14 +43,21 @@ CONFIGURED = [
     short(encoder=CNN(width=4), volume=VolumeReader(shape=8), fine_tune=False),
     short(encoder="vit", fine_tune=True, n_jobs=2, random_state=0),
 ]
+NUMBERS = [{"loss": "huber", "fusion": "concat"}, {"loss": "quantile", "refiner": None}]
 
 
-@parametrize_with_checks([AttentionMixerClassifier(), ClinicalTokenizer()])
+def short_regressor(**parameters: object) -> AttentionMixerRegressor:
+    return AttentionMixerRegressor(max_epochs=10, lr=5e-3, **parameters)
+
+
+@parametrize_with_checks(
+    [AttentionMixerClassifier(), AttentionMixerRegressor(), ClinicalTokenizer()]
+)
 def test_default_estimators_pass_every_check(estimator, check):
     check(estimator)
 
 
-@parametrize_with_checks(CONFIGURED)
+@parametrize_with_checks([*CONFIGURED, *(short_regressor(**each) for each in NUMBERS)])
 def test_configured_estimators_pass_every_check(estimator, check):
     check(estimator)
 
@@ -65,10 +77,10 @@ import json
 
 from sklearn.utils.estimator_checks import check_estimator
 
-from skedema import AttentionMixerClassifier, ClinicalTokenizer
+from skedema import AttentionMixerClassifier, AttentionMixerRegressor, ClinicalTokenizer
 
 log = []
-for estimator in (AttentionMixerClassifier(), ClinicalTokenizer()):
+for estimator in (AttentionMixerClassifier(), AttentionMixerRegressor(), ClinicalTokenizer()):
     for entry in check_estimator(estimator, on_skip=None, on_fail=None):
         name = type(estimator).__name__
         log.append([name, entry["check_name"], entry["status"], repr(entry["exception"])])
@@ -92,4 +104,5 @@ def test_nothing_is_skipped_with_array_api_dispatch_available():
     assert [entry for entry in log if entry[2] != "passed"] == []
     counts = {name: sum(entry[0] == name for entry in log) for name, *_ in log}
     assert counts["AttentionMixerClassifier"] >= 60
+    assert counts["AttentionMixerRegressor"] >= 55
     assert counts["ClinicalTokenizer"] >= 50

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import huber_loss
 
+from skedema._strata import strata_of
 from skedema._training.target import (
     Target,
     TargetKind,
@@ -22,8 +23,6 @@ from skedema._training.target import (
 from skedema.frames import Table, listed
 
 LOSSES = ("squared_error", "absolute_error", "huber", "quantile")
-# Patients are shared out evenly by tenths of y, or coarser where a part has fewer than ten.
-_PARTS, _IN_A_PART = 10, 10
 # The standard deviation of a normal variable over its median absolute deviation.
 _NORMAL = 1.4826
 
@@ -87,10 +86,7 @@ def numbers_of(loss: str, huber_delta: float, quantiles: Any) -> Numbers:
 
 def number_target(kind: Numbers, numbers: np.ndarray, weight: np.ndarray) -> Target:
     """Make the target of numbers, not scaled as yet."""
-    n_parts = max(1, min(_PARTS, len(numbers) // _IN_A_PART))
-    rank = np.empty(len(numbers), dtype=int)
-    rank[np.argsort(numbers, kind="stable")] = np.arange(len(numbers))
-    return Target(kind, numbers, weight, rank * n_parts // len(numbers))
+    return Target(kind, numbers, weight, strata_of(numbers))
 
 
 def center_and_scale(

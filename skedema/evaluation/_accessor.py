@@ -49,7 +49,7 @@ class MetricsAccessor:
         list of str
             Names that `summarize` takes, beside those of scikit-learn's scorers.
         """
-        return metric_names()
+        return metric_names(numbers=self._result.of_numbers)
 
     def summarize(
         self,
@@ -158,7 +158,7 @@ class MetricsAccessor:
     def forest(
         self,
         reference: str | None = None,
-        metric: str = "roc_auc",
+        metric: str | None = None,
         *,
         by: Any = None,
         **options: Any,
@@ -170,8 +170,8 @@ class MetricsAccessor:
         reference : str or None, default=None
             The estimator to compare all others with, paired, as `Evaluation.compare`. None, without
             `by`, shows the metric itself, by estimator.
-        metric : str, default="roc_auc"
-            Which.
+        metric : str or None, default=None
+            Which. None: ``"roc_auc"``, of numbers ``"mae"``.
         by : str or array-like or None, default=None
             Subgroups to show the metric in, as `Evaluation.subgroups` takes them.
         **options
@@ -187,6 +187,7 @@ class MetricsAccessor:
         ValueError
             When there are both a reference and subgroups, or no such estimator or metric.
         """
+        metric = metric or self._result.first_metric
         if by is not None:
             if reference is not None:
                 raise ValueError("Give a reference or subgroups (by=), not both.")
