@@ -7,11 +7,14 @@ from typing import Any
 
 import pandas as pd
 
+from skedema.evaluation.displays.bland_altman import BlandAltmanDisplay
 from skedema.evaluation.displays.calibration import CalibrationDisplay
 from skedema.evaluation.displays.confusion_matrix import ConfusionMatrixDisplay
 from skedema.evaluation.displays.decision_curve import DecisionCurveDisplay
 from skedema.evaluation.displays.forest import ForestDisplay
+from skedema.evaluation.displays.interval_calibration import IntervalCalibrationDisplay
 from skedema.evaluation.displays.precision_recall import PrecisionRecallDisplay
+from skedema.evaluation.displays.predicted_observed import PredictedObservedDisplay
 from skedema.evaluation.displays.roc_curve import RocCurveDisplay
 from skedema.evaluation.metrics._registry import metric_names
 
@@ -154,6 +157,51 @@ class MetricsAccessor:
             Of all estimators, with treating all and none.
         """
         return DecisionCurveDisplay.from_evaluation(self._result, pos_label=pos_label, **options)
+
+    def bland_altman(self, **options: Any) -> BlandAltmanDisplay:
+        """Show agreement of predicted with observed numbers: bias and limits.
+
+        Parameters
+        ----------
+        **options
+            Those of `BlandAltmanDisplay`.
+
+        Returns
+        -------
+        BlandAltmanDisplay
+            A panel an estimator.
+        """
+        return BlandAltmanDisplay.from_evaluation(self._result, **options)
+
+    def predicted_observed(self, **options: Any) -> PredictedObservedDisplay:
+        """Show observed over predicted numbers, with the line of calibration.
+
+        Parameters
+        ----------
+        **options
+            Those of `PredictedObservedDisplay`.
+
+        Returns
+        -------
+        PredictedObservedDisplay
+            A panel an estimator.
+        """
+        return PredictedObservedDisplay.from_evaluation(self._result, **options)
+
+    def interval_calibration(self, **options: Any) -> IntervalCalibrationDisplay:
+        """Show whether as many lie below predicted quantiles as these say.
+
+        Parameters
+        ----------
+        **options
+            Those of `IntervalCalibrationDisplay`.
+
+        Returns
+        -------
+        IntervalCalibrationDisplay
+            Of all estimators with quantiles.
+        """
+        return IntervalCalibrationDisplay.from_evaluation(self._result, **options)
 
     def forest(
         self,

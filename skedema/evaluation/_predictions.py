@@ -31,9 +31,9 @@ class Predictions:
     """
 
     rows: NDArray[np.intp]
-    label: NDArray[np.intp]
+    label: NDArray[Any]
     probability: NDArray[np.float64]
-    predicted: NDArray[np.intp]
+    predicted: NDArray[Any]
 
     @property
     def n_classes(self) -> int:
