@@ -179,7 +179,6 @@ def save_model(path: Path, model: Any, **about: Any) -> None:
 _KINDS = {
     "AttentionMixerClassifier": "classifier",
     "AttentionMixerRegressor": "regressor",
-    "ViTAutoencoder": "encoder",
 }
 
 

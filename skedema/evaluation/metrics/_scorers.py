@@ -70,8 +70,7 @@ def _of_numbers(name: str) -> Metric:
 
     def compute(observed: Any, quantiles: Any, predicted: Any, weight: Any) -> float:
         rows = np.repeat(np.arange(len(observed)), weight.astype(int))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with recorded():
             return float(scorer(_ForetoldNumbers(predicted), rows, observed[rows]))
 
     return Metric(name, compute, macro=False, target="numbers")
