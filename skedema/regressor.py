@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -33,8 +34,9 @@ class AttentionMixerRegressor(NumberEstimator):
 
     Parameters
     ----------
-    image : str, int or None, default=None
-        The column that holds the scan; None: there are no scans. All other columns are clinical.
+    image : str, int, list of these, or None, default=None
+        The column that holds the scan, or of several scans a patient their columns; None: there are
+        no scans. All other columns are clinical.
     encoder : str, Encoder, transformer, list or None, default="mirrored_tokens"
         The image backbone; None leaves the scans out.
     fine_tune : bool or "auto", default="auto"
@@ -195,7 +197,7 @@ class AttentionMixerRegressor(NumberEstimator):
     def __init__(
         self,
         *,
-        image: str | int | None = None,
+        image: str | int | Sequence[str | int] | None = None,
         encoder: Any = "mirrored_tokens",
         fine_tune: bool | str = "auto",
         volume: VolumeReader | None = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 
 import numpy as np
 import pandas as pd
@@ -286,3 +287,17 @@ def test_a_classifiers_parameters_are_its_own_but_for_what_is_about_the_target()
     shared = ours & theirs
     given = [kind().get_params() for kind in (AttentionMixerRegressor, AttentionMixerClassifier)]
     assert [given[0][name] for name in shared] == [given[1][name] for name in shared]
+
+
+def described(kind: type) -> dict[str, str]:
+    """Give the types of parameters as the docstring has them."""
+    parameters = re.search(r"Parameters\n    -+\n(.*?)\n    Attributes\n", kind.__doc__, re.DOTALL)
+    return dict(re.findall(r"^    (\w+) : (.*)$", parameters.group(1), re.MULTILINE))
+
+
+def test_shared_parameters_are_of_the_same_types():
+    ours, theirs = map(described, (AttentionMixerRegressor, AttentionMixerClassifier))
+    assert list(ours) == list(AttentionMixerRegressor.__init__.__kwdefaults__)
+    assert {name: ours[name] for name in ours if name in theirs} == {
+        name: theirs[name] for name in theirs if name in ours
+    }

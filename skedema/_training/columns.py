@@ -96,9 +96,7 @@ class Columns:
     ) -> None:
         """Warn once of all clinical columns that may tell the answer: labels, or numbers."""
         if self.clinical and not is_table_told():
-            leaks = find_leaks(
-                table, labels, without=self.images, trusted=trusted, numbers=numbers
-            )
+            leaks = find_leaks(table, labels, without=self.images, trusted=trusted, numbers=numbers)
             warn_of_leaks(leaks, table)
 
 

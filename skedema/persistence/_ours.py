@@ -127,6 +127,7 @@ def _of_several_scans(columns: Any) -> None:
         none_or_one = [] if position is None else [position]
         held[several] = position if isinstance(position, list) else none_or_one
 
+
 _FUSED = (
     "_columns",
     "_clinical",
