@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from skedema.classifier import AttentionMixerClassifier
     from skedema.clinical import ClinicalTokenizer
     from skedema.persistence import export_onnx, load, save
+    from skedema.regressor import AttentionMixerRegressor
     from skedema.scans import ScanError, VolumeReader
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AttentionMixerClassifier",
+    "AttentionMixerRegressor",
     "ClinicalTokenizer",
     "ScanError",
     "ViTAutoencoder",
@@ -28,6 +30,7 @@ __all__ = [
 
 _HOMES = {
     "AttentionMixerClassifier": "skedema.classifier",
+    "AttentionMixerRegressor": "skedema.regressor",
     "ClinicalTokenizer": "skedema.clinical",
     "ScanError": "skedema.scans",
     "ViTAutoencoder": "skedema.autoencoder",

@@ -9,7 +9,12 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skedema import AttentionMixerClassifier, ClinicalTokenizer, VolumeReader
+from skedema import (
+    AttentionMixerClassifier,
+    AttentionMixerRegressor,
+    ClinicalTokenizer,
+    VolumeReader,
+)
 from skedema.encoders import CNN
 from skedema.fusion import CrossAttention
 from skedema.refiners import Mixer
@@ -40,7 +45,9 @@ CONFIGURED = [
 ]
 
 
-@parametrize_with_checks([AttentionMixerClassifier(), ClinicalTokenizer()])
+@parametrize_with_checks(
+    [AttentionMixerClassifier(), AttentionMixerRegressor(), ClinicalTokenizer()]
+)
 def test_default_estimators_pass_every_check(estimator, check):
     check(estimator)
 
@@ -65,10 +72,10 @@ import json
 
 from sklearn.utils.estimator_checks import check_estimator
 
-from skedema import AttentionMixerClassifier, ClinicalTokenizer
+from skedema import AttentionMixerClassifier, AttentionMixerRegressor, ClinicalTokenizer
 
 log = []
-for estimator in (AttentionMixerClassifier(), ClinicalTokenizer()):
+for estimator in (AttentionMixerClassifier(), AttentionMixerRegressor(), ClinicalTokenizer()):
     for entry in check_estimator(estimator, on_skip=None, on_fail=None):
         name = type(estimator).__name__
         log.append([name, entry["check_name"], entry["status"], repr(entry["exception"])])
@@ -92,4 +99,5 @@ def test_nothing_is_skipped_with_array_api_dispatch_available():
     assert [entry for entry in log if entry[2] != "passed"] == []
     counts = {name: sum(entry[0] == name for entry in log) for name, *_ in log}
     assert counts["AttentionMixerClassifier"] >= 60
+    assert counts["AttentionMixerRegressor"] >= 55
     assert counts["ClinicalTokenizer"] >= 50

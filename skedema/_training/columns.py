@@ -91,10 +91,12 @@ class Columns:
             f"column{'s' if several else ''} out."
         )
 
-    def warn_of_leaks(self, table: Table, labels: np.ndarray, trusted: Any = None) -> None:
-        """Warn once of all clinical columns that may tell the answer."""
+    def warn_of_leaks(
+        self, table: Table, labels: np.ndarray, trusted: Any = None, *, numbers: bool = False
+    ) -> None:
+        """Warn once of all clinical columns that may tell the answer: labels, or numbers."""
         if self.clinical and not is_table_told():
-            leaks = find_leaks(table, labels, without=self.images, trusted=trusted)
+            leaks = find_leaks(table, labels, without=self.images, trusted=trusted, numbers=numbers)
             warn_of_leaks(leaks, table)
 
 

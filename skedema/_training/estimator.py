@@ -219,7 +219,8 @@ class FusedEstimator(FittedModel):
         self._clinical = ClinicalSide(self.metadata, warn_unusual=self.warn_unusual)
         part = columns.clinical_part(cohort.table)
         self._clinical.fit(part, labels, cohort.weight, columns.clinical)
-        columns.warn_of_leaks(cohort.table, labels, self.trusted_columns)
+        numbers = self._kind.classes is None
+        columns.warn_of_leaks(cohort.table, labels, self.trusted_columns, numbers=numbers)
 
     def _fit_image(self, cohort: Cohort) -> Any:
         """Fit the encoder of the image side, and give it."""

@@ -34,6 +34,29 @@ class HeldOut:
         return f"<HeldOut: {len(self.y)} patients>"
 
 
+@dataclass(frozen=True)
+class HeldOutNumbers:
+    """As `HeldOut`, of numbers.
+
+    Parameters
+    ----------
+    predicted : ndarray of float64 of shape (n_patients,)
+        Each of the member that left the patient out.
+    quantiles : ndarray of float64 of shape (n_patients, n_quantiles) or None
+        Likewise, of ``loss="quantile"``.
+    y, sample_weight : ndarray of float64 of shape (n_patients,)
+        As given to `fit`.
+    """
+
+    predicted: NDArray[np.float64]
+    quantiles: NDArray[np.float64] | None
+    y: NDArray[np.float64]
+    sample_weight: NDArray[np.float64]
+
+    def __repr__(self) -> str:
+        return f"<HeldOutNumbers: {len(self.y)} patients>"
+
+
 def ask_who_left_out(net: FusionNet, watched: Patients) -> NDArray[np.float64]:
     """Predict patients by the networks that did not learn from them, who alone are `asked`."""
     plain = replace(watched, weight=None)

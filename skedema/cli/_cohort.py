@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,10 +23,31 @@ CohortPath = Annotated[
     Path, typer.Argument(metavar="COHORT", help="The table: a CSV or TSV file.", exists=True)
 ]
 Target = Annotated[
-    str, typer.Option(metavar="COLUMN", help="Column of the classes. Rows without are left out.")
+    str,
+    typer.Option(
+        metavar="COLUMN", help="Column of the classes, or numbers. Rows without are left out."
+    ),
+]
+
+
+class Task(StrEnum):
+    """What is predicted."""
+
+    auto = "auto"
+    classification = "classification"
+    regression = "regression"
+
+
+TaskOption = Annotated[
+    Task,
+    typer.Option(
+        help="Whether the target is classes or numbers; auto: numbers if not all are whole."
+    ),
 ]
 
 _NAMED = 10
+# Of so many whole numbers nobody says without a word whether they are classes; GCS has 13 values.
+_MOST_CLASSES = 20
 
 
 @dataclass(frozen=True)
@@ -63,7 +85,9 @@ class Cohort:
         Features: numbers, texts, and paths of scans. The index is that of `raw`, or what the
         columns of ``--id`` hold.
     y : Series or None
-        Labels.
+        Classes, or numbers.
+    regression : bool
+        Whether they are numbers.
     ids : list of str
         The columns of ``--id``.
     decimal : str
@@ -76,6 +100,7 @@ class Cohort:
     y: pd.Series | None
     ids: list[str]
     decimal: str
+    regression: bool = False
 
     def column(self, name: str, option: str) -> pd.Series:
         """Give a column of the file as numbers or texts, in the order of X."""
@@ -89,6 +114,7 @@ def read_cohort(
     columns: ColumnOptions,
     *,
     target: str | None = None,
+    task: Task = Task.auto,
     beside: Sequence[str] = (),
     say: Any = print,
 ) -> Cohort:
@@ -104,9 +130,13 @@ def read_cohort(
     for option, names in given.items():
         check_columns(raw, [name for name in names if name is not None], option, path)
     check_roles(given | {"--groups": [*beside]})
-    y = None
+    y, regression = None, False
     if target is not None:
-        y = _labels(raw[target], target, path)
+        numbers = _target_numbers(raw[target], task, path, file.decimal)
+        regression = numbers is not None
+        y = _labels(raw[target], target, path) if numbers is None else numbers
+        if regression and task is Task.auto:
+            say(f"{target} holds numbers that are not all whole: a regression (--task)")
         without = y.isna()
         if without.any():
             say(
@@ -114,14 +144,15 @@ def read_cohort(
                 f"{listed(raw.index[without])}"
             )
         raw, y = raw[~without], y[~without]
-        y = y.astype(int) if all(isinstance(v, int) for v in y) else y.astype(object)
+        if not regression:
+            y = y.astype(int) if all(isinstance(v, int) for v in y) else y.astype(object)
     aside = {target, *ids, *drop, *beside}
     features = raw[[name for name in raw.columns if name not in aside]]
     X = features_of(features, path, file, columns.image)
     if ids:
         X.index = identifiers(raw, ids)
         y = None if y is None else y.set_axis(X.index)
-    return Cohort(path, raw, X, y, ids, file.decimal)
+    return Cohort(path, raw, X, y, ids, file.decimal, regression)
 
 
 def check_roles(given: dict[str, list[str | None]]) -> None:
@@ -220,6 +251,27 @@ def _numbers(texts: set[str], decimal: str, name: object) -> dict[str, float]:
     except ValueError:
         return {}
     return found if len(found) == len(texts) else {}  # Python reads 1_000, others do not
+
+
+def _target_numbers(cells: pd.Series, task: Task, path: Path, decimal: str) -> pd.Series | None:
+    """Read the target as numbers, NaN where there is none; None if it is classes."""
+    if task is Task.classification:
+        return None
+    meant = {text for text in cells if not is_missing(text)}
+    values = _numbers(meant, decimal, cells.name) if meant else {}
+    if task is Task.auto:
+        if all(value.is_integer() for value in values.values()):
+            if len(set(values.values())) > _MOST_CLASSES:
+                raise UsageError(
+                    f"--target {cells.name}: it holds {len(set(values.values()))} whole numbers. "
+                    "Say by --task regression or --task classification what they are."
+                )
+            return None
+    elif not values:
+        other = next(text for text in cells if text in meant and not _numbers({text}, decimal, ""))
+        line = cells.index[list(cells).index(other)]
+        raise DataError(f"{path}, {line}: {other!r} in column {cells.name!r} is no number.")
+    return cells.map(values).astype(float)
 
 
 def _labels(cells: pd.Series, target: str, path: Path) -> pd.Series:

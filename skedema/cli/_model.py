@@ -1,4 +1,4 @@
-"""A classifier out of options, and files of models."""
+"""A model out of options, and files of models."""
 
 from __future__ import annotations
 
@@ -47,18 +47,21 @@ class PlanOptions:
     ] = False
 
 
-def make_classifier(
+def make_model(
     options: ModelOptions,
     run: Run,
     *,
     image: str | None,
+    regression: bool = False,
     memory: Path | None = None,
     checkpoints: Path | None = None,
 ) -> Any:
-    """Make the classifier that was asked for, not fitted."""
+    """Make the classifier or regressor that was asked for, not fitted."""
     from skedema.classifier import AttentionMixerClassifier
+    from skedema.regressor import AttentionMixerRegressor
 
-    classifier = AttentionMixerClassifier(
+    kind: Any = AttentionMixerRegressor if regression else AttentionMixerClassifier
+    model = kind(
         image=image,
         checkpoint_dir=None if checkpoints is None else str(checkpoints),
         memory=None if memory is None else str(memory),
@@ -69,7 +72,7 @@ def make_classifier(
     values = dict(run.model)
     if options.encoder is not None:
         values["encoder"] = find_encoder(options.encoder)
-    return checked(configured(classifier, values))
+    return checked(configured(model, values))
 
 
 def make_autoencoder(options: ModelOptions, run: Run, *, memory: Path | None, **others: Any) -> Any:
@@ -116,17 +119,17 @@ def configured(estimator: Any, values: dict[str, Any]) -> Any:
     return estimator
 
 
-def checked(classifier: Any) -> Any:
+def checked(model: Any) -> Any:
     """Refuse parts that there are not, which a fit would find out late."""
     for name, make in _makers().items():
-        part = getattr(classifier, name)
+        part = getattr(model, name)
         if part is None:
             continue
         try:
             make(part)
         except (ValueError, TypeError) as error:
             raise UsageError(f"--set {name}={part}: {error}") from error
-    return classifier
+    return model
 
 
 def _makers() -> dict[str, Any]:
@@ -173,8 +176,14 @@ def save_model(path: Path, model: Any, **about: Any) -> None:
         raise DataError(str(error)) from error
 
 
-def load_model(path: Path, kind: str) -> dict[str, Any]:
-    """Read what `save_model` wrote."""
+_KINDS = {
+    "AttentionMixerClassifier": "classifier",
+    "AttentionMixerRegressor": "regressor",
+}
+
+
+def load_model(path: Path, *kinds: str) -> dict[str, Any]:
+    """Read what `save_model` wrote, of one of some kinds: classifier, regressor, encoder."""
     import skedema
     from skedema._told import tell
     from skedema.persistence import ModelFileError
@@ -184,8 +193,7 @@ def load_model(path: Path, kind: str) -> dict[str, Any]:
         model, manifest = load_with(path)
     except ModelFileError as error:
         raise DataError(str(error)) from error
-    kinds = {"AttentionMixerClassifier": "classifier"}
-    found = kinds.get(type(model).__name__, type(model).__name__)
+    found = _KINDS.get(type(model).__name__, type(model).__name__)
     if hasattr(type(model), "features_digest"):  # what turns scans into features
         found = "encoder"
     # A file of skedema.save serves as well.
@@ -194,9 +202,10 @@ def load_model(path: Path, kind: str) -> dict[str, Any]:
     if not isinstance(told, dict) or not _is_about(about | told):
         raise DataError(f"{path}: what it tells of its columns is none that skedema fit has told.")
     about |= told
-    if found != kind:
-        made_by = {"classifier": "skedema fit", "encoder": "skedema pretrain"}
-        raise UsageError(f"{path} holds a {found}; give a file of {made_by[kind]}.")
+    if found not in kinds:
+        made_by = "skedema pretrain" if "encoder" in kinds else "skedema fit"
+        of = "" if "regressor" in kinds or found != "regressor" else f" with a {kinds[0]}"
+        raise UsageError(f"{path} holds a {found}; give a file of {made_by}{of}.")
     if manifest.get("skedema") != skedema.__version__:
         tell(
             f"{path} was written by skedema {manifest.get('skedema')}, and this is "

@@ -23,8 +23,10 @@ def show_result(result: Evaluation, title: str, parts: list[str]) -> None:
         print(f"\n{name}")
         show(result.subgroups(name).round(3), index=False)
     if len(result.names) > 1:
-        print(f"\nAUC, difference to {NAME}")
-        show(result.compare(NAME).round(3), index=False)
+        table = result.compare(NAME)
+        metric = table["metric"].iloc[0]
+        print(f"\n{'AUC' if metric == 'roc_auc' else metric}, difference to {NAME}")
+        show(table.round(3), index=False)
 
 
 def write_result(result: Evaluation, table: Cohort, parts: list[str], folder: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from skedema.cli import _codes
-from skedema.cli._cohort import CohortPath, ColumnOptions, read_cohort
+from skedema.cli._cohort import CohortPath, ColumnOptions, Task, TaskOption, read_cohort
 from skedema.cli._command import command
 from skedema.cli._file import FileOptions
 from skedema.cli._findings import find, told
@@ -23,8 +23,10 @@ def check(
     file: FileOptions,
     run: Run,
     target: Annotated[
-        str | None, typer.Option(help="Column of the classes, to find what gives them away.")
+        str | None,
+        typer.Option(help="Column of the classes or numbers, to find what gives them away."),
     ] = None,
+    task: TaskOption = Task.auto,
     heads: Annotated[
         bool, typer.Option(help="Also try to find each head and brain, which takes longer.")
     ] = True,
@@ -37,7 +39,7 @@ def check(
     from skedema.scans import VolumeReader
 
     check_place(output, "--output")
-    table = read_cohort(cohort, file, columns, target=target, say=run.say)
+    table = read_cohort(cohort, file, columns, target=target, task=task, say=run.say)
     reader = VolumeReader(template="head") if heads else None
     findings = find(table, columns.image, reader, run)
     if output is not None:

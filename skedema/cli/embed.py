@@ -7,7 +7,7 @@ from pathlib import Path
 from skedema.cli._cohort import CohortPath, ColumnOptions, read_cohort
 from skedema.cli._command import command
 from skedema.cli._file import FileOptions
-from skedema.cli._model import ModelOptions, PlanOptions, make_classifier
+from skedema.cli._model import ModelOptions, PlanOptions, make_model
 from skedema.cli._output import OutputFile, check_place, write_table
 from skedema.cli._plan import dry_run
 from skedema.cli._run import Run
@@ -32,7 +32,7 @@ def embed(
 
     check_place(output, "--output")
     table = only_scans(read_cohort(cohort, file, columns, say=run.say), columns.image, run)
-    classifier = make_classifier(model, run, image=columns.image, memory=plan.memory)
+    classifier = make_model(model, run, image=columns.image, memory=plan.memory)
     if plan.dry_run:
         dry_run(table, columns.image, reader_of(classifier), None, run)
     named = ("image", "encoder", "volume", "memory", "device", "n_jobs", "random_state")

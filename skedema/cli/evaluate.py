@@ -15,6 +15,8 @@ from skedema.cli._cohort import (
     CohortPath,
     ColumnOptions,
     Target,
+    Task,
+    TaskOption,
     check_columns,
     read_cohort,
 )
@@ -22,7 +24,7 @@ from skedema.cli._command import command
 from skedema.cli._config import save
 from skedema.cli._file import FileOptions, read_file
 from skedema.cli._labels import positive_label
-from skedema.cli._model import ModelOptions, PlanOptions, make_classifier
+from skedema.cli._model import ModelOptions, PlanOptions, make_model
 from skedema.cli._output import check_place, need
 from skedema.cli._plan import dry_run_of
 from skedema.cli._results import NAME, show_result, write_result
@@ -38,6 +40,7 @@ def evaluate(
     model: ModelOptions,
     plan: PlanOptions,
     run: Run,
+    task: TaskOption = Task.auto,
     groups: Annotated[
         str | None,
         typer.Option(metavar="COLUMN", help="Column of the patient, where one has several rows."),
@@ -82,20 +85,21 @@ def evaluate(
     if report is not None:
         need("report", "--report")
     beside = [groups] if groups else []
-    table = read_cohort(cohort, file, columns, target=target, beside=beside, say=run.say)
-    pos_label = positive_label(table.y, positive, run.say)
+    table = read_cohort(cohort, file, columns, target=target, task=task, beside=beside, say=run.say)
+    pos_label = _positive(table, positive, baselines or bool(baseline), run)
     memory = plan.memory or (None if output is None else output / "memory")
-    classifier = make_classifier(model, run, image=columns.image, memory=memory)
+    regression = table.regression
+    estimator = make_model(model, run, image=columns.image, regression=regression, memory=memory)
     patients = None if groups is None else table.column(groups, "--groups")
     folds = _folds(table, patients, cv, repeats, model.seed)
-    models = {NAME: classifier} | _others(classifier, table, baselines, baseline)
+    models = {NAME: estimator} | _others(estimator, table, baselines, baseline)
     parts = {name: table.column(name, "--subgroups") for name in subgroups or []}
     of_features = set(parts) <= set(table.X.columns)  # then those of --test have them as well
     other = None
     if test is not None:
         other = _read_others(test, file, columns, table, target, beside, run)
     if plan.dry_run:
-        dry_run_of(classifier, table, folds, run)
+        dry_run_of(estimator, table, folds, run)
     run.goes_on_with(output, "with --output DIR, the same command goes on where it stopped")
     result: Any = cross_validate(
         models,
@@ -108,7 +112,7 @@ def evaluate(
         storage=None if output is None else output / "folds",
         subgroups=list(parts) if of_features else parts,
         test=None if other is None else (other.X, other.y, *_patients_of(other, groups)),
-        trusted_columns=classifier.trusted_columns,
+        trusted_columns=estimator.trusted_columns,
         random_state=model.seed,
         verbose=run.shown,
     )
@@ -128,14 +132,23 @@ def evaluate(
         run.say(f"wrote {report}")
 
 
-def _others(
-    classifier: Any, table: Cohort, every: bool, chosen: list[str] | None
-) -> dict[str, Any]:
+def _positive(table: Cohort, positive: str | None, beside: bool, run: Run) -> Any:
+    """Find the class that figures are of; refuse what numbers do not have."""
+    if not table.regression:
+        return positive_label(table.y, positive, run.say)
+    given = {"--positive": positive is not None, "--baselines and --baseline": beside}
+    for option, there in given.items():
+        if there:
+            raise UsageError(f"{option} is for classes, and the target holds numbers.")
+    return None
+
+
+def _others(estimator: Any, table: Cohort, every: bool, chosen: list[str] | None) -> dict[str, Any]:
     if not (every or chosen):
         return {}
     from skedema.baselines import baselines
 
-    made = baselines(classifier, table.X)
+    made = baselines(estimator, table.X)
     for name in chosen or []:
         if name not in made:
             raise UsageError(f"--baseline {name!r}: there is none. {nearest_name(name, made)}")
@@ -155,7 +168,8 @@ def _read_others(
     held = set(read_file(path, file).columns)
     ids = [name for name in columns.id_ or [] if name in held]
     check = ColumnOptions(columns.image, ids)
-    other = read_cohort(path, file, check, target=target, beside=beside, say=run.say)
+    task = Task.regression if table.regression else Task.classification
+    other = read_cohort(path, file, check, target=target, task=task, beside=beside, say=run.say)
     check_columns(other.raw, list(table.X.columns), "--test", path)
     return replace(other, X=other.X[list(table.X.columns)])
 
@@ -168,11 +182,10 @@ def _folds(table: Cohort, patients: Any, cv: int, repeats: int, seed: int) -> An
     """Draw folds; those of the first repeat are those of `evaluate` itself."""
     if repeats == 1:
         return cv
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+    from skedema.evaluation._splits import shuffled_folds
 
-    kind = StratifiedKFold if patients is None else StratifiedGroupKFold
     folds = []
     for repeat in range(repeats):
-        splitter = kind(cv, shuffle=True, random_state=seed + repeat)
-        folds += list(splitter.split(table.X, table.y, patients))
+        how = (cv, seed + repeat)
+        folds += shuffled_folds(table.X, table.y, patients, *how, numbers=table.regression)
     return folds

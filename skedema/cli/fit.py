@@ -7,10 +7,17 @@ from typing import Annotated
 
 import typer
 
-from skedema.cli._cohort import CohortPath, ColumnOptions, Target, read_cohort
+from skedema.cli._cohort import (
+    CohortPath,
+    ColumnOptions,
+    Target,
+    Task,
+    TaskOption,
+    read_cohort,
+)
 from skedema.cli._command import command
 from skedema.cli._file import FileOptions
-from skedema.cli._model import ModelOptions, PlanOptions, make_classifier, save_model
+from skedema.cli._model import ModelOptions, PlanOptions, make_model, save_model
 from skedema.cli._output import check_place
 from skedema.cli._plan import dry_run_of
 from skedema.cli._run import Run
@@ -25,6 +32,7 @@ def fit(
     model: ModelOptions,
     plan: PlanOptions,
     run: Run,
+    task: TaskOption = Task.auto,
     checkpoints: Annotated[
         Path | None,
         typer.Option(help="Folder for checkpoints, from which the same command goes on."),
@@ -35,19 +43,18 @@ def fit(
 ) -> None:
     """Train a model on all rows, and write it to a file for predict and explain."""
     check_place(output, "--output")
-    table = read_cohort(cohort, file, columns, target=target, say=run.say)
-    classifier = make_classifier(
-        model, run, image=columns.image, memory=plan.memory, checkpoints=checkpoints
-    )
+    table = read_cohort(cohort, file, columns, target=target, task=task, say=run.say)
+    places = {"memory": plan.memory, "checkpoints": checkpoints}
+    estimator = make_model(model, run, image=columns.image, regression=table.regression, **places)
     if plan.dry_run:
-        dry_run_of(classifier, table, None, run)
+        dry_run_of(estimator, table, None, run)
     kept = ["no model was written"]
     if plan.memory:
         kept.append("what was read is kept in --memory")
-    if classifier.checkpoint_dir is not None:
-        kept.append(f"the same command goes on from the checkpoint in {classifier.checkpoint_dir}")
+    if estimator.checkpoint_dir is not None:
+        kept.append(f"the same command goes on from the checkpoint in {estimator.checkpoint_dir}")
     run.how_to_go_on = "; ".join(kept)
     run.say(f"training on {len(table.X)} rows")
-    classifier.fit(table.X, table.y)
-    save_model(output, classifier, image=columns.image, target=target, ids=table.ids)
+    estimator.fit(table.X, table.y)
+    save_model(output, estimator, image=columns.image, target=target, ids=table.ids)
     print(output)

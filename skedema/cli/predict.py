@@ -1,4 +1,4 @@
-"""``skedema predict``: probabilities of other patients."""
+"""``skedema predict``: probabilities, or numbers, of other patients."""
 
 from __future__ import annotations
 
@@ -37,21 +37,17 @@ def predict(
     output: OutputFile = Path("-"),
     memory: MemoryPath = None,
 ) -> None:
-    """Predict every row: its own columns, a probability a class, the class, what was missing."""
+    """Predict every row: its own columns, what is predicted and how sure, what was missing."""
     check_place(output, "--output")
-    held = load_model(model, "classifier")
-    classifier = held["model"].set_params(
+    held = load_model(model, "classifier", "regressor")
+    estimator = held["model"].set_params(
         n_jobs=run.jobs, memory=None if memory is None else str(memory)
     )
     raw = read_file(cohort, file)
     X = model_features(held, raw, cohort, file)
     run.how_to_go_on = "no predictions were written"
     table = raw.copy()
-    found = classifier.predict_proba(X)
-    added: dict[str, Any] = {
-        f"probability_{label}": found[:, k] for k, label in enumerate(classifier.classes_)
-    }
-    added["predicted"] = classifier.classes_[found.argmax(axis=1)]
+    added = (_of_classes if hasattr(estimator, "classes_") else _of_numbers)(estimator, X)
     added["missing"] = missing_of(X)
     replaced = [name for name in added if name in raw.columns]
     if replaced:
@@ -60,6 +56,21 @@ def predict(
         table[name] = values
     write_table(table, output)
     run.say(f"predicted {len(X)} rows" + ("" if str(output) == "-" else f", in {output}"))
+
+
+def _of_classes(classifier: Any, X: Any) -> dict[str, Any]:
+    found, classes = classifier.predict_proba(X), classifier.classes_
+    added = {f"probability_{label}": found[:, k] for k, label in enumerate(classes)}
+    return added | {"predicted": classes[found.argmax(axis=1)]}
+
+
+def _of_numbers(regressor: Any, X: Any) -> dict[str, Any]:
+    quantiles = regressor._kind.quantiles
+    if not quantiles:
+        return {"predicted": regressor.predict(X)}
+    found = regressor.predict_quantiles(X)
+    added = {f"quantile_{q:g}": found[:, k] for k, q in enumerate(quantiles)}
+    return added | {"predicted": found[:, quantiles.index(0.5)]}
 
 
 def model_features(held: dict[str, Any], raw: Any, path: Path, file: FileOptions) -> Any:

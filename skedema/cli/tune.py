@@ -9,11 +9,18 @@ import typer
 
 from skedema._registry import nearest_name
 from skedema.cli._codes import UsageError
-from skedema.cli._cohort import CohortPath, ColumnOptions, Target, read_cohort
+from skedema.cli._cohort import (
+    CohortPath,
+    ColumnOptions,
+    Target,
+    Task,
+    TaskOption,
+    read_cohort,
+)
 from skedema.cli._command import command
 from skedema.cli._config import save
 from skedema.cli._file import FileOptions
-from skedema.cli._model import ModelOptions, PlanOptions, make_classifier, save_model
+from skedema.cli._model import ModelOptions, PlanOptions, make_model, save_model
 from skedema.cli._output import show, write_table
 from skedema.cli._plan import dry_run_of
 from skedema.cli._run import Run
@@ -31,6 +38,7 @@ def tune(
     model: ModelOptions,
     plan: PlanOptions,
     run: Run,
+    task: TaskOption = Task.auto,
     groups: Annotated[
         str | None,
         typer.Option(metavar="COLUMN", help="Column of the patient, where one has several rows."),
@@ -46,7 +54,10 @@ def tune(
     timeout: Annotated[
         float | None, typer.Option(help="Seconds after which no further trial is begun.")
     ] = None,
-    scoring: Annotated[str, typer.Option(help="A score of scikit-learn's.")] = "roc_auc",
+    scoring: Annotated[
+        str | None,
+        typer.Option(help="A score of scikit-learn's; roc_auc, of numbers r2, if not given."),
+    ] = None,
     cv: Annotated[int, typer.Option(min=2, help="Folds.")] = 5,
     output: Annotated[
         Path,
@@ -64,36 +75,37 @@ def tune(
     ] = None,
 ) -> None:
     """Search for parameters; writes best.toml for --config, trials.csv and model.skedema."""
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-
+    from skedema.evaluation._splits import shuffled_folds
     from skedema.search import StudySearchCV
 
     beside = [groups] if groups else []
-    table = read_cohort(cohort, file, columns, target=target, beside=beside, say=run.say)
+    table = read_cohort(cohort, file, columns, target=target, task=task, beside=beside, say=run.say)
+    scoring = scoring or ("r2" if table.regression else "roc_auc")
     _check_scoring(scoring)
     memory = plan.memory or output / "memory"
-    classifier = make_classifier(model, run, image=columns.image, memory=memory)
-    drawn = _space(classifier, space or ["head"])
+    regression = table.regression
+    estimator = make_model(model, run, image=columns.image, regression=regression, memory=memory)
+    drawn = _space(estimator, space or ["head"])
     if plan.dry_run:
         run.say(f"time is that of one of {trials} trials, with the parameters as they are")
-        dry_run_of(classifier, table, cv, run)
+        dry_run_of(estimator, table, cv, run)
     output.mkdir(parents=True, exist_ok=True)
     run.goes_on_with(output, "")
-    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+    patients = None if groups is None else table.column(groups, "--groups")
+    folds = shuffled_folds(table.X, table.y, patients, cv, model.seed, numbers=regression)
     search = StudySearchCV(
-        classifier,
+        estimator,
         drawn,
         n_trials=trials,
         timeout=timeout,
         scoring=scoring,
-        cv=kind(cv, shuffle=True, random_state=model.seed),
+        cv=folds,
         storage=storage or str(output / "tuning.journal"),
         n_jobs=run.jobs,
         random_state=model.seed,
         verbose=run.shown,
     )
-    known = {} if groups is None else {"groups": table.column(groups, "--groups")}
-    search.fit(table.X, table.y, **known)
+    search.fit(table.X, table.y)
     write_table(search.trials_, output / "trials.csv")
     save(output / "best.toml", toml({}, {"model": run.model | search.best_params_}))
     save_model(

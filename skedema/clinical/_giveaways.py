@@ -66,10 +66,10 @@ def alone(column: Column, target: Codes) -> float:
     values, target = column.values[present], target[present]
     sizes = np.bincount(target)
     classes = np.flatnonzero(sizes)
-    groups = _groups(values, column.is_numeric)
+    groups = groups_of(values, column.is_numeric)
     if groups is not None:
         judged = [c for c in classes if _VALUES <= sizes[c] <= len(target) - _VALUES]
-        shares = [_auc(target == c, _out_of_fold(groups, target == c)) for c in judged]
+        shares = [auc(target == c, _out_of_fold(groups, target == c)) for c in judged]
         return max(shares, default=np.nan)
     if len(classes) < 2 or sizes[classes].min() < _MEASURED:
         return np.nan
@@ -77,24 +77,24 @@ def alone(column: Column, target: Codes) -> float:
     bins = np.searchsorted(edges, values, side="right")
     # Of two classes one is told as well as the other.
     apart = [target == c for c in (classes[1:] if len(classes) == 2 else classes)]
-    told = min(_auc(positive, _out_of_fold(bins, positive)) for positive in apart)
+    told = min(auc(positive, _out_of_fold(bins, positive)) for positive in apart)
     if told >= _WORTH_A_TREE:
         told = min(_by_tree(values, target))
     if len(classes) > 2:
         return told
-    ranked = _auc(target == classes[1], values)
+    ranked = auc(target == classes[1], values)
     return max(told, ranked, 1 - ranked)
 
 
 def has_few_values(column: Column) -> bool:
     """Tell whether a column is looked at value by value."""
-    return _groups(column.values[~column.missing()], column.is_numeric) is not None
+    return groups_of(column.values[~column.missing()], column.is_numeric) is not None
 
 
 def is_one_to_one(column: Column, target: Codes) -> bool:
     """Tell whether each value goes with a class of its own, and each class with a value."""
     present = ~column.missing()
-    groups = _groups(column.values[present], column.is_numeric)
+    groups = groups_of(column.values[present], column.is_numeric)
     if groups is None:
         return False
     pairs = len(set(zip(groups.tolist(), target[present].tolist(), strict=True)))
@@ -164,7 +164,7 @@ def together(found: list[Mark], target: Codes) -> tuple[list[Mark], int] | None:
         if len({found[k].column for k in chosen}) < 2:
             continue
         union: Bools = np.any(held[chosen], axis=0)
-        if not has_no_exception(union, target) and _auc(positive, union) < IMPLAUSIBLE:
+        if not has_no_exception(union, target) and auc(positive, union) < IMPLAUSIBLE:
             continue
         predicted = np.zeros(len(target), dtype=bool)
         folds = _folds(positive)
@@ -172,12 +172,12 @@ def together(found: list[Mark], target: Codes) -> tuple[list[Mark], int] | None:
             seen = folds != fold
             rule = _cover(held[:, seen], positive[seen])
             predicted[~seen] = held[rule][:, ~seen].any(axis=0)
-        if _auc(positive, predicted) >= _HOLDS:
+        if auc(positive, predicted) >= _HOLDS:
             return [found[k] for k in chosen], int(of_class)
     return None
 
 
-def _groups(values: np.ndarray, is_numeric: bool) -> Codes | None:
+def groups_of(values: np.ndarray, is_numeric: bool) -> Codes | None:
     """Sort values into groups, where there are few; None for measurements."""
     if not is_numeric:
         return np.asarray(pd.factorize(np.array(category_keys(values), dtype=object))[0])
@@ -209,7 +209,7 @@ def _by_tree(values: Floats, target: Codes) -> list[float]:
     for fold in range(_FOLDS):
         seen = folds != fold
         found[~seen] = tree.fit(column[seen], target[seen]).predict_proba(column[~seen])
-    return [_auc(target == c, found[:, k]) for k, c in enumerate(classes)]
+    return [auc(target == c, found[:, k]) for k, c in enumerate(classes)]
 
 
 def _out_of_fold(groups: Codes, positive: Bools) -> Floats:
@@ -225,7 +225,8 @@ def _out_of_fold(groups: Codes, positive: Bools) -> Floats:
     return found
 
 
-def _auc(positive: Bools, scores: np.ndarray) -> float:
+def auc(positive: Bools, scores: np.ndarray) -> float:
+    """Give the AUC of scores, of equal ones of which each counts half."""
     _, codes, counts = np.unique(scores, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[codes]  # of equal scores the mean one
     n_positive = int(positive.sum())

@@ -31,8 +31,8 @@ def check(X: Any, y: Any = None, *, image: Any = None, trusted_columns: Any = No
     X : DataFrame (pandas, polars) or ndarray of shape (n_samples, n_features)
         One row a patient.
     y : array-like of shape (n_samples,) or None, default=None
-        The classes. With them, columns that tell the answer are found. Patients without a label
-        are left out of that.
+        The classes, or numbers: floats that are not all whole. With them, columns that tell the
+        answer are found. Patients without a label are left out of that.
     image : str, int, list of these, or None, default=None
         The column of the scans, by name or position; `skedema.scans.check` looks at these. None:
         columns of paths and images are recognised.
@@ -88,7 +88,9 @@ def check(X: Any, y: Any = None, *, image: Any = None, trusted_columns: Any = No
     have who are all of one class, where that has at most two thirds of all and chance is below one
     in a million: of so many without an exception up to a tenth may be exceptions among others (the
     rule of three: Hanley and Lippman-Hand, JAMA 1983, 249:1743-1745). Several columns of which any
-    means a class, as the kinds of a disease mean the disease.
+    means a class, as the kinds of a disease mean the disease. Of numbers, a rank correlation of
+    0.99 or more, upwards or downwards, in 20 patients; few values that explain as much of the
+    variance in five folds; an AUC of 0.99 by its being missing.
 
     Figures without a source are chosen. Of more than 10,000 rows so many are drawn to look for
     columns that tell the answer. A column that leaks less than this is not found: whether a value

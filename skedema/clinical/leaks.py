@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.utils.multiclass import type_of_target
 
 from skedema._told import tell
 from skedema.clinical._giveaways import (
@@ -20,6 +21,7 @@ from skedema.clinical._giveaways import (
     together,
 )
 from skedema.clinical._identifiers import identifying
+from skedema.clinical._number_giveaways import tells_number
 from skedema.frames import Column, Table, find_columns, listing
 from skedema.scans import looks_like_scan
 
@@ -50,15 +52,20 @@ class Leak:
 
 
 def find_leaks(
-    table: Table, labels: Any = None, *, without: Collection[int] = (), trusted: Any = None
+    table: Table,
+    labels: Any = None,
+    *,
+    without: Collection[int] = (),
+    trusted: Any = None,
+    numbers: bool | None = None,
 ) -> list[Leak]:
     """Find columns that may tell the answer.
 
     `labels` has no missing ones, or is of shape (n, k) for several labels a patient, NaN where one
-    is not known; None is to look for identifiers and dates alone. Columns at the positions
-    `without`, such as the scans', are left out, and those that are `trusted`, by name or position.
-    The same table gives the same list, in the order of the columns; what several tell together
-    comes last.
+    is not known; None is to look for identifiers and dates alone. They are `numbers` or classes;
+    None: numbers if they are floats that are not all whole. Columns at the positions `without`,
+    such as the scans', are left out, and those that are `trusted`, by name or position. The same
+    table gives the same list, in the order of the columns; what several tell together comes last.
     """
     left_out = {*without, *find_columns(table, trusted, "trusted_columns")}
     positions = [p for p in range(len(table.columns)) if p not in left_out]
@@ -69,10 +76,13 @@ def find_leaks(
         if reason is not None:
             found.append(_leak(table, [p], reason))
     if labels is not None:
-        for known, label in _each_label(np.asarray(labels)):
-            part = table if known.all() else table.take(np.flatnonzero(known))
-            told = {leak.positions for leak in found}
-            found += [x for x in _giving_away(part, positions, label) if x.positions not in told]
+        labels = np.asarray(labels)
+        if numbers is None:
+            numbers = labels.ndim == 1 and type_of_target(labels) == "continuous"
+        if numbers:
+            found += _giving_number_away(table, positions, labels)
+        else:
+            found += _giving_labels_away(table, positions, labels, found)
     return sorted(found, key=lambda leak: (len(leak.positions), leak.positions[0]))
 
 
@@ -113,12 +123,35 @@ def _each_label(labels: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield known, column[known].astype(int)
 
 
+def _some_rows(n: int) -> np.ndarray:
+    if n <= _MOST_ROWS:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(0).choice(n, _MOST_ROWS, replace=False))
+
+
+def _giving_number_away(table: Table, positions: list[int], numbers: Any) -> list[Leak]:
+    rows = _some_rows(len(table))
+    target = np.asarray(numbers, dtype=np.float64)[rows]
+    found = {p: tells_number(_finite(table.columns[p], rows), target) for p in positions}
+    return [_leak(table, [p], reason) for p, reason in found.items() if reason is not None]
+
+
+def _giving_labels_away(
+    table: Table, positions: list[int], labels: np.ndarray, found: Sequence[Leak]
+) -> list[Leak]:
+    """Find what gives one label after the other away; a column is told of once."""
+    leaks: list[Leak] = []
+    for known, label in _each_label(labels):
+        part = table if known.all() else table.take(np.flatnonzero(known))
+        told = {leak.positions for leak in (*found, *leaks)}
+        leaks += [x for x in _giving_away(part, positions, label) if x.positions not in told]
+    return leaks
+
+
 def _giving_away(table: Table, positions: list[int], labels: Any) -> list[Leak]:
     distinct, target = np.unique(np.asarray(labels), return_inverse=True)
-    classes, n = distinct.tolist(), len(target)
-    rows = np.arange(n)
-    if n > _MOST_ROWS:
-        rows = np.sort(np.random.default_rng(0).choice(n, _MOST_ROWS, replace=False))
+    classes = distinct.tolist()
+    rows = _some_rows(len(target))
     target = target[rows]
     columns = {p: _finite(table.columns[p], rows) for p in positions}
     found = {p: _of_one(column, target) for p, column in columns.items()}

@@ -7,11 +7,14 @@ from typing import Any
 
 import pandas as pd
 
+from skedema.evaluation.displays.bland_altman import BlandAltmanDisplay
 from skedema.evaluation.displays.calibration import CalibrationDisplay
 from skedema.evaluation.displays.confusion_matrix import ConfusionMatrixDisplay
 from skedema.evaluation.displays.decision_curve import DecisionCurveDisplay
 from skedema.evaluation.displays.forest import ForestDisplay
+from skedema.evaluation.displays.interval_calibration import IntervalCalibrationDisplay
 from skedema.evaluation.displays.precision_recall import PrecisionRecallDisplay
+from skedema.evaluation.displays.predicted_observed import PredictedObservedDisplay
 from skedema.evaluation.displays.roc_curve import RocCurveDisplay
 from skedema.evaluation.metrics._registry import metric_names
 
@@ -49,7 +52,7 @@ class MetricsAccessor:
         list of str
             Names that `summarize` takes, beside those of scikit-learn's scorers.
         """
-        return metric_names()
+        return metric_names(numbers=self._result.of_numbers)
 
     def summarize(
         self,
@@ -155,10 +158,55 @@ class MetricsAccessor:
         """
         return DecisionCurveDisplay.from_evaluation(self._result, pos_label=pos_label, **options)
 
+    def bland_altman(self, **options: Any) -> BlandAltmanDisplay:
+        """Show agreement of predicted with observed numbers: bias and limits.
+
+        Parameters
+        ----------
+        **options
+            Those of `BlandAltmanDisplay`.
+
+        Returns
+        -------
+        BlandAltmanDisplay
+            A panel an estimator.
+        """
+        return BlandAltmanDisplay.from_evaluation(self._result, **options)
+
+    def predicted_observed(self, **options: Any) -> PredictedObservedDisplay:
+        """Show observed over predicted numbers, with the line of calibration.
+
+        Parameters
+        ----------
+        **options
+            Those of `PredictedObservedDisplay`.
+
+        Returns
+        -------
+        PredictedObservedDisplay
+            A panel an estimator.
+        """
+        return PredictedObservedDisplay.from_evaluation(self._result, **options)
+
+    def interval_calibration(self, **options: Any) -> IntervalCalibrationDisplay:
+        """Show whether as many lie below predicted quantiles as these say.
+
+        Parameters
+        ----------
+        **options
+            Those of `IntervalCalibrationDisplay`.
+
+        Returns
+        -------
+        IntervalCalibrationDisplay
+            Of all estimators with quantiles.
+        """
+        return IntervalCalibrationDisplay.from_evaluation(self._result, **options)
+
     def forest(
         self,
         reference: str | None = None,
-        metric: str = "roc_auc",
+        metric: str | None = None,
         *,
         by: Any = None,
         **options: Any,
@@ -170,8 +218,8 @@ class MetricsAccessor:
         reference : str or None, default=None
             The estimator to compare all others with, paired, as `Evaluation.compare`. None, without
             `by`, shows the metric itself, by estimator.
-        metric : str, default="roc_auc"
-            Which.
+        metric : str or None, default=None
+            Which. None: ``"roc_auc"``, of numbers ``"mae"``.
         by : str or array-like or None, default=None
             Subgroups to show the metric in, as `Evaluation.subgroups` takes them.
         **options
@@ -187,6 +235,7 @@ class MetricsAccessor:
         ValueError
             When there are both a reference and subgroups, or no such estimator or metric.
         """
+        metric = metric or self._result.first_metric
         if by is not None:
             if reference is not None:
                 raise ValueError("Give a reference or subgroups (by=), not both.")

@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 
 from skedema._folds import told_together
 from skedema._told import tell
-from skedema.evaluation._cohort import Cohort, check_estimators, cohort_of
+from skedema.evaluation._cohort import (
+    Cohort,
+    are_of_numbers,
+    check_estimators,
+    cohort_of,
+    quantiles_of,
+)
 from skedema.evaluation._external import fit_on_all, other_patients
 from skedema.evaluation._folds import Asking, make_tasks, outcomes
 from skedema.evaluation._gather import (
@@ -22,11 +28,12 @@ from skedema.evaluation._gather import (
     covariates_of,
     estimators_of,
     fit_table,
+    number_table,
     prediction_table,
 )
 from skedema.evaluation._outcome import Outcomes
 from skedema.evaluation._splits import draw_splits, same_splits
-from skedema.evaluation.metrics._registry import METRICS, find_metrics, try_metrics
+from skedema.evaluation.metrics._registry import find_metrics, try_metrics, try_number_metrics
 from skedema.evaluation.result import Evaluation
 
 _FEW = 10
@@ -39,7 +46,7 @@ def evaluate(
     *,
     cv: Any = None,
     groups: Any = None,
-    metrics: Iterable[str] = METRICS,
+    metrics: Iterable[str] | None = None,
     pos_label: Any = None,
     n_jobs: int | None = None,
     storage: str | os.PathLike[str] | None = None,
@@ -50,7 +57,7 @@ def evaluate(
     random_state: Any = None,
     verbose: int = 0,
 ) -> Evaluation:
-    """Fit and test several classifiers on the same folds.
+    """Fit and test several classifiers, or regressors, on the same folds.
 
     Each is cloned for each fold, fitted on the training part, and asked for the test part, so that
     scaling, early stopping, tuning and thresholds that belong to an estimator see the training
@@ -59,22 +66,25 @@ def evaluate(
 
     Parameters
     ----------
-    estimators : mapping of str to classifier
-        By name, for the tables. With ``predict_proba``.
+    estimators : mapping of str to classifier or regressor
+        By name, for the tables. Classifiers with ``predict_proba``, or regressors, with or without
+        ``predict_quantiles``: see Notes.
     X : table or array-like of shape (n, n_features)
         One row a patient or scan.
     y : array-like of shape (n,)
-        Two classes or more.
+        Two classes or more; of regressors finite numbers.
     cv : int, splitter, iterable or None, default=None
         Any splitter of scikit-learn, or (train, test) positions; drawn once. An int or None
-        (5) is shuffled, stratified folds, which keep groups whole where there are `groups`.
+        (5) is shuffled, stratified folds, which keep groups whole where there are `groups`; of
+        numbers the strata are tenths.
     groups : array-like of shape (n,) or None, default=None
         The patient of each row. No fold may split one, whatever `cv` is, and the bootstrap draws
         whole ones. None: each row is a patient of its own.
-    metrics : iterable of str, default=METRICS
+    metrics : iterable of str or None, default=None
         What the tables hold unless they are asked for others: names of
-        `skedema.evaluation.metrics.METRICS`, of `register_metric`, or of scikit-learn's scorers,
-        which are greater for better. Those take about a millisecond a resample and fold.
+        `skedema.evaluation.metrics.METRICS`, of numbers of `NUMBER_METRICS`, of `register_metric`,
+        or of scikit-learn's scorers, which are greater for better. Those take about a millisecond a
+        resample and fold. None: all of this package.
     pos_label : object, default=None
         The label of the positive class of two, whose probability, recall, precision and so on the
         figures are. None is the second in order, as elsewhere in scikit-learn: 1 of 0 and 1, True
@@ -115,12 +125,14 @@ def evaluate(
     Raises
     ------
     ValueError
-        When there are fewer than two classes, or `pos_label` is none of two; a metric is unknown or
-        cannot be computed of so many classes; y, `groups` or `subgroups` belong to other rows of a
-        pandas table, or stand in another order; a group is split; a fold cannot be used; with
-        `storage`, when a later session would draw other folds.
+        When there are fewer than two classes, or `pos_label` is none of two; of numbers, when they
+        are not finite, `pos_label` is given, or quantiles differ between estimators; a metric is
+        unknown, of something else, or cannot be computed of so many classes; y, `groups` or
+        `subgroups` belong to other rows of a pandas table, or stand in another order; a group is
+        split; a fold cannot be used; with `storage`, when a later session would draw other folds.
     TypeError
-        When estimators are not given by name or have no ``predict_proba``; with `storage`, when
+        When estimators are not given by name, classifiers have no ``predict_proba``, or regressors
+        stand beside classifiers; with `storage`, when
         something cannot be told from others in a later session.
 
     Warns
@@ -136,6 +148,11 @@ def evaluate(
 
     Notes
     -----
+    **Numbers**: regressors, such as `skedema.AttentionMixerRegressor`, have errors, correlations
+    and, where they have ``predict_quantiles(X)`` and ``quantiles``, figures of the interval between
+    the lowest and the highest. What is for classes only, such as `Evaluation.per_class` and
+    decision curves, is refused.
+
     **More than two classes**: see the notes of `Evaluation`. Each has to be in each training part.
 
     **Held-out sites** with a row a patient: ``cv=LeaveOneGroupOut(), groups=sites`` would draw
@@ -168,11 +185,15 @@ def evaluate(
     True
     """
     models = check_estimators(estimators)
-    chosen = find_metrics(metrics)
-    cohort = cohort_of(X, y, groups, cv, trusted_columns, random_state, subgroups=subgroups)
+    numbers = are_of_numbers(models)
+    chosen = find_metrics(metrics, numbers=numbers)
+    quantiles = quantiles_of(models) if numbers else ()
+    cohort = cohort_of(
+        X, y, groups, cv, trusted_columns, random_state, numbers=numbers, subgroups=subgroups
+    )
     n_rows = len(cohort.label)
     order = class_order(cohort.classes, pos_label)
-    try_metrics(chosen, len(order))
+    try_number_metrics(chosen) if numbers else try_metrics(chosen, len(order))
     covariates = covariates_of(subgroups, cohort.X, n_rows)
     others = None if test is None else other_patients(test, cohort, subgroups)
     if cohort.groups is not None:
@@ -190,11 +211,16 @@ def evaluate(
         external = (
             None if others is None else fit_on_all(models, cohort, others, order, names, asking)
         )
+    if cohort.classes is None:
+        predictions = number_table(tasks, found, cohort.label, quantiles)
+    else:
+        predictions = prediction_table(tasks, found, cohort.y, cohort.classes, order)
     return Evaluation(
-        predictions=prediction_table(tasks, found, cohort.y, cohort.classes, order),
+        predictions=predictions,
         folds=fit_table(tasks, found),
         groups=np.arange(n_rows) if cohort.groups is None else cohort.groups,
-        classes=tuple(cohort.classes[order].tolist()),
+        classes=() if cohort.classes is None else tuple(cohort.classes[order].tolist()),
+        quantiles=quantiles,
         covariates=covariates,
         random_state=cohort.seed,
         metric_names=names,
@@ -213,7 +239,14 @@ def _check_same_folds(cohort: Cohort, cv: Any, seed_given: bool) -> None:
     again = (
         cohort.splits
         if listed
-        else draw_splits(cohort.X, cohort.label, cohort.groups, cv, cohort.seed)
+        else draw_splits(
+            cohort.X,
+            cohort.label,
+            cohort.groups,
+            cv,
+            cohort.seed,
+            numbers=cohort.classes is None,
+        )
     )
     if (own and not seed_given) or not same_splits(cohort.splits, again):
         raise ValueError(

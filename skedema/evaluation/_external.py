@@ -10,9 +10,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils import indexable
 
-from skedema.evaluation._cohort import Cohort, one_a_row
+from skedema.evaluation._cohort import Cohort, check_numbers, one_a_row, quantiles_of
 from skedema.evaluation._folds import Asking, Task, make_tasks, outcomes
-from skedema.evaluation._gather import covariates_of, estimators_of, fit_table, prediction_table
+from skedema.evaluation._gather import (
+    covariates_of,
+    estimators_of,
+    fit_table,
+    number_table,
+    prediction_table,
+)
 from skedema.evaluation._outcome import Outcome
 from skedema.evaluation._patients import warn_of_repeated_patients, warn_of_shared_patients
 from skedema.evaluation._splits import Split, warn_of_absent_classes
@@ -45,21 +51,25 @@ def others_of(
     X: Any,
     y: Any,
     groups: Any,
-    classes: NDArray[Any],
+    classes: NDArray[Any] | None,
     subgroups: Any,
     development: tuple[Any, Any] | None,
 ) -> Others:
-    """Check patients to validate on, and warn of those that `development`, (X, groups), has too."""
+    """Check patients to validate on, and warn of those that `development`, (X, groups), has too.
+
+    Of numbers there are no classes.
+    """
     X, y, groups = indexable(X, y, groups)
     check_same_rows(X, y=y, groups=groups, subgroups=subgroups)
     if groups is not None:
         groups = one_a_row(groups, "groups", "group", "Give each patient a value.")
-    label = _codes(y, classes)
+    label: NDArray[Any] = check_numbers(y) if classes is None else _codes(y, classes)
     harm = "it is taken for several, and intervals be too narrow"
     warn_of_repeated_patients(X, groups, harm)
     if development is not None:
         warn_of_shared_patients(development[0], X, development[1], groups)
-    warn_of_absent_classes(label, classes, "to validate on", "Add patients")
+    if classes is not None:
+        warn_of_absent_classes(label, classes, "to validate on", "Add patients")
     covariates = covariates_of(subgroups, X, len(label))
     return Others(X, y, np.arange(len(label)) if groups is None else groups, covariates)
 
@@ -98,16 +108,24 @@ def external(
     tasks: list[Task],
     found: list[Outcome],
     others: Others,
-    classes: tuple[NDArray[Any], NDArray[np.intp]],
+    classes: tuple[NDArray[Any] | None, NDArray[np.intp]],
     seed: int,
     metric_names: tuple[str, ...],
 ) -> Evaluation:
     """Make an evaluation of what was said of other patients; `classes` with their `class_order`."""
+    names, order = classes
+    quantiles: tuple[float, ...] = ()
+    if names is None:
+        quantiles = quantiles_of({task.name: task.estimator for task in tasks})
+        predictions = number_table(tasks, found, others.y, quantiles)
+    else:
+        predictions = prediction_table(tasks, found, others.y, names, order)
     return Evaluation(
-        predictions=prediction_table(tasks, found, others.y, *classes),
+        predictions=predictions,
         folds=fit_table(tasks, found),
         groups=others.groups,
-        classes=tuple(classes[0][classes[1]].tolist()),
+        classes=() if names is None else tuple(names[order].tolist()),
+        quantiles=quantiles,
         covariates=others.covariates,
         random_state=seed,
         metric_names=metric_names,

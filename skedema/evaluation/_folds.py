@@ -91,16 +91,19 @@ def outcomes(
     tasks: Sequence[Task],
     X: Any,
     y: Any,
-    classes: NDArray[Any],
+    classes: NDArray[Any] | None,
     asking: Asking,
     unseen: Any = None,
 ) -> list[Outcome]:
     """Do the tasks, or take what is kept of them; the process that does one keeps it at once.
 
+    Without `classes` they are of numbers.
+
     They are tested on rows of X, or of the table `unseen`. Of tasks with one key, such as those of
     a model under two names, the first is done: two would write what is kept over each other.
     """
-    found = [_kept(task, len(classes), asking) for task in tasks]
+    n_classes = None if classes is None else len(classes)
+    found = [_kept(task, n_classes, asking) for task in tasks]
     first = {task.key: number for number, task in reversed([*enumerate(tasks)])}
     again = {n: first[t.key] for n, t in enumerate(tasks) if t.key and first[t.key] != n}
     due = [n for n, outcome in enumerate(found) if outcome is None and n not in again]
@@ -116,7 +119,9 @@ def outcomes(
 
 
 @named(lambda task, *_: f"estimator {task.name!r} on {task.split.name}")
-def _do(task: Task, X: Any, y: Any, classes: NDArray[Any], asking: Asking, unseen: Any) -> Outcome:
+def _do(
+    task: Task, X: Any, y: Any, classes: NDArray[Any] | None, asking: Asking, unseen: Any
+) -> Outcome:
     try:
         outcome = _fit_and_ask(task, X, y, classes, X if unseen is None else unseen)
     except Exception as error:
@@ -129,14 +134,14 @@ def _do(task: Task, X: Any, y: Any, classes: NDArray[Any], asking: Asking, unsee
     return outcome
 
 
-def _kept(task: Task, n_classes: int, asking: Asking) -> Outcome | None:
+def _kept(task: Task, n_classes: int | None, asking: Asking) -> Outcome | None:
     if asking.store is None or task.key is None:
         return None
     n_test = len(task.split.test)
     return asking.store.load(task.key, n_test, n_classes, with_estimator=asking.estimators)
 
 
-def _fit_and_ask(task: Task, X: Any, y: Any, classes: NDArray[Any], unseen: Any) -> Outcome:
+def _fit_and_ask(task: Task, X: Any, y: Any, classes: NDArray[Any] | None, unseen: Any) -> Outcome:
     started = time.perf_counter()
     fitted = clone(task.estimator)
     with part_of(X, task.split.train) as part:
@@ -148,9 +153,12 @@ def _fit_and_ask(task: Task, X: Any, y: Any, classes: NDArray[Any], unseen: Any)
     return replace(outcome, fit_seconds=trained - started)
 
 
-def ask(fitted: Any, X: Any, classes: NDArray[Any]) -> Outcome:
-    """Ask a fitted classifier for what it says of rows."""
+def ask(fitted: Any, X: Any, classes: NDArray[Any] | None) -> Outcome:
+    """Ask a fitted classifier, or without `classes` a regressor, for what it says of rows."""
     started = time.perf_counter()
+    if classes is None:
+        predicted, quantiles = _numbers(fitted, X)
+        return Outcome(quantiles, predicted, np.nan, time.perf_counter() - started, fitted)
     probability = probabilities(fitted, X, classes)
     said = np.asarray(fitted.predict(X))
     asked = time.perf_counter()
@@ -158,6 +166,23 @@ def ask(fitted: Any, X: Any, classes: NDArray[Any]) -> Outcome:
     if not is_class.any(axis=1).all():
         raise ValueError(f"predict gave labels other than the classes {classes.tolist()}.")
     return Outcome(probability, is_class.argmax(axis=1), np.nan, asked - started, fitted)
+
+
+def _numbers(fitted: Any, X: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Ask a regressor for numbers, and for its quantiles; a column of NaN where it has none."""
+    predicted = np.asarray(fitted.predict(X), dtype=np.float64)
+    n = _num_samples(X)
+    quantiles = np.full((n, 1), np.nan)
+    if hasattr(fitted, "predict_quantiles"):
+        quantiles = np.asarray(fitted.predict_quantiles(X), dtype=np.float64)
+        if quantiles.ndim != 2 or len(quantiles) != n or (np.diff(quantiles, axis=1) < 0).any():
+            raise ValueError(
+                f"predict_quantiles gave shape {quantiles.shape}; {n} rows in ascending order are "
+                "needed."
+            )
+    if predicted.shape != (n,) or not np.isfinite(predicted).all():
+        raise ValueError(f"predict gave shape {predicted.shape}; ({n},) finite numbers are needed.")
+    return predicted, quantiles
 
 
 def probabilities(fitted: Any, X: Any, classes: NDArray[Any]) -> NDArray[np.float64]:

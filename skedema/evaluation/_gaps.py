@@ -15,7 +15,7 @@ from sklearn.utils import _safe_indexing
 from skedema._each import named
 from skedema._folds import each_fold
 from skedema._registry import nearest_name
-from skedema.evaluation._cohort import check_estimators, cohort_of
+from skedema.evaluation._cohort import are_of_numbers, check_estimators, cohort_of
 from skedema.evaluation._folds import probabilities
 from skedema.evaluation._predictions import Predictions
 from skedema.evaluation._splits import Split
@@ -162,8 +162,10 @@ def missing_curve(
     True
     """
     models = check_estimators(estimators)
+    if are_of_numbers(models):
+        raise TypeError("missing_curve is of classifiers, and these estimators predict numbers.")
     positions = _positions(labels_of(X), columns, keep)
-    cohort = cohort_of(X, y, groups, cv, trusted_columns, random_state)
+    cohort = cohort_of(X, y, groups, cv, trusted_columns, random_state, numbers=False)
     plan = _Plan(
         positions,
         _check_shares("shares", shares),

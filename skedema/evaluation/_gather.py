@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 
 from skedema.evaluation._folds import Task
 from skedema.evaluation._outcome import Outcome
-from skedema.evaluation._predictions import positive_class, probability_columns
+from skedema.evaluation._predictions import QUANTILE, positive_class, probability_columns
 
 
-def class_order(classes: NDArray[Any], pos_label: Any) -> NDArray[np.intp]:
-    """Give the order in which classes are told: of two, the positive one last."""
+def class_order(classes: NDArray[Any] | None, pos_label: Any) -> NDArray[np.intp]:
+    """Give the order in which classes are told: of two, the positive one last; of numbers none."""
+    if classes is None:
+        if pos_label is not None:
+            raise ValueError(f"pos_label={pos_label!r} is for classes, and these are numbers.")
+        return np.arange(0)
     order = np.arange(len(classes))
     if pos_label is None:
         return order
@@ -90,6 +94,25 @@ def prediction_table(
         for task, outcome in zip(tasks, found, strict=True)
     ]
     return pd.concat(parts, ignore_index=True).rename_axis(columns=positive_class(names))
+
+
+def number_table(
+    tasks: Sequence[Task], found: Sequence[Outcome], y: Any, quantiles: Sequence[float]
+) -> pd.DataFrame:
+    """List the same of numbers, with a column a predicted quantile; NaN where there is none."""
+    y = np.asarray(y, dtype=np.float64)
+    names = [f"{QUANTILE}{level:g}" for level in quantiles]
+    parts = []
+    for task, outcome in zip(tasks, found, strict=True):
+        place = {"estimator": task.name, "repeat": task.split.repeat, "fold": task.split.fold}
+        rows = task.split.test
+        part = pd.DataFrame(
+            place | {"row": rows, "observed": y[rows], "predicted": outcome.predicted}
+        )
+        there = outcome.probability.shape[1] == len(names)
+        part[names] = outcome.probability if there else np.nan
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
 
 
 def estimators_of(tasks: Sequence[Task], found: Sequence[Outcome]) -> dict[str, list[Any]]:

@@ -9,7 +9,9 @@ from skedema.frames.leniently import read_leniently
 from skedema.frames.reading import tell_of_words
 
 
-def look_for_leaks(X: Any, y: Any, trusted_columns: Any) -> tuple[Leak, ...]:
+def look_for_leaks(
+    X: Any, y: Any, trusted_columns: Any, *, numbers: bool = False
+) -> tuple[Leak, ...]:
     """Warn once of all columns that may tell the answer.
 
     Where X is no table of columns, whatever estimators take, nothing is looked for.
@@ -22,6 +24,6 @@ def look_for_leaks(X: Any, y: Any, trusted_columns: Any) -> tuple[Leak, ...]:
         return ()
     tell_of_words(table)
     without = [*scan_columns(table), *wrong]
-    found = find_leaks(table, y, without=without, trusted=trusted_columns)
+    found = find_leaks(table, y, without=without, trusted=trusted_columns, numbers=numbers)
     warn_of_leaks(found, table)
     return tuple(found)

@@ -26,9 +26,9 @@ class Outcome:
     Attributes
     ----------
     probability : ndarray of float of shape (n_test, n_classes)
-        Of the classes, in order.
-    predicted : ndarray of int of shape (n_test,)
-        Which class the estimator's own ``predict`` says.
+        Of the classes, in order; of numbers the predicted quantiles, a column of NaN without.
+    predicted : ndarray of int or float of shape (n_test,)
+        Which class, or number, the estimator's own ``predict`` says.
     fit_seconds, predict_seconds : float
         How long it took.
     estimator : object
@@ -36,7 +36,7 @@ class Outcome:
     """
 
     probability: NDArray[np.float64]
-    predicted: NDArray[np.intp]
+    predicted: NDArray[Any]
     fit_seconds: float
     predict_seconds: float
     estimator: Any = None
@@ -67,14 +67,21 @@ class Outcomes:
         self._arrays.save(key, array)
 
     def load(
-        self, key: str, n_test: int, n_classes: int, *, with_estimator: bool
+        self, key: str, n_test: int, n_classes: int | None, *, with_estimator: bool
     ) -> Outcome | None:
-        """Give what is kept; None where it is not there, or not all of it."""
+        """Give what is kept; None where it is not there, or not all of it.
+
+        Of numbers there are no classes.
+        """
         array = self._arrays.load(key)
-        if array is None or array.shape != (n_test + 1, 1 + n_classes):
+        if array is None or array.ndim != 2 or len(array) != n_test + 1:
+            return None
+        numbers = n_classes is None
+        if array.shape[1] < 2 or not (numbers or array.shape[1] == 1 + (n_classes or 0)):
             return None
         (fit_seconds, predict_seconds), rows = array[0, :2].tolist(), array[1:]
-        found = Outcome(rows[:, 1:], rows[:, 0].astype(np.intp), fit_seconds, predict_seconds)
+        predicted = rows[:, 0] if numbers else rows[:, 0].astype(np.intp)
+        found = Outcome(rows[:, 1:], predicted, fit_seconds, predict_seconds)
         if not with_estimator:
             return found
         estimator = self._load_estimator(key, array)

@@ -10,6 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+#: Before the level, the name of a column of predicted quantiles.
+QUANTILE = "quantile_"
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -28,9 +31,9 @@ class Predictions:
     """
 
     rows: NDArray[np.intp]
-    label: NDArray[np.intp]
+    label: NDArray[Any]
     probability: NDArray[np.float64]
-    predicted: NDArray[np.intp]
+    predicted: NDArray[Any]
 
     @property
     def n_classes(self) -> int:
@@ -39,7 +42,7 @@ class Predictions:
     def at(self, chosen: NDArray[np.bool_]) -> Predictions:
         """Keep the rows that are chosen, among all rows of X."""
         kept = chosen[self.rows]
-        return Predictions(
+        return type(self)(
             self.rows[kept], self.label[kept], self.probability[kept], self.predicted[kept]
         )
 
@@ -54,6 +57,27 @@ class Predictions:
         return self.label, self.probability, self.predicted
 
 
+@dataclass(frozen=True)
+class NumberPredictions(Predictions):
+    """Predictions of numbers: `label` is what is observed, `probability` quantiles, if any.
+
+    `label` and `predicted` are floats of shape (n,), quantiles of shape (n, k), NaN where an
+    estimator predicts none.
+    """
+
+    @property
+    def n_classes(self) -> int:
+        return 1
+
+    def whole(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        return self.label, self.probability, self.predicted
+
+
+def quantile_columns(table: pd.DataFrame) -> list[str]:
+    """Name the columns of quantiles in a table of predictions of numbers, in order."""
+    return [name for name in table.columns if str(name).startswith(QUANTILE)]
+
+
 def probability_columns(classes: Sequence[Any]) -> list[str]:
     """Name the columns of probabilities: of two classes, that of the positive one alone."""
     return ["probability"] if len(classes) == 2 else [f"probability_{each}" for each in classes]
@@ -65,7 +89,14 @@ def positive_class(classes: Sequence[Any]) -> str | None:
 
 
 def predictions_of(table: pd.DataFrame, classes: Sequence[Any]) -> Predictions:
-    """Read predictions from rows of a table such as `Evaluation.predictions`."""
+    """Read predictions from rows of a table such as `Evaluation.predictions`.
+
+    Without classes they are of numbers.
+    """
+    if not classes:
+        observed, predicted = table["observed"].to_numpy(), table["predicted"].to_numpy()
+        quantiles = table[quantile_columns(table)].to_numpy(dtype=np.float64)
+        return NumberPredictions(table["row"].to_numpy(), observed, quantiles, predicted)
     names = pd.Index(classes)
     probability = table[probability_columns(classes)].to_numpy(dtype=np.float64)
     if len(classes) == 2:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
 
+from skedema._strata import strata_of
 from skedema._told import tell
 from skedema.frames import counted
 
@@ -40,24 +41,23 @@ class Split:
 
 
 def draw_splits(
-    X: Any, label: NDArray[Any], groups: Any, cv: Any, random_state: int
+    X: Any, label: NDArray[Any], groups: Any, cv: Any, random_state: int, *, numbers: bool = False
 ) -> list[Split]:
     """Draw the folds, and refuse those that train and test on a row or a group.
 
-    An int or None for `cv` is shuffled stratified folds, of whole groups where there are groups.
+    An int or None for `cv` is `shuffled_folds`. Of `numbers`, `label` holds these.
     """
-    if cv is None or (isinstance(cv, Integral) and not isinstance(cv, bool)):
-        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-        n_splits = 5 if cv is None else int(cv)
-        splitter = kind(n_splits, shuffle=True, random_state=random_state)
-    else:
-        splitter = check_cv(cv, label, classifier=True)
     splits: list[Split] = []
     tested = np.zeros(len(label), dtype=bool)
     repeat = fold = 0
-    with warnings.catch_warnings():  # folds that ignore groups may do so where they split none
-        warnings.filterwarnings("ignore", "The groups parameter is ignored", UserWarning)
-        pairs = list(splitter.split(X, label, groups))
+    if cv is None or (isinstance(cv, Integral) and not isinstance(cv, bool)):
+        n_splits = 5 if cv is None else int(cv)
+        pairs = shuffled_folds(X, label, groups, n_splits, random_state, numbers=numbers)
+    else:
+        splitter = check_cv(cv, label, classifier=not numbers)
+        with warnings.catch_warnings():  # folds that ignore groups may do so where they split none
+            warnings.filterwarnings("ignore", "The groups parameter is ignored", UserWarning)
+            pairs = list(splitter.split(X, label, groups))
     for pair in pairs:
         train, test = (_positions(part) for part in pair)
         if tested[test].any():
@@ -71,6 +71,22 @@ def draw_splits(
     for split in splits:
         _check(split, groups)
     return splits
+
+
+def shuffled_folds(
+    X: Any, label: Any, groups: Any, n_splits: int, random_state: int, *, numbers: bool = False
+) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+    """Draw stratified folds, of whole groups where there are groups.
+
+    Of `numbers` tenths are the strata, so that each fold has the small and the large.
+    """
+    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+    splitter = kind(n_splits, shuffle=True, random_state=random_state)
+    if not numbers:
+        return list(splitter.split(X, label, groups))
+    with warnings.catch_warnings():  # a part smaller than n_splits is spread as far as it goes
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        return list(splitter.split(X, strata_of(np.asarray(label)), groups))
 
 
 def same_splits(first: Sequence[Split], second: Sequence[Split]) -> bool:

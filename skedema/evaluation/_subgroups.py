@@ -96,6 +96,8 @@ def _sizes(repeats: Repeats, n_classes: int, groups: NDArray[Any]) -> tuple[dict
     """Count rows and patients, and note what is missing."""
     rows = np.unique(np.concatenate([each.rows for each in repeats] or [np.arange(0)]))
     sizes = {"n_rows": len(rows), "n_patients": len(set(groups[rows].tolist()))}
+    if n_classes == 1:  # numbers
+        return sizes, ""
     of_class = [n_rows_of(repeats, k) if repeats else 0 for k in range(n_classes)]
     if n_classes == 2:
         sizes["n_positive"] = of_class[1]

@@ -36,7 +36,7 @@ class Bootstrap:
 
     groups: NDArray[Any]
     random_state: int
-    settings: Mapping[str, float]
+    settings: Mapping[str, Any]
     n_resamples: int
     confidence: float
 
@@ -169,7 +169,7 @@ def fold_table(
     table: pd.DataFrame,
     classes: Sequence[Any],
     metrics: Sequence[Metric],
-    settings: Mapping[str, float],
+    settings: Mapping[str, Any],
 ) -> pd.DataFrame:
     """Add the figures of each fold to a table of folds."""
     keys = ["estimator", "repeat", "fold"]

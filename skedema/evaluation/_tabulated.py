@@ -42,7 +42,13 @@ class Tabulated:
     metric_names: tuple[str, ...]
     specificity: float
     threshold: float
+    quantiles: tuple[float, ...]
     kind: str
+
+    @property
+    def of_numbers(self) -> bool:
+        """Whether numbers are predicted, and no classes."""
+        return not self.classes
 
     @property
     def names(self) -> list[str]:
@@ -50,14 +56,15 @@ class Tabulated:
         return [str(name) for name in self.folds["estimator"].unique()]
 
     @property
-    def settings(self) -> dict[str, float]:
-        """What figures are computed at, as keywords of `skedema.evaluation.metrics.figures`."""
-        return {"specificity": self.specificity, "threshold": self.threshold}
+    def settings(self) -> dict[str, Any]:
+        """What figures are computed at: specificity, threshold and levels of quantiles."""
+        names = ("specificity", "threshold", "quantiles")
+        return {name: getattr(self, name) for name in names}
 
     @cached_property
     def per_fold(self) -> pd.DataFrame:
         """One row a fit: the columns of `folds`, and a column a metric; NaN where not defined."""
-        return self._said(self._per_fold(find_metrics(self.metric_names)))
+        return self._said(self._per_fold(self._find(None)))
 
     def summary(
         self,
@@ -100,7 +107,7 @@ class Tabulated:
         - of more than two classes, means over classes: as far as the bootstrap's and that of Zou
           and Donner reach.
         """
-        chosen = find_metrics(self.metric_names if metrics is None else metrics)
+        chosen = self._find(metrics)
         bootstrap = self._bootstrap(n_resamples, confidence)
         table = summary_table(self._repeats, self._over_folds(chosen), chosen, bootstrap)
         return self._said(table)
@@ -165,7 +172,8 @@ class Tabulated:
             One row an estimator, class and metric: estimator, class, n_rows (of that class),
             metric, pooled, low, high. Here each class in turn is the positive one.
         """
-        chosen = find_metrics(self.metric_names if metrics is None else metrics)
+        chosen = self._find(metrics)
+        self._need_classes("per_class")
         bootstrap = self._bootstrap(n_resamples, confidence)
         return class_table(self._repeats, self.classes, chosen, bootstrap)
 
@@ -177,12 +185,13 @@ class Tabulated:
         DataFrame
             Index estimator and label; a column a predicted class. Of several repeats the mean.
         """
+        self._need_classes("confusion_matrix")
         return self._said(confusion_table(self._repeats, self.classes))
 
     def compare(
         self,
         reference: str,
-        metric: str = "roc_auc",
+        metric: str | None = None,
         *,
         n_resamples: int = 2000,
         confidence: float = 0.95,
@@ -193,8 +202,8 @@ class Tabulated:
         ----------
         reference : str
             Its name.
-        metric : str, default="roc_auc"
-            Which figure.
+        metric : str or None, default=None
+            Which figure. None: ``"roc_auc"``, of numbers ``"mae"``.
         n_resamples, confidence : int and float, default=2000 and 0.95
             As in `summary`.
 
@@ -223,7 +232,7 @@ class Tabulated:
             )
         if len(self.names) < 2:
             raise ValueError("There is one estimator only, and nothing to compare it with.")
-        (chosen,) = find_metrics([metric])
+        (chosen,) = self._find([metric or self.first_metric])
         bootstrap = self._bootstrap(n_resamples, confidence)
         per_fold = self._over_folds([chosen])
         return self._said(comparison_table(self._repeats, per_fold, reference, chosen, bootstrap))
@@ -233,7 +242,7 @@ class Tabulated:
         by: Any,
         *,
         bins: Sequence[float] | None = None,
-        metrics: Iterable[str] = ("roc_auc", "recall", "specificity", "brier"),
+        metrics: Iterable[str] | None = None,
         min_patients: int = 10,
         n_resamples: int = 2000,
         confidence: float = 0.95,
@@ -247,8 +256,9 @@ class Tabulated:
         bins : sequence of float or None, default=None
             Edges for numbers, such as ages: ``[0, 40, 60, np.inf]`` makes [0, 40), [40, 60) and
             [60, inf).
-        metrics : iterable of str, default=("roc_auc", "recall", "specificity", "brier")
-            Which figures.
+        metrics : iterable of str or None, default=None
+            Which figures. None: AUC, recall, specificity and Brier score; of numbers MAE, RMSE, R2
+            and, where there are intervals, their coverage.
         min_patients : int, default=10
             A subgroup of fewer is listed with its size and without figures.
         n_resamples : int, default=2000
@@ -272,9 +282,8 @@ class Tabulated:
         check_same_rows(self, by=by)
         parts = parts_of(values_of(by, self.covariates), bins)
         bootstrap = self._bootstrap(n_resamples, confidence)
-        return self._said(
-            subgroup_table(self._repeats, parts, find_metrics(metrics), min_patients, bootstrap)
-        )
+        chosen = self._find(self.few_metrics if metrics is None else metrics)
+        return self._said(subgroup_table(self._repeats, parts, chosen, min_patients, bootstrap))
 
     def decision_curve(self, thresholds: Iterable[float], *, pos_label: Any = None) -> pd.DataFrame:
         """Tabulate the net benefit over thresholds, beside treating all and treating none.
@@ -298,7 +307,28 @@ class Tabulated:
         ValueError
             When there is no such class, or it has to be named.
         """
+        self._need_classes("decision_curve")
         return decision_table(self._repeats, self.classes, pos_label, thresholds)
+
+    @property
+    def first_metric(self) -> str:
+        """The figure that matters most where none is named."""
+        return "mae" if self.of_numbers else "roc_auc"
+
+    @property
+    def few_metrics(self) -> tuple[str, ...]:
+        """A few that tell most."""
+        if not self.of_numbers:
+            return "roc_auc", "recall", "specificity", "brier"
+        return ("mae", "rmse", "r2", "coverage")[: 4 if self.quantiles else 3]
+
+    def _find(self, metrics: Iterable[str] | None) -> tuple[Metric, ...]:
+        names = self.metric_names if metrics is None else metrics
+        return find_metrics(names, numbers=self.of_numbers)
+
+    def _need_classes(self, what: str) -> None:
+        if self.of_numbers:
+            raise ValueError(f"{what} is for classes, and these estimators predict numbers.")
 
     @cached_property
     def _repeats(self) -> dict[str, Repeats]:

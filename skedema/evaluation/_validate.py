@@ -8,16 +8,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import is_regressor
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from skedema._folds import told_together
 from skedema._one_outcome import classes_of
+from skedema.evaluation._cohort import are_of_numbers
 from skedema.evaluation._external import external, others_of
 from skedema.evaluation._folds import Task, ask
 from skedema.evaluation._gather import class_order
 from skedema.evaluation._splits import Split
 from skedema.evaluation._tables import check_name
-from skedema.evaluation.metrics._registry import METRICS, find_metrics, try_metrics
+from skedema.evaluation.metrics._registry import find_metrics, try_metrics, try_number_metrics
 from skedema.evaluation.result import Evaluation
 
 
@@ -27,28 +30,28 @@ def validate(
     y: Any,
     *,
     groups: Any = None,
-    metrics: Iterable[str] = METRICS,
+    metrics: Iterable[str] | None = None,
     pos_label: Any = None,
     subgroups: Any = None,
     development: Any = None,
     random_state: Any = None,
 ) -> Evaluation:
-    """Test fitted classifiers on patients of another hospital.
+    """Test fitted classifiers, or regressors, on patients of another hospital.
 
     Nothing is fitted: this is what TRIPOD+AI calls external validation, where the patients are
     others than those whom the models were made of.
 
     Parameters
     ----------
-    fitted : classifier, or mapping of str to classifier
-        With ``predict_proba``; several by name, for the tables.
+    fitted : classifier or regressor, or mapping of str to them
+        Classifiers with ``predict_proba``; several by name, for the tables.
     X : table or array-like of shape (n, n_features)
         One row a patient or scan, with the columns of the fit.
     y : array-like of shape (n,)
-        Their labels, of the classes of the fit.
+        Their labels, of the classes of the fit, or their numbers.
     groups : array-like of shape (n,) or None, default=None
         The patient of each row, for intervals; None: each row is a patient of its own.
-    metrics : iterable of str, default=METRICS
+    metrics : iterable of str or None, default=None
         As in `evaluate`.
     pos_label : object, default=None
         The label of the positive class of two, as in `evaluate`.
@@ -100,10 +103,11 @@ def validate(
     True
     """
     models = dict(fitted) if isinstance(fitted, Mapping) else {type(fitted).__name__: fitted}
+    numbers = bool(models) and are_of_numbers(models)
     classes = _classes_of(models)
-    chosen = find_metrics(metrics)
+    chosen = find_metrics(metrics, numbers=numbers)
     order = class_order(classes, pos_label)
-    try_metrics(chosen, len(order))
+    try_number_metrics(chosen) if numbers else try_metrics(chosen, len(order))
     if development is not None and not isinstance(development, tuple):
         development = (development, None)
     others = others_of(X, y, groups, classes, subgroups, development)
@@ -123,8 +127,8 @@ def validate(
     return external(tasks, found, others, (classes, order), seed, names)
 
 
-def _classes_of(models: Mapping[str, Any]) -> NDArray[Any]:
-    """Give the classes that all fitted classifiers share."""
+def _classes_of(models: Mapping[str, Any]) -> NDArray[Any] | None:
+    """Give the classes that all fitted classifiers share; None of regressors."""
     if not models:
         raise TypeError("fitted must be a fitted classifier, or a dict of them by name.")
     found: dict[str, NDArray[Any]] = {}
@@ -132,6 +136,9 @@ def _classes_of(models: Mapping[str, Any]) -> NDArray[Any]:
         if not isinstance(name, str):
             raise TypeError(f"Names of estimators must be text, got {name!r}.")
         check_name(name)
+        if is_regressor(model):
+            check_is_fitted(model)
+            continue
         if not hasattr(model, "predict_proba"):
             raise TypeError(
                 f"Estimator {name!r} ({type(model).__name__}) has no predict_proba. Give fitted "
@@ -143,6 +150,8 @@ def _classes_of(models: Mapping[str, Any]) -> NDArray[Any]:
                 "or evaluate(..., test=(X, y)), which fits on all rows of X first."
             )
         found[name] = classes_of(model)
+    if not found:
+        return None
     first, classes = next(iter(found.items()))
     for name, others in found.items():
         if set(others.tolist()) != set(classes.tolist()):

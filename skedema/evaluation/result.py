@@ -25,7 +25,7 @@ from skedema.frames import counted
 __all__ = ["Evaluation"]
 
 # In a notebook, where few are quick to compute and to read; `table` has all.
-_SHOWN = ("roc_auc", "recall", "specificity", "brier")
+_SHOWN = ("roc_auc", "recall", "specificity", "brier", "mae", "rmse", "r2", "coverage")
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,13 +49,14 @@ class Evaluation(Tabulated):
     predictions : DataFrame
         One row a prediction: estimator, repeat, fold, row (position in X), label, probability (of
         the positive class; of more than two, ``probability_<class>`` of each), predicted (what the
-        estimator's own ``predict`` says).
+        estimator's own ``predict`` says). Of numbers ``observed`` in place of the label, predicted,
+        and ``quantile_<level>`` of each quantile, if an estimator predicts any.
     folds : DataFrame
         One row a fit: estimator, repeat, fold, n_train, n_test, fit_seconds, predict_seconds.
     groups : ndarray of shape (n,)
         The patient of each row of X.
     classes : tuple
-        The negative and the positive class, or all of more, in order.
+        The negative and the positive class, or all of more, in order; empty of numbers.
     covariates : DataFrame
         Columns that `subgroups` may be asked for, one row a row of X.
     random_state : int
@@ -67,6 +68,8 @@ class Evaluation(Tabulated):
         the same evaluation at another one.
     threshold : float, default=0.5
         Of `net_benefit`.
+    quantiles : tuple of float, default=()
+        The levels of predicted quantiles.
     index : pandas.Index or None, default=None
         The row labels of X, where it is a pandas table.
     leaks : tuple of Leak, default=()
@@ -123,6 +126,7 @@ class Evaluation(Tabulated):
     metric_names: tuple[str, ...] = METRICS
     specificity: float = SETTINGS["specificity"]
     threshold: float = SETTINGS["threshold"]
+    quantiles: tuple[float, ...] = ()
     index: pd.Index | None = None
     leaks: tuple[Leak, ...] = ()
     X: Any = None
@@ -211,6 +215,8 @@ class Evaluation(Tabulated):
     def __repr__(self) -> str:
         rows = f"{len(self.groups)} rows of {len(set(self.groups.tolist()))} patients"
         classes = positive_class(self.classes) or f"{len(self.classes)} classes"
+        if self.of_numbers:
+            classes = "numbers"
         found = f"{counted(len(self.names), 'estimator', 'estimators')}: "
         if self.kind == "external":
             return f"<Evaluation of {found}external, {rows}, {classes}>"

@@ -46,15 +46,18 @@ def _origins(params: Params) -> list[dict[str, Any]]:
 
 def summary(estimator: Any) -> dict[str, Any]:
     """Sum up what a fitted estimator was trained on; empty for one that does not tell."""
-    return _of_classes(estimator) | _of_columns(estimator) | _of_training(estimator)
+    return _of_target(estimator) | _of_columns(estimator) | _of_training(estimator)
 
 
-def _of_classes(estimator: Any) -> dict[str, Any]:
+def _of_target(estimator: Any) -> dict[str, Any]:
     names = getattr(estimator, "label_names_", None)
     if names is not None:
         return {"labels": [_plain(each) for each in names]}
     classes = getattr(estimator, "classes_", None)
-    return {} if classes is None else {"classes": [_plain(each) for each in np.asarray(classes)]}
+    if classes is not None:
+        return {"classes": [_plain(each) for each in np.asarray(classes)]}
+    loss = getattr(getattr(estimator, "_kind", None), "name", None)
+    return {} if loss is None else {"loss": loss}
 
 
 def _of_columns(estimator: Any) -> dict[str, Any]:

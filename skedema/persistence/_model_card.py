@@ -28,7 +28,9 @@ def model_card(
         Figures that the author gives.
     """
     kind, trained = type(estimator).__name__, about["trained"]
-    task = "tabular-classification" if "classes" in trained else "feature-extraction"
+    task = "feature-extraction"
+    if "classes" in trained or "loss" in trained:
+        task = f"tabular-{'classification' if 'classes' in trained else 'regression'}"
     sections = [
         f"---\nlibrary_name: skedema\npipeline_tag: {task}\ntags:\n- skedema\n- head-ct\n"
         f"- medical-imaging\n---\n\n# {kind}",
@@ -50,6 +52,8 @@ def _purpose(trained: Mapping[str, Any]) -> str:
     if "classes" in trained:
         classes = ", ".join(_cell(each) for each in trained["classes"])
         does = f"It gives probabilities of these classes: {classes}."
+    if "loss" in trained:
+        does = f"It predicts a number, and learned to by the loss {_cell(trained['loss'])}."
     return (
         f"## Intended use\n\n{does} It is for research.\n\n"
         "**It is no medical device** and not made for decisions about patients. Of patients unlike "

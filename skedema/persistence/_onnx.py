@@ -15,10 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 from skedema._caching.whole_files import write_whole
 from skedema._extras import PACKAGES, how_to_install
 from skedema._torch_state import own_torch_state
-from skedema.classifier import AttentionMixerClassifier
+from skedema._training.estimator import FusedEstimator
 from skedema.clinical import ClinicalTokenizer
 from skedema.encoders import EncoderUnion
-from skedema.persistence._onnx_graph import Classify, Flat, Scaling, encoder_of, network_of
+from skedema.persistence._onnx_graph import Flat, Predict, Scaling, encoder_of, network_of
 from skedema.persistence._onnx_program import Plan, compare, make_graph
 from skedema.persistence._onnx_words import KEY, describe
 from skedema.scans import VolumeReader
@@ -37,13 +37,14 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str], *, part: Part = "a
 
     Parameters
     ----------
-    estimator : AttentionMixerClassifier, ViTAutoencoder, MirroredTokens or EncoderUnion
-        Fitted.
+    estimator : AttentionMixerClassifier, AttentionMixerRegressor or a transformer
+        Fitted; a `ViTAutoencoder`, `MirroredTokens` or `EncoderUnion`.
     path : str or path
         The file; one that is there is replaced once the new one is whole.
     part : {"all", "encoder", "head"}, default="all"
-        What of a classifier: ``"encoder"``, from volumes to features; ``"head"``, from features and
-        clinical values to probabilities, which every fitted classifier has; ``"all"``, both in one.
+        What of a classifier or regressor: ``"encoder"``, from volumes to features; ``"head"``, from
+        features and clinical values to predictions, which every fitted one has; ``"all"``, both in
+        one.
 
     Raises
     ------
@@ -73,9 +74,10 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str], *, part: Part = "a
       categories; NaN and unknown positions count as missing;
     - ``clinical_missing``, bool (n, columns).
 
-    The output is ``probabilities``, float32 (n, classes), or ``features``. What else one has to
-    know (classes, columns and categories in order, the reader's grid and windows) is JSON in the
-    file's ``metadata_props`` under ``"skedema"``. No path, no source line and no patient is in it.
+    The output is ``probabilities``, float32 (n, classes); of a regressor ``numbers``, float32
+    (n, 1) or (n, quantiles), in the unit of y; or ``features``. What else one has to know (classes,
+    columns and categories in order, the reader's grid and windows) is JSON in the file's
+    ``metadata_props`` under ``"skedema"``. No path, no source line and no patient is in it.
 
     Before it is written, the graph is run by onnxruntime on random inputs beside the estimator.
 
@@ -116,47 +118,53 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str], *, part: Part = "a
 def _plan(estimator: Any, part: Part) -> Plan:
     if part not in ("all", "encoder", "head"):
         raise ValueError(f"part={part!r}: give 'all', 'encoder' or 'head'.")
-    if isinstance(estimator, AttentionMixerClassifier):
+    if isinstance(estimator, FusedEstimator):
         check_is_fitted(estimator)
-        return _of_classifier(estimator, part)
+        return _of_fused(estimator, part)
     if not (hasattr(type(estimator), "_as_encoder") or isinstance(estimator, EncoderUnion)):
         raise TypeError(
             f"{type(estimator).__name__} has no graph of its own: export the fitted "
-            "AttentionMixerClassifier, ViTAutoencoder or MirroredTokens that is within it. What a "
-            "wrapper does to probabilities is for the program that reads them."
+            "AttentionMixerClassifier, AttentionMixerRegressor, ViTAutoencoder or MirroredTokens "
+            "that is within it. What a wrapper does to predictions is for whoever reads them."
         )
     check_is_fitted(estimator)
     if part != "all":
-        raise ValueError(f"part={part!r} is for a classifier; an encoder is one part: 'all'.")
+        raise ValueError(
+            f"part={part!r} is for a classifier or regressor; an encoder is one part: 'all'."
+        )
     reader = getattr(estimator, "volume_", None)
     return Plan(Flat(encoder_of(estimator, reader)), _volume(reader), "features", reader, [])
 
 
-def _of_classifier(classifier: AttentionMixerClassifier, part: Part) -> Plan:
-    reader, trained = classifier.volume_, classifier.net_.module_
-    has_scans = classifier.encoder_ is not None
+def _of_fused(model: Any, part: Part) -> Plan:
+    reader, trained = model.volume_, model.net_.module_
+    has_scans = model.encoder_ is not None
     if part == "encoder" and not has_scans:
-        raise ValueError("This classifier was fitted without scans, so that it has no encoder.")
+        raise ValueError("This model was fitted without scans, so that it has no encoder.")
     encode = None
     if has_scans and part != "head":
-        encode = encoder_of(classifier.encoder_, reader)
+        encode = encoder_of(model.encoder_, reader)
     if part == "encoder" and encode is not None:
         return Plan(encode, _volume(reader), "features", reader, [])
     inputs: dict[str, tuple[str, tuple[int, ...]]] = {}
     if has_scans:
-        image = classifier._image
+        image = model._image
         assert image is not None
         features = {"features": ("float32", tuple(image.shape))}
         inputs |= features if encode is None else _volume(reader)
         inputs["scan_missing"] = ("bool", ())
-    counts = classifier._clinical.n_categories
+    counts = model._clinical.n_categories
     if counts:
         inputs["clinical"] = ("float64", (len(counts),))
         inputs["clinical_missing"] = ("bool", (len(counts),))
-    raw = type(classifier.metadata_) is ClinicalTokenizer
-    scaling = Scaling(classifier.metadata_) if raw else None
-    module = Classify(network_of(trained), encode, scaling, list(inputs))
-    plan = Plan(module, inputs, "probabilities", reader if has_scans else None, counts)
+    raw = type(model.metadata_) is ClinicalTokenizer
+    scaling = Scaling(model.metadata_) if raw else None
+    unit = None
+    if model._kind.classes is None:
+        unit = model.target_center_, model.target_scale_
+    module = Predict(network_of(trained), encode, scaling, list(inputs), model._kind, unit)
+    output = "numbers" if unit else "probabilities"
+    plan = Plan(module, inputs, output, reader if has_scans else None, counts)
     if scaling is None:
         return plan
     factor = scaling.scale.numpy()

@@ -12,6 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from torch import Tensor, nn
 
 from skedema._features import DerivedEncoder, ModuleEncoder
+from skedema._training.target import TargetKind
 from skedema.clinical import ClinicalTokenizer
 from skedema.clinical.tokenizer import CLIP, LARGEST
 from skedema.clinical.variables import CATEGORICAL, EMPTY
@@ -96,8 +97,8 @@ class Flat(nn.Module):
         return cast(Tensor, self.encode(volume)).squeeze(1)
 
 
-class Classify(nn.Module):
-    """Volumes or features, and clinical values, to probabilities.
+class Predict(nn.Module):
+    """Volumes or features, and clinical values, to probabilities or numbers.
 
     Parameters
     ----------
@@ -109,6 +110,10 @@ class Classify(nn.Module):
         None where clinical values are given as the network takes them.
     inputs : sequence of str
         The names of what `forward` takes, in order.
+    kind : TargetKind
+        What the outputs of the network say.
+    unit : tuple of two floats or None
+        Of numbers, what stands for 0 and for a step of 1.
     """
 
     def __init__(
@@ -117,8 +122,12 @@ class Classify(nn.Module):
         encode: nn.Module | None,
         scaling: Scaling | None,
         inputs: Sequence[str],
+        kind: TargetKind,
+        unit: tuple[float, float] | None,
     ) -> None:
         super().__init__()
+        self.kind = kind
+        self.unit = unit
         self.network = network
         self.encode = encode
         self.scaling = scaling
@@ -138,8 +147,9 @@ class Classify(nn.Module):
             if self.scaling is not None:
                 values, absent = self.scaling(values, absent)
             clinical = torch.where(absent, torch.nan, values.float())
-        of_each = self.network(clinical, ~lacks_scan, features=features).softmax(dim=-1)
-        return cast(Tensor, of_each.mean(dim=1) if of_each.ndim == 3 else of_each)
+        of_each = self.kind.said_by(self.network(clinical, ~lacks_scan, features=features))
+        found = of_each.mean(dim=1) if of_each.ndim == 3 else of_each
+        return found if self.unit is None else self.unit[0] + self.unit[1] * found
 
 
 def network_of(trained: nn.Module) -> Any:

@@ -18,6 +18,7 @@ _MEANING = {
     "scan_missing": "true where a patient has no scan",
     "clinical_missing": "true where a patient has no such value",
     "probabilities": "one column a class, in the order of classes",
+    "numbers": "what is predicted, in the unit of the target; of quantiles a column each",
 }
 _RAW = (
     "numbers as they are measured, and of a categorical column the position of the category in "
@@ -70,6 +71,8 @@ def describe(
     }
     if name == "probabilities":
         told["classes"] = estimator.classes_.tolist()
+    if name == "numbers" and estimator._kind.quantiles:
+        told["quantiles"] = list(estimator._kind.quantiles)
     if "clinical" in inputs:
         told |= _columns(estimator, next(i for i in told["inputs"] if i["name"] == "clinical"))
     if "scan_missing" in inputs:

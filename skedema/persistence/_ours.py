@@ -28,7 +28,7 @@ _PLACES = {"memory": None}  # of the machine where it was fitted
 _NET = ("seed", "batch_size", "lr", "layer_decay")
 
 
-def _of_classifier(held: dict[str, Any]) -> dict[str, Any]:
+def _of_fused(held: dict[str, Any]) -> dict[str, Any]:
     if held["callbacks"]:
         raise Unsupported(
             "its callbacks are of use in training alone, and no file can hold them: "
@@ -49,15 +49,15 @@ def _of_classifier(held: dict[str, Any]) -> dict[str, Any]:
     return held
 
 
-def _with_net(classifier: Any) -> None:
+def _with_net(model: Any) -> None:
     """Wrap the network into the training loop again, which a fit that goes on needs."""
-    if not hasattr(classifier, "net_"):
+    if not hasattr(model, "net_"):
         return
-    held = classifier.net_
+    held = model.net_
     module, history = held["module_"], held["history"]
     device = torch.device("cpu")
     how = (held["seed"], held["batch_size"], held["lr"], device)
-    net = build_net(classifier, module, classifier._kind, *how)
+    net = build_net(model, module, model._kind, *how)
     net.layer_decay = held["layer_decay"]
     net.initialize()
     module.eval()
@@ -65,7 +65,7 @@ def _with_net(classifier: Any) -> None:
         net.history.new_epoch()
         for name, value in epoch.items():
             net.history.record(name, value)
-    classifier.net_ = net
+    model.net_ = net
 
 
 def _of_possible_size(held: dict[str, Any]) -> dict[str, Any]:
@@ -128,22 +128,36 @@ def _of_several_scans(columns: Any) -> None:
         held[several] = position if isinstance(position, list) else none_or_one
 
 
+_FUSED = (
+    "_columns",
+    "_clinical",
+    "_image",
+    "_encoder",
+    "_usual",
+    "_dtype",
+    "_seed",
+    "_n_patients",
+)
+_OF_A_FIT = _PLACES | {"checkpoint_dir": None, "_held_out_of": None}
+
 PARTS = {
     "skedema.AttentionMixerClassifier": Part(
         "skedema.classifier:AttentionMixerClassifier",
-        private=(
-            "_columns",
-            "_clinical",
-            "_image",
-            "_encoder",
-            "_usual",
-            "_dtype",
-            "_seed",
-            "_n_patients",
-        ),
-        left=_PLACES | {"checkpoint_dir": None, "_held_out_of": None},
-        before=_of_classifier,
+        private=_FUSED,
+        left=_OF_A_FIT,
+        before=_of_fused,
         after=_with_net,
+    ),
+    # A class tells little of whose it is; a volume to the microlitre may be one patient's alone.
+    "skedema.AttentionMixerRegressor": Part(
+        "skedema.regressor:AttentionMixerRegressor",
+        private=(*_FUSED, "_kind"),
+        left=_OF_A_FIT | {"held_out_": None},
+        before=_of_fused,
+        after=_with_net,
+    ),
+    "skedema.Numbers": Part(
+        _TRAINING + "continuous:Numbers", **of_arguments("name", "huber_delta", "quantiles")
     ),
     "skedema.ViTAutoencoder": Part(
         "skedema.autoencoder:ViTAutoencoder",

@@ -4,16 +4,18 @@ import numpy as np
 import pytest
 
 from skedema.cli._codes import DataError, UsageError
-from skedema.cli._cohort import ColumnOptions, read_cohort
+from skedema.cli._cohort import ColumnOptions, Task, read_cohort
 from skedema.cli._file import FileOptions
 
 
-def read(tmp_path, text, *, image=None, ids=None, drop=None, said=None, target=None, **file):
+def read(tmp_path, text, *, image=None, ids=None, said=None, target=None, **options):
     path = tmp_path / "cohort.csv"
     path.write_text(text, encoding="utf-8")
-    columns = ColumnOptions(image=image, id_=ids, drop=drop)
+    columns = ColumnOptions(image=image, id_=ids, drop=options.pop("drop", None))
+    task = Task(options.pop("task", "auto"))
     said = [] if said is None else said
-    return read_cohort(path, FileOptions(**file), columns, target=target, say=said.append)
+    about = {"target": target, "task": task, "say": said.append}
+    return read_cohort(path, FileOptions(**options), columns, **about)
 
 
 def test_numbers_texts_and_truth_values_are_told_apart(tmp_path):
@@ -114,3 +116,34 @@ def test_a_point_beside_decimal_commas_is_refused(tmp_path):
 def test_a_column_is_the_scan_or_something_else(tmp_path, role):
     with pytest.raises(UsageError, match="'scan' is given as --image and as --"):
         read(tmp_path, "scan,age\n,61\n", image="scan", **{role: ["scan"]})
+
+
+def test_numbers_that_are_not_all_whole_are_a_regression_and_it_says_so(tmp_path):
+    said = []
+    table = read(tmp_path, "a,mm\n1,2.5\n2,\n3,4\n", target="mm", said=said)
+    assert table.regression
+    assert table.y.tolist() == [2.5, 4.0]
+    assert any("mm holds numbers that are not all whole: a regression" in each for each in said)
+    decimal = read(tmp_path, "a;mm\n1;2,5\n3;4\n", target="mm", decimal=",")
+    assert decimal.y.tolist() == [2.5, 4.0]
+    classes = read(tmp_path, "a,mm\n1,2.5\n3,4\n", target="mm", task="classification")
+    assert (classes.regression, classes.y.tolist()) == (False, [2.5, 4.0])
+
+
+def test_whole_numbers_are_classes_unless_it_is_said_or_they_are_many(tmp_path):
+    few = "a,mrs\n1,2\n2,6\n3,2\n"
+    assert not read(tmp_path, few, target="mrs").regression
+    asked = read(tmp_path, few, target="mrs", task="regression")
+    assert asked.regression
+    assert asked.y.dtype == float
+    many = "a,mL\n" + "".join(f"1,{k}\n" for k in range(30))
+    with pytest.raises(UsageError, match=r"30 whole numbers\. Say by --task regression or"):
+        read(tmp_path, many, target="mL")
+    assert read(tmp_path, many, target="mL", task="regression").y.tolist() == list(range(30))
+    assert not read(tmp_path, many, target="mL", task="classification").regression
+
+
+def test_what_is_no_number_is_named(tmp_path):
+    text = "a,mm\n1,2.5\n2,about 3\n"
+    with pytest.raises(DataError, match="line 3: 'about 3' in column 'mm' is no number"):
+        read(tmp_path, text, target="mm", task="regression")

@@ -13,15 +13,15 @@ from skedema.cli._model import (
     find_encoder,
     load_model,
     make_autoencoder,
-    make_classifier,
+    make_model,
     save_model,
 )
 
 
-def made(make=make_classifier, encoder=None, **values):
+def made(make=make_model, encoder=None, **values):
     run = SimpleNamespace(model=values, jobs=None, verbose=False, shown=0)
     options = ModelOptions(encoder=encoder, seed=3)
-    return make(options, run, memory=None, **({"image": "scan"} if make is make_classifier else {}))
+    return make(options, run, memory=None, **({"image": "scan"} if make is make_model else {}))
 
 
 def test_parameters_of_a_part_that_is_a_name_or_none_can_be_set():

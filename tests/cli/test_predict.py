@@ -120,3 +120,25 @@ def test_a_model_without_names_of_columns_is_told_of(run, cohort, tmp_path):
     classifier.set_params(image=1, encoder=None).fit(table[["age", "scan"]], table["edema"])
     skedema.save(classifier, tmp_path / "named.skedema")
     assert run("predict", tmp_path / "named.skedema", cohort).code == 0
+
+
+def test_numbers_are_fitted_evaluated_and_predicted(run, cohort, tmp_path):
+    asked = ["--target", "sodium", "--task", "regression", "--drop", "scan", "--id", "patient"]
+    small = ["--set", "max_epochs=1", "--set", "n_members=1", "--set", "loss=quantile"]
+    out = tmp_path / "model.skedema"
+    ended = run("fit", cohort, *asked, *small, "-o", out)
+    assert ended.code == 0, ended.err
+    ended = run("predict", out, cohort, "-o", tmp_path / "predictions.csv")
+    assert ended.code == 0, ended.err
+    found = pd.read_csv(tmp_path / "predictions.csv")
+    low, median, high = (found[f"quantile_{q}"] for q in ("0.05", "0.5", "0.95"))
+    assert ((low <= median) & (median <= high)).all()
+    assert found["predicted"].tolist() == median.tolist()
+    ended = run("evaluate", cohort, *asked, *small, "--cv", 2, "-o", tmp_path / "evaluation")
+    assert ended.code == 0, ended.err
+    assert "mae" in ended.out
+    assert "coverage" in ended.out
+    ended = run("evaluate", cohort, *asked, "--positive", "1")
+    assert "--positive is for classes" in ended.err
+    ended = run("explain", out, cohort, "--row", 2)
+    assert "holds a regressor; give a file of skedema fit with a classifier" in ended.err

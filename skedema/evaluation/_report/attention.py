@@ -9,6 +9,7 @@ from skedema.evaluation._report.material import Material, Unavailable
 
 def attention(material: Material) -> Section:
     """Mean attention by variable, of patients whom each fold's model did not see."""
+    material.need_classes("The method attention(X) of a fitted model tells it of each patient.")
     models = material.fold_models
     if not hasattr(models[0].estimator, "attention"):
         raise Unavailable(

@@ -21,12 +21,15 @@ def cohort(material: Material) -> Section:
     columns = shown if keys is None else [keys[p] for p in shown]
     with unheard():  # of words that stand for missing values evaluate has warned
         least = 1 if material.identifiers else FEWEST
-        table = table_one(result.X, result.y, columns=columns, least=least)
+        by = None if result.of_numbers else result.y
+        table = table_one(result.X, by, columns=columns, least=least)
     pieces: list[Any] = [
         table_of(
             table,
             "Table 1",
-            note="SMD: standardised mean difference between the classes, of more than two the "
+            note=""
+            if result.of_numbers
+            else "SMD: standardised mean difference between the classes, of more than two the "
             "greatest.",
         )
     ]

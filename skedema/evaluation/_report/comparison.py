@@ -22,33 +22,43 @@ def comparison(material: Material) -> Section:
         )
     display = result.metrics.forest(material.model, n_resamples=material.n_resamples)
     table = result.compare(material.model, n_resamples=material.n_resamples)
+    what, better = "the area under the ROC curve", "above"
+    if result.of_numbers:
+        what, better = "the mean absolute error", "below"
     pieces: list[Any] = [
-        f"Differences of the area under the ROC curve from that of {material.model}, on the same "
-        f"patients{'' if material.is_external else ' and folds'}; above 0 the other is better.",
+        f"Differences of {what} from that of {material.model}, on the same "
+        f"patients{'' if material.is_external else ' and folds'}; {better} 0 the other is better.",
         drawn(display),
         table_of(
-            _written(table, folds=not material.is_external),
+            _written(table, folds=not material.is_external, delong=not result.of_numbers),
             f"Paired differences from {material.model}",
             index=False,
-            note="p values: DeLong's test takes the models as they are"
-            + (
-                ""
-                if material.is_external
-                else "; the corrected resampled t test over folds also asks what other training "
-                "patients would change"
-            )
-            + ". They are also given adjusted by Holm's method.",
+            note=_note(material),
         ),
     ]
     return Section("Comparison", pieces)
 
 
-def _written(table: pd.DataFrame, *, folds: bool) -> pd.DataFrame:
+def _note(material: Material) -> str:
+    said = []
+    if not material.result.of_numbers:
+        said.append("DeLong's test takes the models as they are")
+    if not material.is_external:
+        said.append(
+            "the corrected resampled t test over folds also asks what other training patients "
+            "would change"
+        )
+    if not said:
+        return ""
+    return f"p values: {'; '.join(said)}. They are also given adjusted by Holm's method."
+
+
+def _written(table: pd.DataFrame, *, folds: bool, delong: bool) -> pd.DataFrame:
     """Keep what a reader compares, with headings in words."""
     differences = [
         with_interval(*row) for row in table[["difference", "low", "high"]].itertuples(index=False)
     ]
-    words = {"delong_p": "p, DeLong", "delong_p_holm": "by Holm"}
+    words = {"delong_p": "p, DeLong", "delong_p_holm": "by Holm"} if delong else {}
     if folds:
         words |= {"fold_p": "p, folds", "fold_p_holm": "by Holm "}
     shown = table[list(words)].rename(columns=words).astype(float)

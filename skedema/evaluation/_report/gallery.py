@@ -32,6 +32,7 @@ class Mistake:
 
 def gallery(material: Material) -> Section:
     """Show the patients of whom the model was surest, and wrong, without having seen them."""
+    material.need_classes("The attribute predictions of the evaluation has all rows.")
     if material.n_cases < 1:
         raise Unavailable("n_cases=0 leaves it out.")
     found = mistakes(material)

@@ -121,12 +121,18 @@ class Material:
 
     @property
     def labels(self) -> NDArray[Any]:
-        """The label of each row of X that was tested, by position; others None."""
+        """The label, or number, of each row of X that was tested, by position; others None."""
         table = self.result.predictions
         of_model = table[table["estimator"] == self.model]
         labels = np.full(len(self.result.groups), None, dtype=object)
-        labels[of_model["row"].to_numpy()] = of_model["label"].to_numpy()
+        column = "observed" if self.result.of_numbers else "label"
+        labels[of_model["row"].to_numpy()] = of_model[column].to_numpy()
         return labels
+
+    def need_classes(self, instead: str) -> None:
+        """Leave a section out that is about classes, and say what there is instead."""
+        if self.result.of_numbers:
+            raise Unavailable(f"This is told of classes, and numbers are predicted. {instead}")
 
     @cached_property
     def fold_models(self) -> list[Any]:

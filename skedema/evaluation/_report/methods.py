@@ -55,6 +55,8 @@ def _paragraph(material: Material) -> str:
 def _figures(material: Material) -> str:
     result = material.result
     names = ", ".join(map(metric_words, result.metric_names))
+    if result.of_numbers:
+        return _of_numbers(material, names)
     return (
         f"Figures are {names}, of all predictions {material.unseen} together"
         f"{'' if material.is_external else ', of several repeats the mean'}. Classes are what each "
@@ -70,6 +72,22 @@ def _figures(material: Material) -> str:
             if material.is_external
             else "; and the resampled t test over folds with the correction of Nadeau and Bengio."
         )
+    )
+
+
+def _of_numbers(material: Material, names: str) -> str:
+    folds = (
+        ""
+        if material.is_external
+        else " and the resampled t test over folds with the correction of Nadeau and Bengio"
+    )
+    return (
+        f"Figures are {names}, of all predictions {material.unseen} together"
+        f"{'' if material.is_external else ', of several repeats the mean'}. Intervals of 95 % are "
+        "over patients, with all their rows: Wilson's of the coverage, and percentiles of a "
+        f"bootstrap of {material.n_resamples} resamples of all others. Differences between models "
+        f"are paired: a bootstrap with the same patients for both{folds}. Limits of agreement are "
+        "those of Bland and Altman (1999)."
     )
 
 

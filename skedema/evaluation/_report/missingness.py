@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from skedema._pages import Section, table_of
 from skedema.evaluation._report.drawn import drawn
 from skedema.evaluation._report.material import Material, Unavailable
 from skedema.inspection import MissingnessDisplay
+
+
+def _by_target(gone: Any, labels: Any, result: Any) -> dict[str, str]:
+    """Say how often a value is missing by class, or what the target is with and without it."""
+    if not result.of_numbers:
+        return {f"of {label}": f"{gone[labels == label].mean():.0%}" for label in result.classes}
+    tested = np.array([label is not None for label in labels])
+    parts = {"target where missing": gone, "target where there": ~gone}
+    found = {name: labels[tested & chosen].astype(float) for name, chosen in parts.items()}
+    return {name: f"{each.mean():.4g}" if len(each) else "" for name, each in found.items()}
 
 
 def missingness(material: Material) -> Section:
@@ -27,10 +38,7 @@ def missingness(material: Material) -> Section:
             "column": name,
             "missing": int(gone.sum()),
             "all": f"{gone.mean():.0%}",
-            **{
-                f"of {label}": f"{gone[labels == label].mean():.0%}"
-                for label in material.result.classes
-            },
+            **_by_target(gone, labels, material.result),
         }
         for name, gone in gaps.items()
     ]
@@ -39,11 +47,11 @@ def missingness(material: Material) -> Section:
         pd.DataFrame(rows),
         "Missing values",
         index=False,
-        note="Shares that differ between classes may tell the answer by themselves: was a value "
-        "measured because somebody was worried?",
+        note="Shares that differ between classes, or numbers with and without, may tell the "
+        "answer by themselves: was a value measured because somebody was worried?",
     )
     pieces: list[Any] = [table]
-    if material.result.estimators.get(material.model):
+    if material.result.estimators.get(material.model) and not material.result.of_numbers:
         found = material.result.inspection.missingness(material.model)
         patterns = found.patterns.assign(
             missing=[tuple(map(material.alias, names)) for names in found.patterns["missing"]]

@@ -16,17 +16,17 @@ def model_card(material: Material) -> Section:
     result = material.result
     fitted = result.estimators.get(material.model)
     kind = type(fitted[0]).__name__ if fitted else STATE
-    outcome = (
-        f"{result.classes[1]!r} against {result.classes[0]!r}"
-        if len(result.classes) == 2
-        else ", ".join(repr(each) for each in result.classes)
-    )
+    gives = "A probability of " + ", ".join(repr(each) for each in result.classes)
+    if len(result.classes) == 2:
+        gives = f"A probability of {result.classes[1]!r} against {result.classes[0]!r}"
+    if result.of_numbers:
+        gives = "A number" + (", and quantiles of it" if result.quantiles else "")
     inputs = f"{len(material.shown)} clinical columns" + (
         " and a scan" if material.scan_positions else ""
     )
     facts = [
         ("Model", f"{material.model} ({kind})"),
-        ("Gives out", f"A probability of {outcome}"),
+        ("Gives out", gives),
         ("Takes in", inputs),
         ("Intended use", f"Research. Anything beyond: {STATE.lower()}"),
         ("Intended users", STATE),
@@ -49,10 +49,10 @@ def model_card(material: Material) -> Section:
 
 def _limits(material: Material) -> list[Any]:
     result, labels = material.result, material.labels
-    rarest = min(result.classes, key=lambda label: int((labels == label).sum()))
-    n = int((labels == rarest).sum())
     found = []
-    if n < _FEW:
+    counts = {label: int((labels == label).sum()) for label in result.classes}
+    rarest = min(counts, key=lambda label: counts[label], default=None)
+    if counts and (n := counts[rarest]) < _FEW:
         found.append(
             f"Only {n} rows are of the class {rarest!r}. Below about 100 of each, figures of "
             "validation are imprecise and calibration can hardly be judged (Collins, Ogundimu and "

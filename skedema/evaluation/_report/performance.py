@@ -15,7 +15,42 @@ def performance(material: Material) -> Section:
     return Section("Performance", performance_pieces(material))
 
 
+def _of_numbers(material: Material) -> list[Any]:
+    result, resamples = material.result, {"n_resamples": material.n_resamples}
+    table = result.table(**resamples).T.rename(metric_words).rename_axis("figure")
+    metrics = result.metrics
+    figures: list[Any] = [
+        (
+            "Predicted and observed",
+            metrics.predicted_observed,
+            "Dotted: as predicted. Grey: predicted intervals, where there are any.",
+            resamples,
+        ),
+        (
+            "Bland and Altman",
+            metrics.bland_altman,
+            "Bias, and limits between which 95 % of the differences lie, with intervals.",
+            {},
+        ),
+    ]
+    if result.quantiles:
+        what = "On the diagonal, quantiles hold what they say."
+        figures.append(("Calibration of quantiles", metrics.interval_calibration, what, {}))
+    pictures = [drawn(make(**options), title, caption) for title, make, caption, options in figures]
+    return [
+        table_of(
+            table,
+            f"Figures of predictions {material.unseen}, with 95 % intervals over patients",
+            note="Errors, bias and widths are in the unit of the target. A dash is a figure that "
+            "is not defined.",
+        ),
+        Pictures(pictures),
+    ]
+
+
 def performance_pieces(material: Material) -> list[Any]:
+    if material.result.of_numbers:
+        return _of_numbers(material)
     result, resamples = material.result, {"n_resamples": material.n_resamples}
     two = len(result.classes) == 2
     what = (

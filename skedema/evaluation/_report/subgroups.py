@@ -43,7 +43,7 @@ def _names(material: Material) -> list[str]:
 
 def _table(material: Material, name: str) -> Any:
     values = material.result.covariates[name]
-    metrics = ["roc_auc", "recall", "specificity", "brier"]
+    metrics = list(material.result.few_metrics)
     found = material.result.subgroups(
         name, bins=_halves(values), metrics=metrics, n_resamples=material.n_resamples
     )

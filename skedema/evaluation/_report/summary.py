@@ -8,22 +8,34 @@ import numpy as np
 
 from skedema._pages import Facts, Notice, Section
 from skedema.evaluation._report.material import Material
+from skedema.evaluation.displays._words import metric_words
 from skedema.frames import counted
 
 
 def summary(material: Material) -> Section:
-    """Patients, classes, models, folds, and the area under the curve with its interval."""
+    """Patients, classes, models, folds, and the figure that matters most with its interval."""
     result = material.result
     labels = material.labels
     tested = np.array([label is not None for label in labels])
-    sizes = ", ".join(
-        f"{label}: {int((labels == label).sum())} ({(labels == label).sum() / tested.sum():.0%})"
-        for label in result.classes
-    )
+    if result.of_numbers:
+        numbers = labels[tested].astype(float)
+        target = (
+            "Target",
+            f"{numbers.mean():.4g} on average, standard deviation {numbers.std():.4g}",
+        )
+    else:
+        target = (
+            "Classes",
+            ", ".join(
+                f"{label}: {int((labels == label).sum())} "
+                f"({(labels == label).sum() / tested.sum():.0%})"
+                for label in result.classes
+            ),
+        )
     n_patients, n_rows = len(set(np.asarray(result.groups)[tested].tolist())), int(tested.sum())
     facts = [
         ("Patients", f"{n_patients}" + ("" if n_rows == n_patients else f", in {n_rows} rows")),
-        ("Classes", sizes),
+        target,
         ("Models", ", ".join(result.names)),
         ("Looked into", material.model),
         ("Tested in", folds_in_words(result, material.model)),
@@ -49,8 +61,10 @@ def folds_in_words(result: Any, model: str) -> str:
 
 
 def _first_figure(material: Material) -> list[tuple[str, str]]:
-    table = material.result.table(["roc_auc"], digits=2, n_resamples=material.n_resamples)
-    return [(f"AUC {material.unseen}", str(table.loc[material.model, "roc_auc"]))]
+    metric = material.result.first_metric
+    table = material.result.table([metric], digits=2, n_resamples=material.n_resamples)
+    words = f"{metric_words(metric)} {material.unseen}"
+    return [(words, str(table.loc[material.model, metric]))]
 
 
 def _leaks(material: Material) -> str:

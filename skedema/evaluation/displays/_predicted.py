@@ -192,7 +192,13 @@ class PredictionDisplay(Display):
         -------
         PredictionDisplay
             Of this class.
+
+        Raises
+        ------
+        ValueError
+            When it is one of regressors.
         """
+        result._need_classes(cls.__name__)
         predicted = Predicted(result._repeats, result.classes, result.groups, result.random_state)
         return cls(predicted, **options)
 

@@ -6,6 +6,15 @@ _METRICS = {
     "roc_auc": "AUC",
     "f1": "F1",
     "brier": "Brier score",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "r2": "R2",
+    "pearson": "Pearson correlation",
+    "spearman": "Spearman correlation",
+    "coverage": "coverage of intervals",
+    "coverage_error": "coverage less what intervals say",
+    "width": "width of intervals",
+    "pinball": "pinball loss",
     "recall": "recall (sensitivity)",
 }
 

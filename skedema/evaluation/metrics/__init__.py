@@ -9,12 +9,13 @@ from __future__ import annotations
 from skedema.evaluation.metrics._figures import figures
 from skedema.evaluation.metrics._intervals import proportion_of
 from skedema.evaluation.metrics._metric import Metric
-from skedema.evaluation.metrics._registry import METRICS, register_metric
+from skedema.evaluation.metrics._registry import METRICS, NUMBER_METRICS, register_metric
 from skedema.evaluation.metrics.calibration import calibration_intercept, calibration_slope
 from skedema.evaluation.metrics.utility import net_benefit, sensitivity_at_specificity
 
 __all__ = [
     "METRICS",
+    "NUMBER_METRICS",
     "Metric",
     "calibration_intercept",
     "calibration_slope",

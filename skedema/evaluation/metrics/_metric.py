@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from skedema.evaluation._predictions import Predictions
 
 Floats = NDArray[np.float64]
 
-SETTINGS = {"specificity": 0.9, "threshold": 0.5}
+SETTINGS: dict[str, Any] = {"specificity": 0.9, "threshold": 0.5, "quantiles": ()}
 
 
 def always(label: Any, probability: Any, predicted: Any, weight: Any) -> Any:
@@ -64,7 +64,12 @@ class Metric:
         Whether `compute` and `defined` also take weights of shape (b, n), one a resample, and
         give b values. Otherwise they are called for each resample.
     settings : tuple of str, default=()
-        Which of "specificity" and "threshold" `compute` takes as keywords.
+        Which of "specificity", "threshold" and "quantiles" (the levels of those that are predicted)
+        `compute` takes as keywords.
+    target : {"classes", "numbers"}, default="classes"
+        What it is a figure of. Of numbers `label` is a float array, what was observed, `predicted`
+        what was predicted, `probability` of shape (n, k) the predicted quantiles, in order, NaN
+        where there are none; `macro` has to be False.
     interval : callable or None, default=None
         ``interval(value, repeats, confidence)`` gives low and high of the figure of all rows, such
         as `proportion_of` makes it. A repeat is the arrays label, probability, predicted, row and
@@ -96,6 +101,7 @@ class Metric:
     macro: bool = True
     batched: bool = False
     settings: tuple[str, ...] = ()
+    target: Literal["classes", "numbers"] = "classes"
     interval: Callable[..., tuple[float, float] | None] | None = None
 
     def __post_init__(self) -> None:
@@ -110,7 +116,7 @@ def measured(
     metric: Metric,
     predictions: Predictions,
     weight: Floats,
-    settings: Mapping[str, float],
+    settings: Mapping[str, Any],
     against_rest: int | None = None,
 ) -> Any:
     """Compute a metric: a number for weights of shape (n,), b of them for (b, n).
@@ -123,8 +129,8 @@ def measured(
         Of n rows.
     weight : ndarray of float of shape (n,) or (b, n)
         How often each row counts.
-    settings : mapping of str to float
-        Specificity and threshold.
+    settings : mapping
+        Specificity, threshold and levels of quantiles.
     against_rest : int or None, default=None
         The class to compute it of, against all others. None: of two classes that of the positive
         one, of more that of all.

@@ -6,21 +6,31 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial, wraps
+from typing import Any
 
 import numpy as np
 from sklearn.metrics import get_scorer_names
 
 from skedema._registry import Registry, nearest_name
-from skedema.evaluation._predictions import Predictions
-from skedema.evaluation.metrics import calibration, decisions, probabilities, ranking, utility
+from skedema.evaluation._predictions import NumberPredictions, Predictions
+from skedema.evaluation.metrics import (
+    calibration,
+    decisions,
+    errors,
+    predicted_intervals,
+    probabilities,
+    ranking,
+    utility,
+)
 from skedema.evaluation.metrics._metric import SETTINGS, Metric, measured
 from skedema.evaluation.metrics._scorers import metric_of_scorer, scorer_names
 
-_FAMILIES = (ranking, decisions, probabilities, calibration, utility)
+_FAMILIES = (ranking, decisions, probabilities, calibration, utility, errors, predicted_intervals)
 _OWN = {metric.name: metric for family in _FAMILIES for metric in family.METRICS}
 _OTHERS = Registry("metric", "skedema.metrics")
 
-METRICS = tuple(_OWN)
+METRICS = tuple(name for name, metric in _OWN.items() if metric.target == "classes")
+NUMBER_METRICS = tuple(name for name in _OWN if name not in METRICS)
 
 
 def register_metric(metric: Metric) -> None:
@@ -62,15 +72,42 @@ def register_metric(metric: Metric) -> None:
     _OTHERS.register(metric.name, factory)
 
 
-def metric_names() -> list[str]:
-    """List the names of all metrics but scikit-learn's scorers."""
-    return [*_OWN, *_OTHERS.names()]
+def metric_names(*, numbers: bool = False) -> list[str]:
+    """List the names of all metrics of classes, or of numbers, but scikit-learn's scorers."""
+    target = _target(numbers)
+    others = [name for name in _OTHERS.names() if _registered(name).target == target]
+    return [*(NUMBER_METRICS if numbers else METRICS), *others]
 
 
-def find_metrics(names: Iterable[str]) -> tuple[Metric, ...]:
-    """Look metrics up, each once; a single text is one name."""
+def find_metrics(names: Iterable[str] | None, *, numbers: bool = False) -> tuple[Metric, ...]:
+    """Look metrics of classes, or of numbers, up, each once; a single text is one name.
+
+    None is all of this package.
+    """
+    if names is None:
+        names = NUMBER_METRICS if numbers else METRICS
     names = (names,) if isinstance(names, str) else names
-    return tuple(_OWN.get(name) or _other(name) for name in dict.fromkeys(names))
+    found = tuple(_OWN.get(name) or _other(name, numbers) for name in dict.fromkeys(names))
+    for metric in found:
+        if metric.target != _target(numbers):
+            raise ValueError(
+                f"The metric {metric.name!r} is of {metric.target}, and this is of "
+                f"{_target(numbers)}. Of these are {', '.join(metric_names(numbers=numbers))}."
+            )
+    return found
+
+
+def try_number_metrics(metrics: Iterable[Metric]) -> None:
+    """As `try_metrics`, of numbers."""
+    observed = np.array([1.0, 2, 4, 8, 16, 32])
+    predicted = np.array([2.0, 1, 5, 7, 20, 30])
+    quantiles = predicted[:, None] + [-1.5, 0.0, 1.5]
+    rows = NumberPredictions(np.arange(6), observed, quantiles, predicted)
+    _try(metrics, rows, np.array([[1.0] * 6, [3, 2, 1, 0, 1, 2]]), "numbers")
+
+
+def _target(numbers: bool) -> str:
+    return "numbers" if numbers else "classes"
 
 
 def try_metrics(metrics: Iterable[Metric], n_classes: int) -> None:
@@ -80,10 +117,15 @@ def try_metrics(metrics: Iterable[Metric], n_classes: int) -> None:
     probability = (np.eye(n_classes)[other] + 0.5) / (1 + 0.5 * n_classes)
     rows = Predictions(np.arange(len(label)), label, probability, other)
     weights = np.repeat([[1.0, 1, 1, 1], [3, 2, 1, 0]], n_classes, axis=1)
+    _try(metrics, rows, weights, f"{n_classes} classes")
+
+
+def _try(metrics: Iterable[Metric], rows: Predictions, weights: Any, what: str) -> None:
+    settings = SETTINGS | {"quantiles": (0.05, 0.5, 0.95)}
     for metric in metrics:
         try:
-            single = np.array([measured(metric, rows, each, SETTINGS) for each in weights])
-            found = measured(metric, rows, weights, SETTINGS) if metric.batched else single
+            single = np.array([measured(metric, rows, each, settings) for each in weights])
+            found = measured(metric, rows, weights, settings) if metric.batched else single
             if not np.allclose(found, single, rtol=1e-6, equal_nan=True):
                 raise ValueError(
                     f"with batched=True, weights of shape {weights.shape} must give what each "
@@ -91,20 +133,25 @@ def try_metrics(metrics: Iterable[Metric], n_classes: int) -> None:
                 )
         except Exception as error:
             raise ValueError(
-                f"Metric {metric.name!r} cannot be computed of {n_classes} classes: {error}"
+                f"Metric {metric.name!r} cannot be computed of {what}: {error}"
             ) from error
 
 
-def _other(name: str) -> Metric:
+def _registered(name: str) -> Metric:
+    metric: Metric = replace(_OTHERS.make(name), name=name)
+    return metric
+
+
+def _other(name: str, numbers: bool) -> Metric:
     if name in get_scorer_names():
-        return metric_of_scorer(name)
+        return metric_of_scorer(name, numbers=numbers)
     others = _OTHERS.names()
     if name in others:
-        metric: Metric = replace(_OTHERS.make(name), name=name)
-        return metric
-    close = difflib.get_close_matches(str(name), scorer_names(), n=3, cutoff=0.5)
+        return _registered(name)
+    close = difflib.get_close_matches(str(name), scorer_names(numbers=numbers), n=3, cutoff=0.5)
     such = f", such as {', '.join(map(repr, close))}" if close else ""
+    nearest = nearest_name(str(name), metric_names(numbers=numbers))
     raise ValueError(
-        f"There is no metric {name!r}. {nearest_name(str(name), [*_OWN, *others])} The names of "
+        f"There is no metric {name!r}. {nearest} The names of "
         f"scikit-learn's scorers are taken as well{such}; register_metric adds others."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import get_scorer, get_scorer_names
 
 from skedema._told import recorded
@@ -27,8 +27,20 @@ class _Foretold(ClassifierMixin, BaseEstimator):
         return self.predicted[X]
 
 
-def metric_of_scorer(name: str) -> Metric:
+class _ForetoldNumbers(RegressorMixin, BaseEstimator):
+    """The same of numbers."""
+
+    def __init__(self, predicted: Any) -> None:
+        self.predicted = predicted
+
+    def predict(self, X: Any) -> Any:
+        return self.predicted[X]
+
+
+def metric_of_scorer(name: str, *, numbers: bool = False) -> Metric:
     """Give the metric that a scorer is; of two classes, 1 stands for the positive one."""
+    if numbers:
+        return _of_numbers(name)
     if not _of_classes(name):
         raise ValueError(
             f"scikit-learn's scorer {name!r} is of numbers or of clusters, not of classes: it "
@@ -48,12 +60,36 @@ def metric_of_scorer(name: str) -> Metric:
     return Metric(name, compute, every_class, macro=False)
 
 
-def scorer_names() -> list[str]:
-    """List scikit-learn's scorers of classes."""
-    return [name for name in get_scorer_names() if _of_classes(name)]
+def _of_numbers(name: str) -> Metric:
+    if name not in scorer_names(numbers=True):
+        raise ValueError(
+            f"scikit-learn's scorer {name!r} is not of numbers. Of numbers are "
+            f"{', '.join(scorer_names(numbers=True))}."
+        )
+    scorer = get_scorer(name)
+
+    def compute(observed: Any, quantiles: Any, predicted: Any, weight: Any) -> float:
+        rows = np.repeat(np.arange(len(observed)), weight.astype(int))
+        with recorded():
+            return float(scorer(_ForetoldNumbers(predicted), rows, observed[rows]))
+
+    return Metric(name, compute, macro=False, target="numbers")
+
+
+def scorer_names(*, numbers: bool = False) -> list[str]:
+    """List scikit-learn's scorers of classes, or of numbers."""
+    belongs = _of_regression if numbers else _of_classes
+    return [name for name in get_scorer_names() if belongs(name)]
 
 
 def _of_classes(name: str) -> bool:
-    # scikit-learn says it nowhere else than by the module of the function.
-    home = get_scorer(name)._score_func.__module__
-    return not home.startswith(("sklearn.metrics._regression", "sklearn.metrics.cluster"))
+    return not (_of_regression(name) or _home(name).startswith("sklearn.metrics.cluster"))
+
+
+def _of_regression(name: str) -> bool:
+    return _home(name).startswith("sklearn.metrics._regression")
+
+
+def _home(name: str) -> str:
+    # scikit-learn says what a scorer is of nowhere else than by the module of its function.
+    return str(get_scorer(name)._score_func.__module__)

@@ -68,7 +68,9 @@ def test_a_mean_is_defined_by_the_rows_alone(name):
 
 def test_settings_that_there_are_not_are_told_at_once():
     for settings in (("cutoff",), "threshold"):
-        with pytest.raises(ValueError, match=r"'echo' must .* \('specificity', 'threshold'\), got"):
+        with pytest.raises(
+            ValueError, match=r"'echo' must .* \('specificity', 'threshold', 'quantiles'\), got"
+        ):
             Metric("echo", max, settings=settings)
 
 
