@@ -42,6 +42,7 @@ DEFAULT, DENSITY, TABLE = "default encoder", "density", "clinical variables alon
 # What `baselines` calls the models of an encoder.
 PROBE, BESIDE, FUSED = "probe", "beside the clinical variables", "classifier"
 _FIRST = 6  # features that are printed
+_NOTHING = 1e-5  # of a standard deviation
 
 
 def reference_head() -> nib.Nifti1Image:
@@ -97,6 +98,8 @@ def digest(encoder: PretrainedEncoder) -> list[str]:
     """Say what was loaded, and what it makes of the reference head."""
     features = encoder.transform([reference_head()])[0].astype(np.float64)
     volume = encoder.volume_.read(reference_head())
+    mean, sd = features.mean(), features.std()
+    mean = 0.0 if abs(mean) < _NOTHING * sd else mean  # what is left of rounding differs
     report = encoder.weights_report_
     told = {
         "SHA-256 of the file": encoder.origin_["sha256"],
@@ -105,8 +108,8 @@ def digest(encoder: PretrainedEncoder) -> list[str]:
             f"channel {k} {channel.mean():.4g} +- {channel.std():.4g}"
             for k, channel in enumerate(volume)
         ),
-        "its features": f"{len(features)}, mean {features.mean():.4g}, "
-        f"sd {features.std():.4g}, norm {np.linalg.norm(features):.4g}, "
+        "its features": f"{len(features)}, mean {mean:.4g}, sd {sd:.4g}, "
+        f"norm {np.linalg.norm(features):.4g}, "
         f"the first {' '.join(f'{value:.4g}' for value in features[:_FIRST])}",
     }
     return [f"{name}: {text}" for name, text in told.items()]

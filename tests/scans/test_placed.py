@@ -188,10 +188,13 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize("parameters", OTHERS.values(), ids=OTHERS)
-@pytest.mark.parametrize("name", GEOMETRIES)
-def test_a_mark_comes_back_from_the_axes_of_the_scan(name, parameters):
-    affine = GEOMETRIES[name]
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [(name, "all") for name in GEOMETRIES]
+    + [(name, how) for name in ("permuted", "tilted LPS") for how in ("own axes", "first", "box")],
+)
+def test_a_mark_comes_back_from_the_axes_of_the_scan(name, how):
+    affine, parameters = GEOMETRIES[name], OTHERS[how]
     voxels = np.full(SHAPE, -80.0, dtype=np.float32)
     voxels[20:36, 4:20, 10:22] = 0.0
     voxels[MARK] = 80.0
