@@ -143,7 +143,7 @@ def _registered(name: str) -> Metric:
 
 
 def _found(name: str, numbers: bool) -> Metric:
-    own = _OWN.get(name)
+    own: Metric | None = _OWN.get(name)
     # One of numbers, asked of classes, may be a scorer's name as well, which says more.
     if own is None or (not numbers and own.target == "numbers" and name in get_scorer_names()):
         return _other(name, numbers)
