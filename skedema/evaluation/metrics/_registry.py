@@ -87,7 +87,7 @@ def find_metrics(names: Iterable[str] | None, *, numbers: bool = False) -> tuple
     if names is None:
         names = NUMBER_METRICS if numbers else METRICS
     names = (names,) if isinstance(names, str) else names
-    found = tuple(_OWN.get(name) or _other(name, numbers) for name in dict.fromkeys(names))
+    found = tuple(_found(name, numbers) for name in dict.fromkeys(names))
     for metric in found:
         if metric.target != _target(numbers):
             raise ValueError(
@@ -140,6 +140,14 @@ def _try(metrics: Iterable[Metric], rows: Predictions, weights: Any, what: str) 
 def _registered(name: str) -> Metric:
     metric: Metric = replace(_OTHERS.make(name), name=name)
     return metric
+
+
+def _found(name: str, numbers: bool) -> Metric:
+    own: Metric | None = _OWN.get(name)
+    # One of numbers, asked of classes, may be a scorer's name as well, which says more.
+    if own is None or (not numbers and own.target == "numbers" and name in get_scorer_names()):
+        return _other(name, numbers)
+    return own
 
 
 def _other(name: str, numbers: bool) -> Metric:
