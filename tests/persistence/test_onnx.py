@@ -17,7 +17,12 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 
-from skedema import AttentionMixerClassifier, VolumeReader, export_onnx
+from skedema import (
+    AttentionMixerClassifier,
+    AttentionMixerRegressor,
+    VolumeReader,
+    export_onnx,
+)
 from skedema.encoders import CNN, Density, MirroredTokens, ViT
 from skedema.fusion import CrossAttention, Perceiver
 from skedema.persistence._onnx import _plan
@@ -248,3 +253,15 @@ def test_a_missing_package_is_told_with_the_way_to_it(table_model, tmp_path, mon
     monkeypatch.setitem(its_own, "find_spec", lambda name: None if name == "onnxscript" else name)
     with pytest.raises(ImportError, match="pip install onnx onnxruntime onnxscript"):
         export_onnx(table_model[0], tmp_path / "model.onnx")
+
+
+def test_numbers_come_in_the_unit_of_the_target(cohort, tmp_path):
+    X = cohort[0].drop(columns="scan")
+    y = 500 + 3 * X["sodium"].fillna(138)
+    sizes = {"dim": 8, "n_heads": 2, "max_epochs": 1, "n_members": 2, "random_state": 0}
+    model = AttentionMixerRegressor(loss="quantile", **sizes).fit(X, y)
+    path = tmp_path / "numbers.onnx"
+    export_onnx(model, path)
+    assert about(path)["quantiles"] == [0.05, 0.5, 0.95]
+    found = run(path, **inputs(path, model, X))
+    np.testing.assert_allclose(found, model.predict_quantiles(X), rtol=1e-5)

@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from skedema._training.classes import Classes
 from skedema.fusion import list_fusions, make_fusion
 from skedema.modules.fused import FusedNetwork
 from skedema.modules.tokens import ClinicalTokens, ScanTokens
-from skedema.persistence._onnx_graph import Classify, Encode
+from skedema.persistence._onnx_graph import Encode, Predict
 from skedema.persistence._onnx_program import Plan, compare, make_graph
 
 INPUTS = {
@@ -36,7 +37,7 @@ def network(fusion: str) -> nn.Module:
     mix = make_fusion(fusion).build(dim=4, n_heads=2, n_queries=3, n_variables=2, dropout=0.1)
     tokens = ScanTokens(4, 4), ClinicalTokens([0, 3], 4)
     fused = FusedNetwork(None, *tokens, mix, nn.Identity(), 4, 2, 0.1, token_dropout=0.3)
-    return Classify(fused, None, None, list(INPUTS))
+    return Predict(fused, None, None, list(INPUTS), Classes(2), None)
 
 
 @pytest.mark.slow
