@@ -27,6 +27,7 @@ collect_ignore_glob = ["tests/data/*", "tests/*/_*.py"]
 _EXTRAS = {
     "MonaiEncoder(": "monai",
     "monai:": "monai",
+    "transformers": "transformers",
     ".show(": "matplotlib",
     ".plot(": "matplotlib",
     ".report(": "jinja2",

@@ -13,6 +13,7 @@ PACKAGES = {
     "explain": ["captum"],
     "hub": ["huggingface_hub"],
     "onnx": ["onnx", "onnxruntime", "onnxscript"],
+    "slices": ["timm", "transformers"],
     "remote": ["fsspec", "s3fs", "aiohttp"],
     "dask": ["distributed"],
     "postgres": ["psycopg", "psycopg-binary", "sqlalchemy"],

@@ -38,7 +38,7 @@ def blocks(language: str, page: str = PAGE) -> list[str]:
 
 def test_examples_of_the_encoder_page_run_one_after_the_other(capsys):
     examples = blocks("python")
-    assert len(examples) == 3
+    assert len(examples) == 4
     names = {"__name__": "encoders_page"}
     for number, example in enumerate(examples):
         exec(compile(example, f"docs/encoders.md, example {number + 1}", "exec"), names)

@@ -32,7 +32,6 @@ COMPARED = (
     "fusion, film",
     "fusion, product of experts",
     "averaging",
-    "weighted average",
     "frozen features, gradient boosting",
     "frozen features, logistic regression",
     f"frozen features, logistic regression, {WITH_DENSITY}",

@@ -25,6 +25,7 @@ from skedema._volumes import Volumes
 from skedema.encoders import is_transformer, make_encoder
 from skedema.encoders._left_open import fill_left_open
 from skedema.modules.fused import as_tokens, probe
+from skedema.modules.tokens import InOrder
 from skedema.scans import VolumeReader
 from skedema.scans._remarks import gathered, tell
 
@@ -70,7 +71,12 @@ class ImageSide:
         Tokens and width of the features of a scan, once they are known.
     widths : dict of str to int
         Where features have named parts, each of which becomes a token: their columns.
+    order : str
+        Where tokens are a sequence, such as that of slices: what becomes of them, "tokens", or
+        "attention" where they are pooled by that. "" where they are none.
     """
+
+    order: str = ""
 
     def __init__(
         self, encoder: Any, fine_tune: bool | str, volume: VolumeReader | None, dtype: torch.dtype
@@ -89,12 +95,15 @@ class ImageSide:
     def tokens(self) -> tuple[int, Any]:
         """The tokens of a scan that the network is to take, and their width or widths."""
         n_tokens, width = self.shape
+        if self.order:
+            attended = self.order == "attention"
+            return 1 if attended else n_tokens, InOrder(width, n_tokens, attended)
         return (len(self.widths), tuple(self.widths.values())) if self.widths else (n_tokens, width)
 
     @property
     def names(self) -> list[Any]:
         """The names of these tokens; numbers where they have none."""
-        return list(self.widths) or list(range(self.shape[0]))
+        return list(self.widths) or list(range(self.tokens[0]))
 
     def mirrors(self, mirror: bool | str) -> bool:
         """Decide whether patients are learned from mirrored as well; "auto": if it is trained."""
@@ -156,7 +165,7 @@ class ImageSide:
             return encoder, []
         features = self.transform(encoder, volumes, device)
         module = self._checked(encoder.network())
-        self.widths = _widths(encoder, self.shape)
+        self._learn_tokens(encoder)
         return module, [volumes.scans.by_patient(features)]
 
     def transform(self, encoder: Any, volumes: Volumes, device: torch.device) -> np.ndarray:
@@ -183,7 +192,7 @@ class ImageSide:
         ways = (False, True) if mirrors else (False,)
         views = self._features(encoder, volumes, device, ways)
         self.shape = views[0].shape[1:]
-        self.widths = _widths(encoder, self.shape)
+        self._learn_tokens(encoder)
         of_patients = map(volumes.scans.by_patient, views)
         return dict(zip(("features", "mirrored"), of_patients, strict=False))
 
@@ -222,6 +231,10 @@ class ImageSide:
         }
         fill_left_open(transformer, context, seed)
         return transformer
+
+    def _learn_tokens(self, encoder: Any) -> None:
+        self.widths = _widths(encoder, self.shape)
+        self.order = getattr(encoder, "token_order_", "") if is_transformer(encoder) else ""
 
     def _features(
         self, encoder: Any, volumes: Volumes, device: torch.device, mirrored: Sequence[bool]

@@ -77,7 +77,8 @@ class UnionSide(ImageSide):
             of_parts = []
             for name, side in self.sides.items():
                 own = for_part(side, volumes)
-                of_parts.append(side._features(fitted[name], own, device, mirrored))
+                found = side._features(fitted[name], own, device, mirrored)
+                of_parts.append([view.reshape(len(view), 1, -1) for view in found])
                 if side.reader is not None and side.reader is not self.reader:
                     own.tell_odd()
         return [np.concatenate(views, axis=-1) for views in zip(*of_parts, strict=True)]
@@ -88,7 +89,7 @@ class UnionSide(ImageSide):
             if side.reader is None or reading(side.reader) != reading(self.reader):
                 return None
             parts.append(side.encode(fitted[name], batch, device))
-        known = [part for part in parts if part is not None]
+        known = [part.flatten(1).unsqueeze(1) for part in parts if part is not None]
         return torch.cat(known, dim=-1) if len(known) == len(parts) else None
 
     @contextmanager

@@ -6,8 +6,7 @@ import os
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone, is_classifier
-from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.base import clone
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     StackingClassifier,
@@ -18,11 +17,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from sklearn.utils import get_tags
+from sklearn.preprocessing import StandardScaler
 
 from skedema.baselines._clinical_values import ClinicalValues
 from skedema.baselines._columns import OnlyScan, WithoutScan
+from skedema.baselines._others import filled, named, on_numbers, takes_nan, with_values
 from skedema.baselines._parts import changed, check_classifier, reader_of
 from skedema.baselines._scan_features import ScanFeatures
 from skedema.baselines._weighted_average import WeightedAverage
@@ -149,7 +148,7 @@ def baselines(
     table = read_table(X)
     image = classifier.image
     scan, measurable = {}, False
-    others = _named(estimator)
+    others = named(estimator)
     if image is not None and classifier.encoder is None:
         metadata = _of_metadata(classifier, image, others)
         del metadata["metadata alone"]  # that is the classifier
@@ -209,7 +208,7 @@ def _of_the_scan(
         )
     for name, other in others.items() if "linear probe" in probed else ():
         numbers = _scan_features(classifier, image, features, None)
-        filler = () if _takes_nan(other) else (SimpleImputer(keep_empty_features=True),)
+        filler = () if takes_nan(other) else (SimpleImputer(keep_empty_features=True),)
         made[f"scan alone, {name}"] = make_pipeline(numbers, *filler, clone(other))
     return made
 
@@ -249,11 +248,11 @@ def _of_metadata(
         random_state=classifier.random_state,
     )
     models = {
-        "logistic regression": make_pipeline(values, _filled(), regression),
-        "gradient boosting": make_pipeline(clone(values), _with_values(), _boosting(classifier)),
-        "MLP": make_pipeline(clone(values), _filled(), network),
+        "logistic regression": make_pipeline(values, filled(), regression),
+        "gradient boosting": make_pipeline(clone(values), with_values(), _boosting(classifier)),
+        "MLP": make_pipeline(clone(values), filled(), network),
     }
-    models |= {name: _on_numbers(clone(values), other) for name, other in others.items()}
+    models |= {name: on_numbers(clone(values), other) for name, other in others.items()}
     return made | {f"metadata alone, {name}": model for name, model in models.items()}
 
 
@@ -281,11 +280,11 @@ def _of_frozen_features(
     both = _beside_values(classifier, image, features, n_components)
     return {
         "frozen features, gradient boosting": make_pipeline(
-            both, _with_values(), _boosting(classifier)
+            both, with_values(), _boosting(classifier)
         ),
         "frozen features, logistic regression": _regression_on(classifier, clone(both)),
         **{
-            f"frozen features, {name}": _on_numbers(clone(both), other)
+            f"frozen features, {name}": on_numbers(clone(both), other)
             for name, other in others.items()
         },
     }
@@ -303,32 +302,8 @@ def _beside_values(
     return FeatureUnion([("scan", scan), ("clinical", values)]).set_output(transform="pandas")
 
 
-def _named(estimator: Any) -> dict[str, Any]:
-    """Give other classifiers by name."""
-    if estimator is None:
-        return {}
-    others = estimator if isinstance(estimator, dict) else {type(estimator).__name__: estimator}
-    for name, other in others.items():
-        told = hasattr(other, "get_params") and not isinstance(other, type)
-        if not (told and is_classifier(other)):
-            raise TypeError(
-                f"estimator must be a classifier, such as HistGradientBoostingClassifier(), or a "
-                f"dict that names some; {name!r} is {other!r}."
-            )
-    return others
-
-
-def _takes_nan(estimator: Any) -> bool:
-    return bool(get_tags(estimator).input_tags.allow_nan)
-
-
-def _on_numbers(table: Any, estimator: Any) -> Pipeline:
-    """Put a classifier behind a table with categories and gaps."""
-    return make_pipeline(table, _filled(gaps=_takes_nan(estimator)), clone(estimator))
-
-
 def _regression_on(classifier: AttentionMixerClassifier, both: FeatureUnion) -> Pipeline:
-    return make_pipeline(both, _filled(), StandardScaler(), _tuned_regression(classifier))
+    return make_pipeline(both, filled(), StandardScaler(), _tuned_regression(classifier))
 
 
 def _have_geometry(cells: Any) -> bool:
@@ -361,36 +336,6 @@ def _scan_features(
         random_state=classifier.random_state,
         verbose=classifier.verbose,
     )
-
-
-def _filled(*, gaps: bool = False) -> ColumnTransformer:
-    """Make numbers of all; those that are missing may stay so."""
-    imputer = SimpleImputer(add_indicator=True, keep_empty_features=True)
-    return ColumnTransformer(
-        [
-            (
-                "numbers",
-                "passthrough" if gaps else imputer,
-                make_column_selector(dtype_include="number"),
-            ),
-            (
-                "categories",
-                OneHotEncoder(handle_unknown="ignore", sparse_output=False),
-                make_column_selector(dtype_include="category"),
-            ),
-        ]
-    )
-
-
-def _with_values() -> ColumnTransformer:
-    """Leave out variables without any value in training, on which boosting fails."""
-    return ColumnTransformer(
-        [("with_values", "passthrough", _columns_with_values)], verbose_feature_names_out=False
-    ).set_output(transform="pandas")
-
-
-def _columns_with_values(X: Any) -> list[Any]:
-    return list(X.columns[X.notna().any()])
 
 
 def _boosting(classifier: AttentionMixerClassifier) -> HistGradientBoostingClassifier:

@@ -15,6 +15,7 @@ from skedema.encoders.density import Density
 from skedema.encoders.mirrored_tokens import MirroredTokens
 from skedema.encoders.monai import MonaiEncoder
 from skedema.encoders.pretrained import PretrainedEncoder
+from skedema.encoders.slices import SliceEncoder
 from skedema.encoders.union import EncoderUnion
 from skedema.encoders.vit import ViT
 
@@ -31,6 +32,7 @@ __all__ = [
     "MirroredTokens",
     "MonaiEncoder",
     "PretrainedEncoder",
+    "SliceEncoder",
     "ViT",
     "is_transformer",
     "list_encoders",

@@ -9,6 +9,8 @@ from skedema._plugins import can_build, resolve
 from skedema._registry import Registry
 from skedema.encoders.base import is_transformer
 from skedema.encoders.monai import MONAI_PREFIX, MonaiEncoder
+from skedema.encoders.slices import SliceEncoder
+from skedema.encoders.slices.backbone import LIBRARIES
 from skedema.encoders.union import EncoderUnion, named
 
 _ENCODERS = Registry("encoder", "skedema.encoders")
@@ -27,7 +29,8 @@ def register_encoder(name: str, factory: Callable[[], Any]) -> None:
     Raises
     ------
     ValueError
-        When another encoder has the name, or it begins with ``"monai:"``, which leads to MONAI.
+        When another encoder has the name, or it begins with ``"monai:"``, ``"timm:"`` or
+        ``"transformers:"``, which lead to networks of these.
 
     Examples
     --------
@@ -36,9 +39,11 @@ def register_encoder(name: str, factory: Callable[[], Any]) -> None:
     >>> "small_cnn" in list_encoders()
     True
     """
-    if isinstance(name, str) and name.startswith(MONAI_PREFIX):
+    prefix = _prefix_of(name)
+    if prefix:
         raise ValueError(
-            f"{name!r} would never be reached: names with {MONAI_PREFIX!r} lead to MONAI."
+            f"{name!r} would never be reached: names with '{prefix}:' lead to networks of "
+            f"{'MONAI' if prefix == 'monai' else prefix}."
         )
     _ENCODERS.register(name, factory)
 
@@ -51,7 +56,8 @@ def list_encoders() -> list[str]:
     list of str
         Sorted, those of installed packages (entry-point group ``skedema.encoders``) included.
         With MONAI (``pip install monai einops``), ``"monai:<name>"`` reaches every image network
-        of ``monai.networks.nets`` besides.
+        of ``monai.networks.nets`` besides, and ``"timm:<name>"`` and ``"transformers:<name>"``
+        any network of images there, as a `SliceEncoder`.
 
     Examples
     --------
@@ -90,9 +96,20 @@ def make_encoder(encoder: Any) -> Any:
     CNN()
     >>> make_encoder("monai:DenseNet121")
     MonaiEncoder(name='DenseNet121')
+    >>> make_encoder("timm:vit_small_patch16_224")
+    SliceEncoder(backbone='timm:vit_small_patch16_224')
     """
     if isinstance(encoder, list):
         return EncoderUnion(named(encoder, make_encoder))
-    if isinstance(encoder, str) and encoder.startswith(MONAI_PREFIX):
+    prefix = _prefix_of(encoder)
+    if prefix in LIBRARIES:
+        return SliceEncoder(encoder)
+    if prefix:
         return MonaiEncoder(name=encoder.removeprefix(MONAI_PREFIX))
     return resolve(encoder, _ENCODERS, lambda made: is_transformer(made) or can_build(made))
+
+
+def _prefix_of(name: Any) -> str:
+    """Give what says that a name is of another library; "" where nothing does."""
+    prefix = name.partition(":")[0] if isinstance(name, str) and ":" in name else ""
+    return prefix if prefix in (MONAI_PREFIX.rstrip(":"), *LIBRARIES) else ""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, pad
 
 
 def sincos_positions(grid: Sequence[int], dim: int) -> Tensor:
@@ -80,6 +80,27 @@ def stretched(table: Tensor, grid: Sequence[int]) -> Tensor:
     channels_first = table.permute(3, 0, 1, 2).unsqueeze(0)
     found = interpolate(channels_first, size=tuple(grid), mode="trilinear")
     return found[0].permute(1, 2, 3, 0)
+
+
+def positions_in_order(n: int, dim: int) -> Tensor:
+    """Sine-cosine positions along one axis.
+
+    ``[sin(p w_k), cos(p w_k)]`` as in `sincos_positions`; the last channel of an odd width is 0.
+
+    Parameters
+    ----------
+    n : int
+        Number of places p.
+    dim : int
+        Width D of a token.
+
+    Returns
+    -------
+    Tensor of shape (n, dim)
+        In their order.
+    """
+    table = _sincos(torch.arange(n, dtype=torch.float64), dim)
+    return pad(table, [0, dim % 2]).to(torch.get_default_dtype())
 
 
 def _sincos(places: Tensor, width: int) -> Tensor:

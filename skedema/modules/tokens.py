@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
+
+from skedema.modules.gated_attention import GatedAttention
+from skedema.modules.positions import positions_in_order
 
 
 class ClinicalTokens(nn.Module):
@@ -83,14 +88,34 @@ class ClinicalTokens(nn.Module):
         return torch.where(hidden.unsqueeze(-1), instead, tokens)
 
 
+@dataclass(frozen=True)
+class InOrder:
+    """Features of a scan that come as a sequence, such as those of its slices.
+
+    Parameters
+    ----------
+    width : int
+        Width E of each.
+    n : int
+        How many T there are. The sine and cosine of its place is added to each token.
+    attended : bool
+        Whether they are pooled to a single token, by `GatedAttention`.
+    """
+
+    width: int
+    n: int
+    attended: bool
+
+
 class ScanTokens(nn.Module):
     """Project an encoder's features to the model's width; a missing scan is a learnable vector.
 
     Parameters
     ----------
-    in_dim : int, sequence of int or None
+    in_dim : int, sequence of int, InOrder or None
         Width E of the encoder's features; the widths of its parts, which stand side by side in a
-        single token: each then becomes a token of its own, by a projection of its own. None when
+        single token: each then becomes a token of its own, by a projection of its own; a sequence,
+        whose tokens have a place and may be pooled by attention. None when
         the model has no scans at all, so that every patient gets the learnable vector.
     dim : int
         Width d of a token.
@@ -101,16 +126,15 @@ class ScanTokens(nn.Module):
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, in_dim: int | Sequence[int] | None, dim: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self, in_dim: int | Sequence[int] | InOrder | None, dim: int, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.missing = nn.Parameter(_uniform(1, dim))
         self.dropout = nn.Dropout(dropout)
         self.project: nn.Module | None = None
         if in_dim is not None:
-            if isinstance(in_dim, int):
-                self.project, width = nn.Linear(in_dim, dim), in_dim
-            else:
-                self.project, width = _ProjectParts(in_dim, dim), sum(in_dim)
+            self.project, width = _projection(in_dim, dim)
             self.register_buffer("mean", torch.zeros(width))
             self.register_buffer("scale", torch.ones(width))
 
@@ -153,7 +177,8 @@ class ScanTokens(nn.Module):
         Returns
         -------
         Tensor of shape (B, T, d)
-            T is 1 without features, and the number of parts where there are parts.
+            T is 1 without features and where tokens are pooled by attention, and the number of
+            parts where there are parts.
         """
         if self.project is None or features is None:
             return self.missing.expand(present.shape[0], 1, -1)
@@ -173,6 +198,31 @@ class _ProjectParts(nn.Module):
         parts = torch.split(features, self.widths, dim=-1)
         tokens = [project(part) for project, part in zip(self.each, parts, strict=True)]
         return torch.cat(tokens, dim=1)
+
+
+class _ProjectInOrder(nn.Module):
+    """Make tokens of features (B, T, E), each with its place: (B, T, d), or (B, 1, d) pooled."""
+
+    positions: Tensor
+
+    def __init__(self, in_order: InOrder, dim: int) -> None:
+        super().__init__()
+        self.in_order = in_order
+        self.project = nn.Linear(in_order.width, dim)
+        self.register_buffer("positions", positions_in_order(in_order.n, dim), persistent=False)
+        self.pool = GatedAttention(dim) if in_order.attended else nn.Identity()
+
+    def forward(self, features: Tensor) -> Tensor:
+        return cast(Tensor, self.pool(self.project(features) + self.positions))
+
+
+def _projection(in_dim: int | Sequence[int] | InOrder, dim: int) -> tuple[nn.Module, int]:
+    """Give what makes tokens of features, and the width of these."""
+    if isinstance(in_dim, int):
+        return nn.Linear(in_dim, dim), in_dim
+    if isinstance(in_dim, InOrder):
+        return _ProjectInOrder(in_dim, dim), in_dim.width
+    return _ProjectParts(in_dim, dim), sum(in_dim)
 
 
 def _uniform(rows: int, dim: int) -> Tensor:

@@ -11,6 +11,7 @@ from torch import nn
 from skedema._plugins import build
 from skedema._rng import isolated_rng
 from skedema._torch_state import own_torch_state
+from skedema.persistence import _slices
 from skedema.persistence._errors import Damaged, Unsupported
 from skedema.persistence._parts import Part, of_arguments
 
@@ -37,7 +38,7 @@ def _fused(module: Any) -> dict[str, Any]:
 
 def _scan_tokens(module: Any) -> dict[str, Any]:
     project = module.project
-    parts = getattr(project, "widths", None)
+    parts = getattr(project, "widths", None) or getattr(project, "in_order", None)
     width = None if project is None else parts or project.in_features
     return {"in_dim": width, "dim": module.missing.shape[1], "dropout": module.dropout.p}
 
@@ -72,6 +73,7 @@ def _by_constructor(cls: Any, fields: dict[str, Any]) -> Any:
 
 
 _MODULES = "skedema.modules."
+_SLICES = "skedema.encoders.slices."
 MODULES = {
     "module.built": Part(
         "torch.nn:Module",
@@ -91,6 +93,7 @@ MODULES = {
     "module.ScanSeries": Part(
         _MODULES + "scan_series:ScanSeries", take=_scan_series, make=_by_constructor
     ),
+    "module.InOrder": Part(_MODULES + "tokens:InOrder", **of_arguments("width", "n", "attended")),
     "module.ClinicalTokens": Part(
         _MODULES + "tokens:ClinicalTokens", take=_clinical_tokens, make=_by_constructor
     ),
@@ -104,6 +107,19 @@ MODULES = {
     ),
     "module.PooledTokens": Part(
         _MODULES + "pooled_tokens:PooledTokens", **of_arguments("network", "pool", "origin")
+    ),
+    "module.SliceNetwork": Part(
+        _MODULES + "slice_network:SliceNetwork", take=_slices.taken, make=_by_constructor
+    ),
+    "module.TimmBackbone": Part(
+        _SLICES + "of_timm:TimmBackbone",
+        take=lambda module: {"name": module.name, "arguments": module.arguments},
+        make=_slices.made,
+    ),
+    "module.TransformersBackbone": Part(
+        _SLICES + "of_transformers:TransformersBackbone",
+        take=lambda module: {"config": module.config, "pooler": module.pooler},
+        make=_slices.made,
     ),
     "module.SideTokens": Part(_MODULES + "mirror:SideTokens", **of_arguments("tokens", "paired")),
     "module.AutoencoderSize": Part(

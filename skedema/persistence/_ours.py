@@ -19,7 +19,7 @@ import torch
 from skedema._training.build import build_net
 from skedema._training.held_out import HeldOut
 from skedema.clinical.usual import without_patients
-from skedema.persistence import _monai
+from skedema.persistence import _monai, _slices
 from skedema.persistence._errors import Unsupported
 from skedema.persistence._parts import Part, of_arguments
 from skedema.scans._budget import DEFAULT_MAX_BYTES
@@ -107,7 +107,7 @@ _CLINICAL = "skedema.clinical."
 _TRAINING = "skedema._training."
 _ENCODERS = "skedema.encoders."
 _BASELINES = "skedema.baselines."
-_SIDE = ("given", "frozen", "volume", "reader", "dtype", "trained", "shape", "widths")
+_SIDE = ("given", "frozen", "volume", "reader", "dtype", "trained", "shape", "widths", "order")
 
 # What a file has of columns of scans: none, the position of one, or positions.
 _ONE_SCAN = {"image": "images", "scan": "asked"}
@@ -230,6 +230,12 @@ PARTS = {
         make=_monai.made,
     ),
     "skedema.SavedAutoencoder": Part("skedema.persistence._recipe:SavedAutoencoder"),
+    "skedema.SliceEncoder": Part(
+        _ENCODERS + "slices.encoder:SliceEncoder",
+        private=("_width",),
+        left=_PLACES,
+        before=_slices.without_places,
+    ),
     "skedema.Density": Part(_ENCODERS + "density:Density"),
     "skedema.EncoderUnion": Part(_ENCODERS + "union:EncoderUnion"),
     "skedema.MirroredTokens": Part(
