@@ -64,6 +64,8 @@ def as_toml(context: typer.Context, model: dict[str, Any]) -> str:
         if name in _NOT_KEPT or name == "set_":
             continue
         value = context.params[name]
+        if name == "image" and len(value) == 1:  # nearly always; as people write it
+            value = value[0]
         (own if name in _OF_A_COMMAND else options)[_key(option)] = _plain(value)
     return toml(options, {str(context.info_name): own, _MODEL: model})
 

@@ -218,4 +218,5 @@ def _is_about(about: dict[str, Any]) -> bool:
     image, ids = about["image"], about["ids"]
     texts = isinstance(ids, list) and all(isinstance(name, str) for name in ids)
     images = image if isinstance(image, list) else [image]
-    return texts and (image is None or all(isinstance(each, str | int) for each in images))
+    columns = bool(images) and all(isinstance(each, str | int) for each in images)
+    return texts and (image is None or columns)
