@@ -45,7 +45,9 @@ def fit(
     check_place(output, "--output")
     table = read_cohort(cohort, file, columns, target=target, task=task, say=run.say)
     places = {"memory": plan.memory, "checkpoints": checkpoints}
-    estimator = make_model(model, run, image=columns.of_classifier, regression=table.regression, **places)
+    estimator = make_model(
+        model, run, image=columns.of_classifier, regression=table.regression, **places
+    )
     if plan.dry_run:
         dry_run_of(estimator, table, None, run)
     kept = ["no model was written"]

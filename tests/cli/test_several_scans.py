@@ -54,4 +54,4 @@ def test_one_column_in_a_file_of_options_may_stand_by_itself(run, pairs, tmp_pat
     ended = run("embed", pairs, *PAIR, *SMALL, "-o", tmp_path / "numbers.csv")
     assert ended.code == 0, ended.err
     both = pd.read_csv(tmp_path / "numbers.csv")
-    assert both.filter(like="followup_feature").isna().any(axis=1).sum() == 2
+    assert both.filter(like="followup: ").isna().any(axis=1).sum() == 2
