@@ -70,8 +70,8 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str], *, part: Part = "a
     - ``volume``, float32 (n, channels, X, Y, Z): scans as ``estimator.volume_.read`` gives them;
       of the head ``features``, float32 (n, tokens, width);
     - ``scan_missing``, bool (n,);
-    - of k scans a patient these are (n, k, channels, X, Y, Z), (n, k * tokens, width) and (n, k), in
-      the order of ``scan_column``;
+    - of k scans a patient these are (n, k, channels, X, Y, Z), (n, k * tokens, width) and (n, k),
+      in the order of ``scan_column``;
     - ``clinical``, float64 (n, columns): numbers, and of a category its position in the list of
       categories; NaN and unknown positions count as missing;
     - ``clinical_missing``, bool (n, columns).
