@@ -55,8 +55,12 @@ class ColumnOptions:
     """Which columns are what."""
 
     image: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="Column of the scans; without, there are none."),
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column of the scans; without, there are none. Repeatable, for several scans a "
+            "patient in the order of time.",
+        ),
     ] = None
     id_: Annotated[
         list[str] | None,
@@ -69,6 +73,16 @@ class ColumnOptions:
     drop: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN", help="Column to leave out. Repeatable.")
     ] = None
+
+    @property
+    def scans(self) -> list[str]:
+        """The columns of scans."""
+        return list(self.image or [])
+
+    @property
+    def of_classifier(self) -> str | list[str] | None:
+        """The same, as the classifier's parameter."""
+        return self.scans if len(self.scans) > 1 else next(iter(self.scans), None)
 
 
 @dataclass(frozen=True)
@@ -122,7 +136,7 @@ def read_cohort(
     raw = read_file(path, file)
     ids, drop = list(columns.id_ or []), list(columns.drop or [])
     given: dict[str, list[str | None]] = {
-        "--image": [columns.image],
+        "--image": [*columns.scans],
         "--target": [target],
         "--id": [*ids],
         "--drop": [*drop],
@@ -148,7 +162,7 @@ def read_cohort(
             y = y.astype(int) if all(isinstance(v, int) for v in y) else y.astype(object)
     aside = {target, *ids, *drop, *beside}
     features = raw[[name for name in raw.columns if name not in aside]]
-    X = features_of(features, path, file, columns.image)
+    X = features_of(features, path, file, columns.scans)
     if ids:
         X.index = identifiers(raw, ids)
         y = None if y is None else y.set_axis(X.index)
@@ -156,18 +170,21 @@ def read_cohort(
 
 
 def check_roles(given: dict[str, list[str | None]]) -> None:
-    """Refuse a column that is the scan or the target, and something else as well."""
+    """Refuse a column that is a scan or the target, and something else as well."""
     for option in ("--image", "--target"):
-        for other, names in given.items():
-            if other != option and given[option][0] is not None and given[option][0] in names:
-                raise UsageError(
-                    f"Column {given[option][0]!r} is given as {option} and as {other}: leave one "
-                    "of them out."
-                )
+        for number, name in enumerate(given[option]):
+            if name in given[option][:number]:
+                raise UsageError(f"Column {name!r} is given as {option} twice: once is enough.")
+            for other, names in given.items():
+                if other != option and name is not None and name in names:
+                    raise UsageError(
+                        f"Column {name!r} is given as {option} and as {other}: leave one of them "
+                        "out."
+                    )
 
 
 def features_of(
-    raw: pd.DataFrame, path: Path, file: FileOptions, image: str | None
+    raw: pd.DataFrame, path: Path, file: FileOptions, images: Sequence[str]
 ) -> pd.DataFrame:
     """Make numbers, texts and paths of the cells of some columns."""
     import pandas as pd
@@ -177,9 +194,8 @@ def features_of(
             f"{path}: column {list(raw.columns).index('') + 1} has no name. Name it, or leave it "
             "out by --drop ''. (pandas writes its row numbers so; index=False leaves them out.)"
         )
-    made = {name: _typed(raw[name], file.decimal) for name in raw.columns if name != image}
-    if image is not None:
-        made[image] = _scans(raw[image], path, file)
+    made = {name: _typed(raw[name], file.decimal) for name in raw.columns if name not in images}
+    made |= {name: _scans(raw[name], path, file) for name in images}
     return pd.DataFrame(made, index=raw.index)[list(raw.columns)]
 
 

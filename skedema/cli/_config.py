@@ -31,7 +31,7 @@ def read_config(context: typer.Context, path: Path | None) -> Path | None:
     if not isinstance(model, dict):
         raise typer.BadParameter(f"{path}: [{_MODEL}] must be a table of parameters.")
     known = {_key(option) for each in _commands(context).values() for option in each.params}
-    own = {_key(option): option.name for option in context.command.params}
+    own = {_key(option): option for option in context.command.params}
     options = {}
     for key, value in _for(context, given, path).items():
         name = key.replace("-", "_")
@@ -39,7 +39,8 @@ def read_config(context: typer.Context, path: Path | None) -> Path | None:
             hint = nearest_name(key, [*known, _MODEL])
             raise typer.BadParameter(f"{path}: there is no option {key!r}. {hint}")
         if name in own:  # others are of other commands
-            options[own[name]] = value
+            several = own[name].multiple and isinstance(value, str)
+            options[str(own[name].name)] = [value] if several else value
     context.default_map = options
     context.meta[_MODEL] = flat(model)
     return path
@@ -63,6 +64,8 @@ def as_toml(context: typer.Context, model: dict[str, Any]) -> str:
         if name in _NOT_KEPT or name == "set_":
             continue
         value = context.params[name]
+        if name == "image" and len(value) == 1:  # nearly always; as people write it
+            value = value[0]
         (own if name in _OF_A_COMMAND else options)[_key(option)] = _plain(value)
     return toml(options, {str(context.info_name): own, _MODEL: model})
 

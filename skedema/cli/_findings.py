@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def find(cohort: Cohort, image: str | None, reader: Any, run: Run) -> pd.DataFrame:
+def find(cohort: Cohort, images: list[str], reader: Any, run: Run) -> pd.DataFrame:
     """Read every scan, look at every column; a row a finding.
 
     The columns are row (the line of the file; empty for what is about a whole column), those of
@@ -24,7 +24,7 @@ def find(cohort: Cohort, image: str | None, reader: Any, run: Run) -> pd.DataFra
     from skedema.scans._addresses import scheme_of, shown
 
     rows: list[dict[str, Any]] = []
-    if image is not None:
+    for image in images:
         table = check_scans(
             cohort.X[image], volume=reader, n_jobs=run.jobs, verbose=run.shown
         ).set_axis(cohort.raw.index)
@@ -42,8 +42,8 @@ def find(cohort: Cohort, image: str | None, reader: Any, run: Run) -> pd.DataFra
                         "finding": text,
                     }
                 )
-    if len(cohort.X.columns) > (image is not None):
-        for _, found in check_columns(cohort.X, cohort.y, image=image).iterrows():
+    if len(cohort.X.columns) > len(images):
+        for _, found in check_columns(cohort.X, cohort.y, image=images or None).iterrows():
             rows += [
                 {
                     "row": "",

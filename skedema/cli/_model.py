@@ -51,7 +51,7 @@ def make_model(
     options: ModelOptions,
     run: Run,
     *,
-    image: str | None,
+    image: str | list[str] | None,
     regression: bool = False,
     memory: Path | None = None,
     checkpoints: Path | None = None,
@@ -217,4 +217,6 @@ def load_model(path: Path, *kinds: str) -> dict[str, Any]:
 def _is_about(about: dict[str, Any]) -> bool:
     image, ids = about["image"], about["ids"]
     texts = isinstance(ids, list) and all(isinstance(name, str) for name in ids)
-    return texts and (image is None or isinstance(image, str | int))
+    images = image if isinstance(image, list) else [image]
+    columns = bool(images) and all(isinstance(each, str | int) for each in images)
+    return texts and (image is None or columns)

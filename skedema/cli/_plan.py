@@ -12,11 +12,11 @@ from skedema.cli._findings import find, told
 from skedema.cli._run import Run
 
 
-def dry_run(cohort: Cohort, image: str | None, reader: Any, cost: Any, run: Run) -> None:
+def dry_run(cohort: Cohort, images: list[str], reader: Any, cost: Any, run: Run) -> None:
     """Check all, print findings and cost, and end; by code 1 where a fit would be refused."""
-    findings = find(cohort, image, reader, run)
-    n_scans = 0 if image is None else int(cohort.X[image].notna().sum())
-    n_columns = len(cohort.X.columns) - (image is not None)
+    findings = find(cohort, images, reader, run)
+    n_scans = int(cohort.X[images].notna().to_numpy().sum())
+    n_columns = len(cohort.X.columns) - len(images)
     print(f"{len(cohort.X)} rows, {n_scans} scans, {n_columns} clinical columns")
     if len(findings):
         print(told(findings, len(cohort.X)))
@@ -34,5 +34,6 @@ def dry_run_of(classifier: Any, cohort: Cohort, cv: Any, run: Run) -> None:
     def cost() -> Any:
         return classifier.estimate(cohort.X, cohort.y, cv=cv)
 
-    reader = None if classifier.image is None else reader_of(classifier)
-    dry_run(cohort, classifier.image, reader, cost, run)
+    image = classifier.image
+    images = [] if image is None else [image] if isinstance(image, str) else list(image)
+    dry_run(cohort, images, reader_of(classifier) if images else None, cost, run)

@@ -41,7 +41,7 @@ def check(
     check_place(output, "--output")
     table = read_cohort(cohort, file, columns, target=target, task=task, say=run.say)
     reader = VolumeReader(template="head") if heads else None
-    findings = find(table, columns.image, reader, run)
+    findings = find(table, columns.scans, reader, run)
     if output is not None:
         write_table(findings, output)
     if str(output) != "-":

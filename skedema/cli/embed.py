@@ -24,24 +24,24 @@ def embed(
     run: Run,
     output: OutputFile = Path("-"),
 ) -> None:
-    """Write what an encoder makes of each scan: a row a scan, a column a feature."""
+    """Write what an encoder makes of scans: a row a patient, a column a feature of a scan."""
     import pandas as pd
 
     from skedema.baselines import ScanFeatures
     from skedema.baselines._parts import reader_of
 
     check_place(output, "--output")
-    table = only_scans(read_cohort(cohort, file, columns, say=run.say), columns.image, run)
-    classifier = make_model(model, run, image=columns.image, memory=plan.memory)
+    table = only_scans(read_cohort(cohort, file, columns, say=run.say), columns.scans, run)
+    classifier = make_model(model, run, image=columns.of_classifier, memory=plan.memory)
     if plan.dry_run:
-        dry_run(table, columns.image, reader_of(classifier), None, run)
+        dry_run(table, columns.scans, reader_of(classifier), None, run)
     named = ("image", "encoder", "volume", "memory", "device", "n_jobs", "random_state")
     features = ScanFeatures(**{name: getattr(classifier, name) for name in named})
     run.how_to_go_on = "nothing was written" + (
         "; what was encoded is kept in --memory" if plan.memory else ""
     )
-    run.say(f"encoding {len(table.X)} scans")
+    run.say(f"encoding {int(table.X.notna().to_numpy().sum())} scans")
     features.set_params(verbose=run.shown).set_output(transform="pandas")
     numbers = features.fit_transform(table.X).reset_index(drop=True)
-    own = table.raw[[*table.ids, columns.image]].reset_index(names="row")
+    own = table.raw[[*table.ids, *columns.scans]].reset_index(names="row")
     write_table(pd.concat([own, numbers], axis="columns"), output)

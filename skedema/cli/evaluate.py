@@ -89,7 +89,9 @@ def evaluate(
     pos_label = _positive(table, positive, baselines or bool(baseline), run)
     memory = plan.memory or (None if output is None else output / "memory")
     regression = table.regression
-    estimator = make_model(model, run, image=columns.image, regression=regression, memory=memory)
+    estimator = make_model(
+        model, run, image=columns.of_classifier, regression=regression, memory=memory
+    )
     patients = None if groups is None else table.column(groups, "--groups")
     folds = _folds(table, patients, cv, repeats, model.seed)
     models = {NAME: estimator} | _others(estimator, table, baselines, baseline)

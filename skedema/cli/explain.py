@@ -37,6 +37,10 @@ def explain(
     scan: Annotated[
         bool, typer.Option("--scan", help="Also where in the scan, which takes longer.")
     ] = False,
+    image: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Of several scans, the one for --scan."),
+    ] = None,
     report: Annotated[Path | None, typer.Option(help="Write a page: one HTML file.")] = None,
     memory: MemoryPath = None,
 ) -> None:
@@ -53,12 +57,23 @@ def explain(
     classifier = held["model"].set_params(
         n_jobs=run.jobs, memory=None if memory is None else str(memory)
     )
+    looked_into = which_scan(classifier, image, scan)
     spoken = None if positive is None else positive_label(classifier.classes_, positive, run.say)
-    found = explained(classifier, patient, target=spoken, scan=scan)
+    found = explained(classifier, patient, target=spoken, scan=looked_into)
     print(found)
     if report is not None:
         found.report(report)
         run.say(f"wrote {report}")
+
+
+def which_scan(classifier: Any, image: str | None, scan: bool) -> bool | str:
+    """Tell which scan is looked into, as `explain` has it."""
+    names = classifier._columns.scan_names
+    if image is not None and image not in names:
+        raise UsageError(f"--image {image}: the model has the scans {', '.join(map(repr, names))}.")
+    if scan and image is None and len(names) > 1:
+        raise UsageError(f"--scan looks into one scan: --image {' or --image '.join(names)}.")
+    return scan if image is None else image
 
 
 def find_row(raw: Any, row: int | None, name: str | None, path: Path) -> str:

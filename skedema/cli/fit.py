@@ -45,7 +45,9 @@ def fit(
     check_place(output, "--output")
     table = read_cohort(cohort, file, columns, target=target, task=task, say=run.say)
     places = {"memory": plan.memory, "checkpoints": checkpoints}
-    estimator = make_model(model, run, image=columns.image, regression=table.regression, **places)
+    estimator = make_model(
+        model, run, image=columns.of_classifier, regression=table.regression, **places
+    )
     if plan.dry_run:
         dry_run_of(estimator, table, None, run)
     kept = ["no model was written"]
@@ -56,5 +58,5 @@ def fit(
     run.how_to_go_on = "; ".join(kept)
     run.say(f"training on {len(table.X)} rows")
     estimator.fit(table.X, table.y)
-    save_model(output, estimator, image=columns.image, target=target, ids=table.ids)
+    save_model(output, estimator, image=columns.of_classifier, target=target, ids=table.ids)
     print(output)

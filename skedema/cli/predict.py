@@ -81,8 +81,9 @@ def model_features(held: dict[str, Any], raw: Any, path: Path, file: FileOptions
             f"knows which columns of {path} it takes. Fit it on such a table, as skedema fit does."
         )
     names, image = list(held["model"].feature_names_in_), held["image"]
-    if isinstance(image, int):  # a position, as a model of Python may have it
-        image = names[image]
+    given = [] if image is None else image if isinstance(image, list) else [image]
+    # A model of Python may have positions.
+    images = [names[each] if isinstance(each, int) else each for each in given]
     absent = [name for name in names if name not in raw.columns]
     if absent:
         hints = " ".join(f"{name!r}: {nearest_name(name, raw.columns)}" for name in absent[:3])
@@ -90,7 +91,7 @@ def model_features(held: dict[str, Any], raw: Any, path: Path, file: FileOptions
             f"{path} has not {len(absent)} of the {len(names)} columns that the model was trained "
             f"on. {hints} Rename them, or add them empty where nothing is known."
         )
-    X = features_of(raw[names], path, file, image)
+    X = features_of(raw[names], path, file, images)
     ids = [name for name in held["ids"] if name in raw.columns]
     return X.set_axis(identifiers(raw, ids)) if ids else X
 

@@ -35,9 +35,11 @@ def pretrain(
     ] = Path("encoder.skedema"),
 ) -> None:
     """Pre-train an autoencoder on scans, for --encoder of the other commands."""
+    import pandas as pd
+
     check_place(output, "--output")
-    table = only_scans(read_cohort(cohort, file, columns, say=run.say), columns.image, run)
-    scans = table.X[columns.image]
+    table = only_scans(read_cohort(cohort, file, columns, say=run.say), columns.scans, run)
+    scans = pd.concat([table.X[name] for name in columns.scans]).dropna()
     autoencoder = make_autoencoder(
         model,
         run,
@@ -53,12 +55,12 @@ def pretrain(
             with redirect_stdout(StringIO()):  # it prints what it gives
                 return autoencoder.estimate(scans)
 
-        dry_run(table, columns.image, autoencoder.volume, cost, run)
+        dry_run(table, columns.scans, autoencoder.volume, cost, run)
     every = autoencoder.checkpoint_minutes
     run.how_to_go_on = (
         f"a checkpoint is written to {checkpoints} every {every:g} minutes of work, and the same "
         "command goes on from the newest"
     )
     autoencoder.fit(scans)
-    save_model(output, autoencoder, image=columns.image)
+    save_model(output, autoencoder, image=columns.of_classifier)
     print(output)

@@ -84,7 +84,9 @@ def tune(
     _check_scoring(scoring)
     memory = plan.memory or output / "memory"
     regression = table.regression
-    estimator = make_model(model, run, image=columns.image, regression=regression, memory=memory)
+    estimator = make_model(
+        model, run, image=columns.of_classifier, regression=regression, memory=memory
+    )
     drawn = _space(estimator, space or ["head"])
     if plan.dry_run:
         run.say(f"time is that of one of {trials} trials, with the parameters as they are")
@@ -111,7 +113,7 @@ def tune(
     save_model(
         output / "model.skedema",
         search.best_estimator_,
-        image=columns.image,
+        image=columns.of_classifier,
         target=target,
         ids=table.ids,
     )

@@ -47,19 +47,18 @@ def warn_of_repeated_patients(
     except (TypeError, ValueError):
         return
     scans = scan_columns(table)
-    for position in scans:
-        column = table.columns[position]
-        same = list(_apart(same_scans(column.values.tolist()), groups))
-        if same:
-            names = dict.fromkeys(_name(column.values[row]) for row in same[0])
-            _warn(
-                f"{counted(len(same), 'scan', 'scans')} of column {column.label} "
-                f"{'is' if len(same) == 1 else 'are'} in several rows (the same file, or a copy of "
-                f"it), such as {listing(list(names))} in "
-                f"{table.rows(np.array(same[0]))}.",
-                groups,
-                harm,
-            )
+    columns = [table.columns[position] for position in scans]
+    same = [each for each in _shared(columns) if any(_apart([each[0]], groups))]
+    if same:
+        rows, names = same[0]
+        _warn(
+            f"{counted(len(same), 'scan', 'scans')} of {_labels(columns)} "
+            f"{'is' if len(same) == 1 else 'are'} in several rows (the same file, or a copy of "
+            f"it), such as {listing(names)} in "
+            f"{table.rows(np.array(rows))}.",
+            groups,
+            harm,
+        )
     clinical = [c for p, c in enumerate(table.columns) if p not in scans]
     alike = list(_apart(_alike(clinical, len(table)), groups))
     if alike:
@@ -106,8 +105,8 @@ def _common_rows(X: Any, others: Any) -> list[str]:
     columns = [_one_below_the_other(*pair) for pair in pairs]
     scans = sorted({*scan_columns(table), *scan_columns(beside)})
     clinical = [column for p, column in enumerate(columns) if p not in scans]
-    cells = {p: columns[p].values.tolist() for p in scans}
-    found = {f"scan of column {columns[p].label}": same_scans(cells[p]) for p in scans}
+    of_scans = [columns[p] for p in scans]
+    found = {f"scan of {_labels(of_scans)}": [rows for rows, _ in _shared(of_scans)]}
     found["clinical values"] = _alike(clinical, n + len(beside))
     signs = []
     for what, sets in found.items():
@@ -120,6 +119,22 @@ def _common_rows(X: Any, others: Any) -> list[str]:
                 "the others"
             )
     return signs
+
+
+def _shared(columns: list[Column]) -> list[tuple[list[int], list[str]]]:
+    """List rows that have the same scan, in whatever of these columns, and what it is called."""
+    cells = [cell for of_row in zip(*(c.values for c in columns), strict=True) for cell in of_row]
+    found = []
+    for positions in same_scans(cells):
+        rows = list(dict.fromkeys(position // len(columns) for position in positions))
+        if len(rows) > 1:
+            found.append((rows, list(dict.fromkeys(_name(cells[p]) for p in positions))))
+    return found
+
+
+def _labels(columns: list[Column]) -> str:
+    labels = " or ".join(column.label for column in columns)
+    return f"column{'s' if len(columns) > 1 else ''} {labels}"
 
 
 def _counts(groups: NDArray[Any]) -> bool:

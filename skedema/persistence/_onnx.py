@@ -70,6 +70,8 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str], *, part: Part = "a
     - ``volume``, float32 (n, channels, X, Y, Z): scans as ``estimator.volume_.read`` gives them;
       of the head ``features``, float32 (n, tokens, width);
     - ``scan_missing``, bool (n,);
+    - of k scans a patient these are (n, k, channels, X, Y, Z), (n, k * tokens, width) and (n, k),
+      in the order of ``scan_column``;
     - ``clinical``, float64 (n, columns): numbers, and of a category its position in the list of
       categories; NaN and unknown positions count as missing;
     - ``clinical_missing``, bool (n, columns).
@@ -150,9 +152,12 @@ def _of_fused(model: Any, part: Part) -> Plan:
     if has_scans:
         image = model._image
         assert image is not None
-        features = {"features": ("float32", tuple(image.shape))}
-        inputs |= features if encode is None else _volume(reader)
-        inputs["scan_missing"] = ("bool", ())
+        k = len(model._columns.asked)
+        of_patient = () if k == 1 else (k,)
+        n_tokens, width = image.shape
+        features = {"features": ("float32", (k * n_tokens, width))}
+        inputs |= features if encode is None else _volume(reader, of_patient)
+        inputs["scan_missing"] = ("bool", of_patient)
     counts = model._clinical.n_categories
     if counts:
         inputs["clinical"] = ("float64", (len(counts),))
@@ -172,6 +177,8 @@ def _of_fused(model: Any, part: Part) -> Plan:
     return plan._replace(middle=scaling.center.numpy(), spread=spread)
 
 
-def _volume(reader: VolumeReader | None) -> dict[str, tuple[str, tuple[int, ...]]]:
+def _volume(
+    reader: VolumeReader | None, of_patient: tuple[int, ...] = ()
+) -> dict[str, tuple[str, tuple[int, ...]]]:
     assert reader is not None  # or the encoder would have been refused
-    return {"volume": ("float32", (reader.n_channels, *reader.settings().shape))}
+    return {"volume": ("float32", (*of_patient, reader.n_channels, *reader.settings().shape))}

@@ -138,7 +138,11 @@ class Predict(nn.Module):
         n = tensors[0].shape[0]
         features = given.get("features")
         if self.encode is not None:
-            features = self.encode(given["volume"])
+            volume = given["volume"]
+            several = volume.ndim == 6
+            features = self.encode(volume.flatten(0, 1) if several else volume)
+            if several:
+                features = features.reshape(n, -1, features.shape[-1])
         lacks_scan = given.get("scan_missing", torch.ones(n, dtype=torch.bool))
         clinical = torch.zeros(n, 0)
         if "clinical" in given:

@@ -76,7 +76,8 @@ def describe(
     if "clinical" in inputs:
         told |= _columns(estimator, next(i for i in told["inputs"] if i["name"] == "clinical"))
     if "scan_missing" in inputs:
-        told["scan_column"] = estimator.image
+        names = estimator._columns.scan_names
+        told["scan_column"] = names if len(names) > 1 else estimator.image
     if reader is not None and ("volume" in inputs or "features" in inputs):
         told["reader"] = _reader(reader)
     return told

@@ -90,19 +90,19 @@ def test_scans_lie_beside_the_table_or_in_the_root(tmp_path, monkeypatch):
     for place in (tmp_path / "a.nii", tmp_path / "else" / "b.nii"):
         place.touch()
     monkeypatch.chdir("/")
-    X = read(tmp_path, "scan,age\na.nii,1\n,2\nn/a,3\n", image="scan").X
+    X = read(tmp_path, "scan,age\na.nii,1\n,2\nn/a,3\n", image=["scan"]).X
     assert X["scan"].tolist() == [str(tmp_path / "a.nii"), None, None]
-    X = read(tmp_path, "scan,age\nb.nii,1\n", image="scan", root=tmp_path / "else").X
+    X = read(tmp_path, "scan,age\nb.nii,1\n", image=["scan"], root=tmp_path / "else").X
     assert X["scan"].tolist() == [str(tmp_path / "else" / "b.nii")]
     absolute = tmp_path / "a.nii"
-    X = read(tmp_path, f"scan,age\n{absolute},1\n", image="scan", root=tmp_path / "else").X
+    X = read(tmp_path, f"scan,age\n{absolute},1\n", image=["scan"], root=tmp_path / "else").X
     assert X["scan"].tolist() == [str(absolute)]
 
 
 def test_a_scan_that_is_not_there_is_named_with_its_line(tmp_path):
     (tmp_path / "a.nii").touch()
     with pytest.raises(DataError, match=r"1 of 2 scans .* not there: line 3: b.nii.*--root DIR"):
-        read(tmp_path, "scan,age\na.nii,1\nb.nii,2\n,3\n", image="scan")
+        read(tmp_path, "scan,age\na.nii,1\nb.nii,2\n,3\n", image=["scan"])
 
 
 def test_a_point_beside_decimal_commas_is_refused(tmp_path):
@@ -115,7 +115,7 @@ def test_a_point_beside_decimal_commas_is_refused(tmp_path):
 @pytest.mark.parametrize("role", ["ids", "drop"])
 def test_a_column_is_the_scan_or_something_else(tmp_path, role):
     with pytest.raises(UsageError, match="'scan' is given as --image and as --"):
-        read(tmp_path, "scan,age\n,61\n", image="scan", **{role: ["scan"]})
+        read(tmp_path, "scan,age\n,61\n", image=["scan"], **{role: ["scan"]})
 
 
 def test_numbers_that_are_not_all_whole_are_a_regression_and_it_says_so(tmp_path):

@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from skedema.evaluation import evaluate
+from skedema.evaluation._patients import warn_of_shared_patients
 
 from ._cohort import OfNumbers
 
@@ -89,3 +90,17 @@ def test_rows_that_agree_in_values_which_others_have_too_are_not():
     evaluate(MODELS, coarse, Y, cv=FOLDS)
     signs = (X > 0).astype(int)
     evaluate(MODELS, signs, Y, cv=FOLDS)
+
+
+def test_the_follow_up_of_one_patient_is_not_the_baseline_of_another():
+    table = pd.DataFrame({"sex": ["f", "m"] * 40})
+    table["baseline"] = [f"scans/{k}-1.nii.gz" for k in range(80)]
+    table["followup"] = [f"scans/{k}-2.nii.gz" for k in range(80)]
+    carried = table.assign(followup=table["followup"].where(table.index != 3, table["baseline"]))
+    evaluate({"any": OfNumbers()}, carried, Y, cv=2)  # a patient's own
+    table.loc[50, "followup"] = "scans/7-1.nii.gz"
+    message = r"1 scan of columns 'baseline' or 'followup' is in several rows.*in rows 7, 50\."
+    with pytest.warns(UserWarning, match=message):
+        evaluate({"any": OfNumbers()}, table, Y, cv=2)
+    with pytest.warns(UserWarning, match="the scan of columns 'baseline' or 'followup' of 1 pat"):
+        warn_of_shared_patients(table[:40], table[40:])

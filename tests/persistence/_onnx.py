@@ -34,7 +34,7 @@ def inputs(path: Path, clf: AttentionMixerClassifier, X: pd.DataFrame) -> dict[s
         name = "volume" if "volume" in kinds else "features"
         values = np.full((len(X), *kinds[name]["shape"][1:]), 7.0, dtype=np.float32)
         if name == "volume" and has.any():
-            values[has] = clf.volume_.transform(scans[has])
+            values[has] = clf.volume_.transform(scans.to_numpy()[has])
         elif has.any():
             values[has] = clf.encoder_.transform(scans[has]).reshape(values[has].shape)
         given |= {name: values, "scan_missing": ~has}

@@ -124,6 +124,24 @@ def test_encoder_and_head_follow_one_another(cohort, tmp_path):
     agrees(tmp_path / "head.onnx", clf, X)
 
 
+def test_several_scans_of_a_patient_go_in_side_by_side(cohort, tmp_path):
+    X, y = cohort
+    X = X.assign(later=X["scan"].iloc[::-1].to_numpy())
+    clf = AttentionMixerClassifier(
+        image=["later", "scan"],
+        encoder=CNN(width=4),
+        volume=READER,
+        fusion=CrossAttention(query="tokens", missing="mask"),
+        max_epochs=1,
+        random_state=0,
+    ).fit(X, y)
+    export_onnx(clf, tmp_path / "model.onnx")
+    given = inputs(tmp_path / "model.onnx", clf, X)
+    assert given["volume"].shape == (N, 2, 1, 12, 12, 12)
+    expected = clf.predict_proba(X)
+    np.testing.assert_allclose(run(tmp_path / "model.onnx", **given), expected, atol=1e-4)
+
+
 def test_an_autoencoder_gives_what_its_transform_gives(tmp_path):
     scans, _ = make_cohort(6)
     autoencoder = make(max_epochs=1, patch=5, pool="patches").fit(scans)

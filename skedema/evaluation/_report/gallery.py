@@ -124,17 +124,36 @@ def _why_no_scans(material: Material) -> str:
 
 
 def _looked_at(material: Material, mistake: Mistake, name: str, cases: list[Case]) -> list[Any]:
-    """Give the planes of a scan with its relevance, and add it to the viewer's cases."""
-    from skedema.inspection import SaliencyDisplay, explain_scan
-
+    """Give the planes of each scan with its relevance, and add it to the viewer's cases."""
     row = material.row(mistake.row)
     (model,) = (
         each
         for each in material.fold_models
         if (each.repeat, each.fold) == (mistake.repeat, mistake.fold)
     )
+    names = model.estimator._columns.scan_names
+    if len(names) == 1:
+        return _one_looked_at(material, model.estimator, row, name, cases, mistake.predicted)
+    pieces: list[Any] = []
+    for image in names:
+        asked = (f"{name}, {image}", cases, mistake.predicted, image)
+        pieces += [f"{image}:", *_one_looked_at(material, model.estimator, row, *asked)]
+    return pieces
+
+
+def _one_looked_at(
+    material: Material,
+    estimator: Any,
+    row: Any,
+    name: str,
+    cases: list[Case],
+    target: Any,
+    image: Any = None,
+) -> list[Any]:
+    from skedema.inspection import SaliencyDisplay, explain_scan
+
     try:
-        found = explain_scan(model.estimator, row, target=mistake.predicted)
+        found = explain_scan(estimator, row, image=image, target=target)
         if not material.identifiers:
             bare = without_face(found.hu, found.affine)
             found = dataclasses.replace(found, hu=bare, name="the scan")

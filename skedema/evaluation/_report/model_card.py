@@ -7,6 +7,7 @@ from typing import Any
 from skedema._pages import Facts, Notice, Section
 from skedema.evaluation._report.material import Material
 from skedema.evaluation._report.tripod import STATE
+from skedema.frames import counted
 
 _FEW = 100  # events; Collins, Ogundimu and Altman (2016), Stat Med 35, 214-226
 
@@ -21,8 +22,9 @@ def model_card(material: Material) -> Section:
         gives = f"A probability of {result.classes[1]!r} against {result.classes[0]!r}"
     if result.of_numbers:
         gives = "A number" + (", and quantiles of it" if result.quantiles else "")
+    n_scans = len(material.scan_positions)
     inputs = f"{len(material.shown)} clinical columns" + (
-        " and a scan" if material.scan_positions else ""
+        f" and {counted(n_scans, 'scan', 'scans')}" if n_scans else ""
     )
     facts = [
         ("Model", f"{material.model} ({kind})"),

@@ -40,10 +40,10 @@ def scans(material: Material) -> Section:
     """Count the findings of `skedema.scans.check`, by kind."""
     if not material.scan_positions:
         raise Unavailable("The table has no column of scans.")
-    position = material.scan_positions[0]
-    cells = material.table.columns[position].values[:_MOST]
+    columns = [material.table.columns[position].values for position in material.scan_positions]
+    cells = [cell for of_row in zip(*columns, strict=True) for cell in of_row]
     with unheard():
-        table = _scans.check(list(cells))
+        table = _scans.check(cells[:_MOST])
     facts = [
         ("Scans looked at", str(len(table))),
         ("Readable", str(int(table["readable"].sum()))),
@@ -62,8 +62,8 @@ def scans(material: Material) -> Section:
                 note="skedema.scans.check says which scans, and what to do about each.",
             )
         )
-    if len(material.table) > _MOST:
-        pieces.append(f"Of {counted(len(material.table), 'scan', 'scans')} the first {_MOST}.")
+    if len(cells) > _MOST:
+        pieces.append(f"Of {counted(len(cells), 'scan', 'scans')} the first {_MOST}.")
     return Section("Scan quality", pieces)
 
 
