@@ -24,7 +24,8 @@ def identity(thing: object) -> str | None:
     It is `joblib.hash`, which pickles into a digest, with two things mended. A tensor counts by
     its numbers; pickled, it would count by its address. A function or class counts by its
     compiled code as well as its name, so that one that was edited is another; functions of
-    ``__main__`` (a script or a notebook) also by the globals they use.
+    ``__main__`` (a script or a notebook) also by the globals they use. What an object's parameters
+    only name, such as a file, it tells by a method ``_named``, whose result counts as well.
 
     Parameters
     ----------
@@ -95,6 +96,8 @@ class _Hasher(NumpyHasher):
             obj = ("class", obj.__module__, obj.__qualname__, _class_code(obj))
         elif isinstance(obj, ModuleType):
             obj = ("module", obj.__name__)
+        elif callable(getattr(type(obj), "_named", None)):
+            obj = ("object", type(obj), obj.__getstate__(), obj._named())
         super().save(obj)
 
 

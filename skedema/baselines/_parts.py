@@ -11,7 +11,8 @@ from sklearn.frozen import FrozenEstimator
 from skedema._pretraining.run import first_reader
 from skedema.autoencoder import ViTAutoencoder
 from skedema.classifier import AttentionMixerClassifier
-from skedema.encoders import EncoderUnion, MirroredTokens, make_encoder
+from skedema.encoders import EncoderUnion, MirroredTokens, PretrainedEncoder, make_encoder
+from skedema.encoders.pretrained import make_recipe
 from skedema.scans import VolumeReader
 
 
@@ -69,3 +70,5 @@ def _own_readers(given: Any) -> Iterator[Any]:
     elif isinstance(encoder, MirroredTokens) and encoder.encoder is not None:
         yield from _own_readers(encoder.encoder)
     yield getattr(encoder, "volume", None)
+    if isinstance(encoder, PretrainedEncoder):
+        yield make_recipe(encoder.recipe).reader()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from skedema.scans._intensity import look
 from skedema.scans._placed import Placed, place
 from skedema.scans._planes import draw_planes, voxel_size
-from skedema.scans._remarks import Told, tell
+from skedema.scans._remarks import Remark, Told, tell
 from skedema.scans._remote.scan import at_address
 from skedema.scans._settings import ReaderSettings
 from skedema.scans.errors import ScanError
@@ -47,7 +47,9 @@ def loaded(cell: object, settings: ReaderSettings, reader: Any) -> tuple[Scan, P
 def checked(scan: Scan, settings: ReaderSettings, max_bytes: int) -> Prepared:
     """Prepare a scan; an error says why it cannot be brought onto the grid."""
     prepared = prepare(scan, settings.preparation, max_bytes)
-    settings.spacing_on(prepared.scan)
+    if settings.spacing_on(prepared.scan) and scan.affine is None and settings.axes == "scan":
+        remark = Remark("size", "it has no geometry; give a NIfTI file or image, or spacing=None")
+        prepared = prepared._replace(remarks=(*prepared.remarks, remark))
     return prepared
 
 

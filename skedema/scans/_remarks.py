@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from skedema import _told
 
-Kind = Literal["files", "intensity", "mask", "pose", "turn", "cut"]
+Kind = Literal["files", "intensity", "mask", "pose", "turn", "cut", "size"]
 
 #: What is the matter with scans, by kind of remark: "these are ...".
 _MATTER: dict[str, str] = {
@@ -24,6 +24,7 @@ _MATTER: dict[str, str] = {
     "pose": "left as scanned, for no pose of the head is found that can be trusted",
     "turn": "prepared but not turned, for no pose of the head is found that can be trusted",
     "cut": "prepared by what the field of view holds of the head, which is cut off",
+    "size": "stretched onto the grid, for nothing tells a size in mm",
 }
 
 

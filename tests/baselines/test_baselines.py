@@ -15,7 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 from skedema import ClinicalTokenizer, ViTAutoencoder
 from skedema.baselines import baselines
 from skedema.datasets import make_head_ct_cohort
-from skedema.encoders import CNN, Density, make_encoder
+from skedema.encoders import CNN, Density, PretrainedEncoder, make_encoder
+from skedema.encoders.pretrained import FMHCT
 from skedema.evaluation import evaluate
 from skedema.fusion import Concat, list_fusions
 from skedema.scans._remote.scan import at_address
@@ -193,6 +194,7 @@ def test_grid_of_the_cnn_is_the_one_that_the_encoder_reads_on(make):
         (FrozenEstimator(fitted), 8),
         (["density", "vit_ae"], 32),
         (FrozenEstimator(make_encoder(["density", FrozenEstimator(fitted)]).fit([None])), 8),
+        (PretrainedEncoder("weights.pth", recipe=FMHCT(shape=24)), 24),
     ):
         clf = make.classifier(encoder=encoder, volume=None)
         reader = baselines(clf, X)["scan alone, 3-D CNN"][-1].volume

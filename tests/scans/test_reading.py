@@ -143,7 +143,7 @@ def test_windows_clip_before_the_average_or_after():
     hu = np.full((4, 4, 4), 40.0, dtype=np.float32)
     hu[::2] = 1000
     parameters = {"shape": (2, 4, 4), "windows": ["brain", "bone"], "axes": "scan"}
-    parameters |= {"interpolation": "area"}
+    parameters |= {"interpolation": "area", "spacing": None}
     after = VolumeReader(**parameters).read(hu)
     before = VolumeReader(**parameters, window_first=True).read(hu)
     assert_allclose(after[:, 0, 0, 0], [1, (520 + 400) / 2000], atol=1e-6)
@@ -162,6 +162,13 @@ def test_a_square_keeps_proportions_with_air_beside():
     ):
         VolumeReader(spacing="square").read(hu)
     assert "no geometry" in check([hu], volume=VolumeReader(spacing="square"))["findings"][0][-1]
+
+
+def test_arrays_along_their_own_axes_have_no_size_in_mm_which_is_told():
+    reader = VolumeReader(axes="scan", spacing=2, shape=8)
+    with pytest.warns(UserWarning, match=r"stretched onto the grid.*row 1.*or spacing=None"):
+        reader.transform([nib.Nifti1Image(head(), AFFINE), head()])
+    reader.set_params(spacing=None).read(head())
 
 
 def test_a_first_spacing_needs_a_geometry_and_is_bounded():

@@ -14,9 +14,11 @@ import torch
 from torch import Tensor
 
 from skedema._caching.digest import file_digest
+from skedema.scans._paths import file_key
 
 _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
 _LISTED = 8
+_ENDINGS = (".pth", ".pt", ".bin", ".ckpt", ".safetensors")
 _FORMS = (
     "a .pth, .pt, .bin or .ckpt file of torch.save, a .safetensors file, or a folder with "
     f"{_CONFIG} and {_WEIGHTS}"
@@ -95,12 +97,22 @@ def read_weights(
     return Weights(state, file_digest(path), found, config)
 
 
+def weights_key(weights: str | os.PathLike[str]) -> tuple[Any, ...]:
+    """Tell a file, or the files of a folder, from what took their place, without reading them."""
+    path = Path(weights)
+    try:
+        files = [path] if path.is_file() else sorted(filter(Path.is_file, path.iterdir()))
+        return tuple(file_key(os.fspath(file)) for file in files)
+    except OSError:  # it is not there, which `fit` tells
+        return ()
+
+
 def _config(folder: Path) -> dict[str, Any]:
     missing = [name for name in (_CONFIG, _WEIGHTS) if not (folder / name).is_file()]
     if missing:
-        raise WeightsError(
-            f"{folder}: this folder has no {' and no '.join(missing)}. Give {_FORMS}."
-        )
+        files = sorted(str(each) for each in folder.iterdir() if each.suffix in _ENDINGS)
+        remedy = f"Give the file in it, such as {files[0]}" if files else f"Give {_FORMS}"
+        raise WeightsError(f"{folder}: this folder has no {' and no '.join(missing)}. {remedy}.")
     try:
         config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
     except ValueError as error:
@@ -141,6 +153,12 @@ def _torch(path: Path) -> Any:
             ", unless you trust its source with your machine."
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        if "TorchScript" in str(error):
+            raise WeightsError(
+                f"{path}: is a network of TorchScript, whose code would have to be run. Ask whoever"
+                " made it for the bare weights; or, if you trust its source with your machine, "
+                "torch.save(torch.jit.load(path).state_dict(), another_path), and give that."
+            ) from error
         raise WeightsError(_damaged(path, error)) from error
 
 
@@ -167,9 +185,24 @@ def _state(
     if name in inside:
         return inside[name], name
     asked = "" if entry is None else f" under entry={entry!r}"
-    there = ", ".join(map(repr, list(inside)[:_LISTED]))
-    remedy = f"Give entry= one of {there}" if inside else f"Give {_FORMS}"
-    raise WeightsError(f"{path}: holds no weights{asked}. {remedy}.")
+    raise WeightsError(f"{path}: holds no weights{asked}. {_other_state(held, list(inside))}.")
+
+
+def _other_state(held: Any, inside: Sequence[str]) -> str:
+    """Say how to come by the state where it is not in the place that was looked in."""
+    if inside:
+        return f"Give entry= one of {', '.join(map(repr, inside[:_LISTED]))}"
+    if _is_state(held):
+        return "The whole file is one state, without entries: leave entry=None"
+    values = held.values() if isinstance(held, Mapping) else ()
+    if any(isinstance(each, Tensor) for each in values):
+        return (
+            "Other things stand among its tensors: save {key: value for key, value in "
+            "state.items() if isinstance(value, torch.Tensor)} anew"
+        )
+    if any(isinstance(each, Mapping) and any(map(_is_state, each.values())) for each in values):
+        return "Deeper in it there are some: save their dict of tensors by itself"
+    return f"Give {_FORMS}"
 
 
 def _is_state(held: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from numbers import Integral
 from typing import Any, ClassVar, Literal, Self
 
@@ -23,6 +24,7 @@ from skedema._scan_column import take_every_scan
 from skedema._told import tell
 from skedema._torch_state import own_torch_state
 from skedema._volumes import Volumes
+from skedema.encoders.pretrained._files import weights_key
 from skedema.encoders.pretrained.catalogue import make_recipe
 from skedema.encoders.pretrained.recipe import AnyRecipe, tell_origin
 from skedema.modules.fused import probe
@@ -197,7 +199,8 @@ class PretrainedEncoder(
         if self.weights is None:
             raise ValueError(
                 "weights=None: a file of a model does not say where weights lie that it holds. "
-                'To load them anew, set_params(weights="their file").'
+                'To load them anew, set_params(weights="their file"), of a classifier '
+                'set_params(encoder__weights="their file").'
             )
         self._validate_params()
         find_device(self.device)
@@ -338,6 +341,15 @@ class PretrainedEncoder(
 
         settings = (self.origin_["sha256"], dtype)
         return ModuleEncoder(self.module_, self.volume_, device, settings, function=compute)
+
+    def _named(self) -> tuple[Any, ...]:
+        """Tell what `weights` and `recipe` name now, where that has not been loaded yet."""
+        if hasattr(self, "module_"):
+            return ()
+        recipe = self.recipe
+        with suppress(Exception):  # an unknown one is told by `fit`
+            recipe = make_recipe(recipe)
+        return recipe, weights_key(self.weights)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

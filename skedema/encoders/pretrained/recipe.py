@@ -33,6 +33,10 @@ RECIPES = Registry("recipe", "skedema.recipes")
 logger = logging.getLogger("skedema")
 _told: set[str] = set()
 
+# What can be wrong with the numbers of a key, whatever the network.
+_PRECISION = re.compile(r"\((?:bfloat16|float16|float64) instead of ")
+_BROKEN = re.compile(rf"{_PRECISION.pattern}|\(holds values")
+
 
 class Loaded(NamedTuple):
     """What a recipe makes of weights.
@@ -275,7 +279,8 @@ class Recipe(AnyRecipe, Encoder):
                 )
 
     def _misfit(self, where: str, report: WeightsReport) -> str:
-        wrong = "\n".join([*report.missing, *report.unexpected, *report.misshapen])
+        shaped = [each for each in report.misshapen if not _BROKEN.search(each)]
+        wrong = "\n".join([*report.missing, *report.unexpected, *shaped])
         remedies = [
             f"They look like weights for recipe={name!r}."
             for name, telltale in _telltales()
@@ -283,7 +288,7 @@ class Recipe(AnyRecipe, Encoder):
         ]
         if not remedies:
             found = [text for pattern, text in self.remedies if re.search(pattern, wrong, re.M)]
-            remedies = [*found, *_of_kind(wrong)]
+            remedies = [*_twice(report), *found, *_of_kind(report)]
         if not remedies:
             remedies = [
                 f"Give the sizes that the weights have as parameters of {type(self).__name__}, the "
@@ -314,10 +319,31 @@ def tell_origin(where: str, loaded: Loaded, notes: tuple[str, ...]) -> None:
     )
 
 
-def _of_kind(wrong: str) -> list[str]:
+def _twice(report: WeightsReport) -> list[str]:
+    """Give the remedy for names that stand in a file again, after other words."""
+    if report.missing:
+        return []
+    loaded = [key.split(".") for key in report.loaded]
+    n_same = next((k for k, words in enumerate(zip(*loaded, strict=False)) if len({*words}) > 1), 0)
+    bare = {".".join(words[n_same:]): ".".join(words) for words in loaded}
+    for key in report.unexpected:
+        words = key.split(".")
+        for k in range(len(words)):
+            first = bare.get(".".join(words[k:]))
+            if first is not None:
+                return [
+                    f"{key!r} stands beside {first!r}, and nobody knows which is meant: save the "
+                    "weights that you want by themselves, such as those of a teacher and not of "
+                    "its student."
+                ]
+    return []
+
+
+def _of_kind(report: WeightsReport) -> list[str]:
     """Give remedies that no recipe needs to know of."""
     found = []
-    if re.search(r"\((?:bfloat16|float16|float64) instead of ", wrong):
+    wrong = "\n".join([*report.missing, *report.unexpected, *report.misshapen])
+    if _PRECISION.search(wrong):
         found.append(
             "Weights of another precision give other features than the published ones. Get the "
             "float32 file; or, to go on with these, save {key: value.float()} of each anew."

@@ -22,6 +22,7 @@ from sklearn.utils.estimator_checks import (
 )
 
 from skedema import AttentionMixerClassifier
+from skedema._caching.identity import identity
 from skedema._features import features
 from skedema.encoders import MirroredTokens, PretrainedEncoder
 from skedema.encoders.pretrained import FMHCT, recipe
@@ -159,6 +160,32 @@ def test_each_scan_is_encoded_once_in_a_cross_validation(encoder, tmp_path):
     again = clone(encoder).fit().transform([str(tmp_path / "scan.nii.gz")])
     assert_array_equal(again, found)
     assert features.n_encoded == before
+
+
+@pytest.mark.parametrize("inside", ["alone", "union", "regions"])
+def test_weights_that_took_the_place_of_others_are_loaded(encoder, tmp_path, inside):
+    X, path = table(), saved(state_of(), tmp_path)
+    encoder.set_params(weights=path)
+    given = {
+        "alone": encoder,
+        "union": [("whole", encoder)],
+        "regions": MirroredTokens(encoder, n_components=2),
+    }[inside]
+    before = classifier(given, fine_tune=False).fit(X, Y).predict_proba(X)
+    assert_array_equal(classifier(given, fine_tune=False).fit(X, Y).predict_proba(X), before)
+    saved(state_of(seed=1), tmp_path)
+    after = classifier(given, fine_tune=False).fit(X, Y).predict_proba(X)
+    assert not np.allclose(after, before, atol=1e-6)
+
+
+def test_a_recipe_that_was_registered_anew_counts(encoder, monkeypatch):
+    monkeypatch.setitem(recipe.RECIPES._factories, "ours", lambda: clone(TINY))
+    encoder.set_params(recipe="ours")
+    before = identity(encoder)
+    assert identity(clone(encoder)) == before
+    other = clone(TINY).set_params(n_heads=3)
+    monkeypatch.setitem(recipe.RECIPES._factories, "ours", lambda: other)
+    assert identity(encoder) != before
 
 
 def test_further_training_begins_with_the_features_and_leaves_the_encoder_as_it_was(encoder):

@@ -77,6 +77,37 @@ def test_files_that_are_not_there_or_hold_no_weights(tmp_path):
         load(saved({"epoch": 3}, tmp_path))
 
 
+@pytest.mark.filterwarnings("ignore")  # of tracing
+def test_a_network_of_torchscript_is_told_and_the_remedy(tmp_path):
+    network = TINY.build(in_channels=3, shape=(16, 16, 16)).eval()
+    traced = torch.jit.trace(network, torch.zeros(1, 3, 16, 16, 16))
+    traced.save(tmp_path / "traced.pt")
+    with pytest.raises(WeightsError, match=r"is a network of TorchScript") as raised:
+        load(tmp_path / "traced.pt")
+    assert "torch.save(torch.jit.load(path).state_dict(), another_path)" in str(raised.value)
+    state = torch.jit.load(tmp_path / "traced.pt").state_dict()
+    assert load(saved({TINY.key(k): v for k, v in state.items()}, tmp_path)).weights_report_.fits
+
+
+def test_of_a_folder_without_a_config_its_file_is_named(tmp_path):
+    saved(state_of(), tmp_path, "pytorch_model.bin")
+    with pytest.raises(WeightsError, match=r"Give the file in it, such as (.*)\.$") as raised:
+        load(tmp_path)
+    load(str(raised.value).rpartition("such as ")[2].removesuffix("."))
+
+
+def test_weights_elsewhere_in_a_file_than_looked_for_and_the_remedies(tmp_path):
+    state = state_of()
+    with pytest.raises(WeightsError, match=r"without entries: leave entry=None"):
+        load(saved(state, tmp_path), entry="state_dict")
+    mixed = state | {"epoch": 3}
+    with pytest.raises(WeightsError, match=r"save \{key: value for .*isinstance\(value, torch\.T"):
+        load(saved(mixed, tmp_path))
+    load(saved({k: v for k, v in mixed.items() if isinstance(v, torch.Tensor)}, tmp_path))
+    with pytest.raises(WeightsError, match=r"Deeper in it there are some"):
+        load(saved({"model": {"net": state}}, tmp_path))
+
+
 def test_a_folder_of_save_pretrained_and_the_remedy(tmp_path):
     encoder = load(saved(state_of(), tmp_path))
     encoder.save_pretrained(tmp_path / "folder")

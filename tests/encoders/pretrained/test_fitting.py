@@ -54,7 +54,12 @@ def test_names_that_are_there_twice(tmp_path):
     error = misfit(state | twice, tmp_path)
     assert error.report.unexpected == ("module.norm.weight", "module.norm.bias")
     both = {f"{who}.{key}": value for who in ("student", "teacher") for key, value in state.items()}
-    assert len(misfit(both, tmp_path).report.unexpected) == len(state)
+    error = misfit(both, tmp_path)
+    assert len(error.report.unexpected) == len(state)
+    assert "'teacher.cls_token' stands beside 'student.cls_token'" in str(error)
+    teacher = {key: value for key, value in both.items() if key.startswith("teacher.")}
+    PretrainedEncoder(saved(teacher, tmp_path), recipe=TINY).fit()
+    assert "stands beside" not in str(misfit({"norm.weight": torch.ones(24)}, tmp_path))
 
 
 def test_a_bias_that_the_published_network_lacks_and_the_remedy(tmp_path):
@@ -92,6 +97,7 @@ def test_weights_of_half_precision_and_the_remedy(tmp_path):
     error = misfit(state, tmp_path)
     assert "cls_token (float16 instead of float32)" in str(error)
     assert "save {key: value.float()} of each anew" in str(error)
+    assert "patch=16" not in str(error)  # what is of another precision has the right shape
     again = {key: value.float() for key, value in state.items()}
     PretrainedEncoder(saved(again, tmp_path), recipe=TINY).fit()
 
