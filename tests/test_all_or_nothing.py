@@ -16,7 +16,13 @@ from sklearn.tree import DecisionTreeClassifier
 from skorch.callbacks import Callback
 
 import skedema
-from skedema import AttentionMixerClassifier, ClinicalTokenizer, ViTAutoencoder, VolumeReader
+from skedema import (
+    AttentionMixerClassifier,
+    AttentionMixerRegressor,
+    ClinicalTokenizer,
+    ViTAutoencoder,
+    VolumeReader,
+)
 from skedema.autoencoder import ViewAugmentation
 from skedema.baselines import ClinicalValues, MeanImputed, OnlyScan, ScanFeatures, WithoutScan
 from skedema.encoders import CNN, Density, EncoderUnion, MirroredTokens
@@ -29,6 +35,7 @@ Y = np.array([0, 0, 1, 1] * (N // 4))
 VOLUMES = [_RNG.normal(40, 10, (8, 8, 8)) for _ in range(N)]
 SCANS = TABLE.assign(scan=pd.Series(VOLUMES, dtype=object))
 NUMBERS = TABLE[["sodium"]].to_numpy()
+MEASURED = np.random.default_rng(1).normal(20, 5, N)
 
 
 class At(Callback):
@@ -107,6 +114,21 @@ CASES = {
         (TABLE, Y),
         lambda e: e.predict_proba(TABLE),
         refits_of_a_table(**{k: v for k, v in BAD_LABELS.items() if k != "one class"}),
+    ),
+    "regressor": Case(
+        lambda: AttentionMixerRegressor(max_epochs=2, dim=8, n_heads=2, random_state=0),
+        (TABLE, MEASURED),
+        lambda e: e.predict(TABLE),
+        refits_of_a_table(
+            **{
+                "one number": lambda e: e.fit(TABLE.drop(columns="sex"), MEASURED * 0),
+                "missing numbers": lambda e: e.fit(TABLE.drop(columns="sex"), MEASURED * np.nan),
+                "part with other columns": lambda e: e.partial_fit(TABLE.assign(x=1), MEASURED),
+                "quantiles": lambda e: e.set_params(loss="quantile", quantiles=(0.1, 0.9)).fit(
+                    TABLE, MEASURED
+                ),
+            }
+        ),
     ),
     "classifier of scans": Case(with_scans, (SCANS, Y), lambda e: e.predict_proba(SCANS), OF_SCANS),
     "tokenizer": Case(

@@ -109,9 +109,14 @@ def check_estimators(estimators: Any) -> dict[str, Any]:
     return dict(estimators)
 
 
+def predicts_numbers(estimator: Any) -> bool:
+    """Tell whether it is a regressor; what is no estimator is none."""
+    return hasattr(estimator, "__sklearn_tags__") and bool(is_regressor(estimator))
+
+
 def are_of_numbers(estimators: Mapping[str, Any]) -> bool:
     """Tell whether all are regressors; refuse classifiers beside them."""
-    of_numbers = {name: bool(is_regressor(each)) for name, each in estimators.items()}
+    of_numbers = {name: predicts_numbers(each) for name, each in estimators.items()}
     if len(set(of_numbers.values())) > 1:
         regressors = [name for name, numbers in of_numbers.items() if numbers]
         raise TypeError(

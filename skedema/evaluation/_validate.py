@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import is_regressor
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skedema._folds import told_together
 from skedema._one_outcome import classes_of
-from skedema.evaluation._cohort import are_of_numbers
+from skedema.evaluation._cohort import are_of_numbers, predicts_numbers
 from skedema.evaluation._external import external, others_of
 from skedema.evaluation._folds import Task, ask
 from skedema.evaluation._gather import class_order
@@ -136,7 +135,7 @@ def _classes_of(models: Mapping[str, Any]) -> NDArray[Any] | None:
         if not isinstance(name, str):
             raise TypeError(f"Names of estimators must be text, got {name!r}.")
         check_name(name)
-        if is_regressor(model):
+        if predicts_numbers(model):
             check_is_fitted(model)
             continue
         if not hasattr(model, "predict_proba"):
