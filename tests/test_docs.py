@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from sklearn.base import clone
 
 import skedema
-from skedema import ViTAutoencoder, VolumeReader
+from skedema import AttentionMixerClassifier, ViTAutoencoder, VolumeReader
 from skedema.datasets import make_head_ct_cohort
 from skedema.encoders import CNN, MonaiEncoder, list_encoders
 from skedema.encoders import catalogue as encoders
@@ -26,9 +26,12 @@ from skedema.refiners import base as refiners
 from skedema.refiners import list_refiners
 
 WHOLE = (Path(__file__).parents[1] / "docs" / "encoders.md").read_text(encoding="utf-8")
-# The part on published weights needs files, and is run by a test of its own.
-PUBLISHED = re.search(r"^## Published weights\n.*?(?=^## )", WHOLE, re.M | re.DOTALL)[0]
-PAGE = WHOLE.replace(PUBLISHED, "")
+# What needs files is run by tests of its own.
+PUBLISHED, SLICES = (
+    re.search(rf"^## {title}\n.*?(?=^## )", WHOLE, re.M | re.DOTALL)[0]
+    for title in ("Published weights", "Networks of images on slices")
+)
+PAGE = WHOLE.replace(PUBLISHED, "").replace(SLICES, "")
 REGISTRIES = [encoders._ENCODERS, fusion._FUSIONS, refiners._REFINERS]
 
 
@@ -135,3 +138,27 @@ def test_the_page_has_a_row_for_every_recipe_and_the_group_of_their_names():
         assert recipe.licence.partition(" (")[0] in PUBLISHED
     (snippet,) = blocks("toml", PUBLISHED)
     assert list(tomllib.loads(snippet)["project"]["entry-points"]) == [RECIPES.group]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*not in HU:UserWarning")  # heads of so few voxels
+def test_slices_of_the_page_go_through_a_network_of_images(tmp_path, monkeypatch):
+    transformers = pytest.importorskip("transformers")
+    monkeypatch.chdir(tmp_path)
+    cohort = make_head_ct_cohort(12, tmp_path, shape=[20] * 3, spacing=[9] * 3, random_state=0)
+    sizes = {"hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = transformers.Dinov2Config(**sizes, image_size=28, patch_size=14)
+    torch.manual_seed(0)
+    transformers.Dinov2Model(config).save_pretrained("dinov2-small")
+    told = {"image_mean": [0.5] * 3, "image_std": [0.2] * 3}
+    told["crop_size"] = {"height": 28, "width": 28}
+    (tmp_path / "dinov2-small" / "preprocessor_config.json").write_text(json.dumps(told))
+    names = {
+        "AttentionMixerClassifier": AttentionMixerClassifier,
+        "X": cohort.frame[["scan", "age"]],
+        "y": np.tile([0, 1], 6),
+    }
+    (example,) = blocks("python", SLICES)
+    exec(compile(example, "docs/encoders.md, slices", "exec"), names)
+    assert names["features"].shape == (12, 24)
+    assert names["clf"].predict_proba(names["X"]).shape == (12, 2)
