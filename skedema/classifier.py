@@ -49,18 +49,6 @@ def _trains_in_parts(estimator: AttentionMixerClassifier) -> bool:
     return True
 
 
-def _mean_of_members(of_each: np.ndarray) -> np.ndarray:
-    return np.asarray(of_each.mean(axis=1) if of_each.ndim == 3 else of_each)
-
-
-def _of_classes(outputs: np.ndarray) -> np.ndarray:
-    return _mean_of_members(softmax(outputs, axis=-1))
-
-
-def _of_labels(outputs: np.ndarray) -> np.ndarray:
-    return _mean_of_members(expit(outputs))
-
-
 # Longer than other classes: each parameter is documented, checked and stored here, as scikit-learn
 # has it. What a fit does is in `FusedEstimator`, what is about labels in `_training.classes`.
 class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
@@ -526,7 +514,7 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
             With `warn_unusual`, of values and scans that are unlike all that training saw, and of
             scans that are odd by themselves.
         """
-        return self._outputs(X, _of_labels if self._is_multilabel else _of_classes)
+        return self._outputs(X, self._probabilities)
 
     def predict(self, X: Any) -> np.ndarray:
         """Give the most probable class, or for each label whether it is more probable than not.
@@ -573,6 +561,10 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
         if self._is_multilabel:
             refuse_gaps(y)
         return float(super().score(X, y, sample_weight))
+
+    def _probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        of_each = expit(outputs) if self._is_multilabel else softmax(outputs, axis=-1)
+        return np.asarray(of_each.mean(axis=1) if of_each.ndim == 3 else of_each)
 
     @property
     def _is_multilabel(self) -> bool:
