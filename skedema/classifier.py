@@ -529,7 +529,8 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
         ndarray of shape (n_samples,), or of shape (n_samples, n_labels)
             Labels out of `classes_`.
         """
-        codes = self._kind.answer(self.predict_proba(X))
+        proba = self.predict_proba(X)
+        codes = self._kind.answer(proba)
         if self._is_multilabel:
             return np.stack([v[c] for v, c in zip(self.classes_, codes.T, strict=True)], axis=1)
         return np.asarray(self.classes_[codes])
