@@ -101,12 +101,11 @@ class Seen:
         features = self._features(volumes)
         assert features is not None
         n = len(volumes)
+        patient, device = self._patient, self._device
         logits: Tensor = self.clf.net_.module_(
-            clinical=self._patient.clinical.to(self._device).expand(n, -1),
-            present=self._patient.present.to(self._device).expand(
-                n, *self._patient.present[0].shape
-            ),
-            features=self._beside_others(features.to(self._device, self.clf._dtype)),
+            clinical=patient.clinical.to(device).expand(n, -1),
+            present=patient.present.to(device).expand(n, *patient.present.shape[1:]),
+            features=self._beside_others(features.to(device, self.clf._dtype)),
         )
         of_each = logits.double().softmax(dim=-1)
         mean = of_each.mean(dim=1) if of_each.ndim == 3 else of_each
@@ -144,6 +143,8 @@ class Seen:
 
     def _beside_others(self, features: Tensor) -> Tensor:
         """Put features (B, T, E) of this scan among those of the patient's other scans."""
+        if self._patient.n_scans == 1:
+            return features
         each = self._patient.features.to(self._device).chunk(self._patient.n_scans, dim=1)
         beside = [other.expand(len(features), -1, -1) for other in each]
         beside[self._which] = features

@@ -31,7 +31,8 @@ def test_a_report_shows_each_scan(monkeypatch):
     result = evaluate({"both": clf}, X, y, cv=2, random_state=0)
     whole = functools.partial(inspection.explain_scan, size=8)
     monkeypatch.setattr(inspection, "explain_scan", whole)
-    html = result.report(sections=["gallery", "scans", "model_card"], n_cases=1).html
+    sections = ["gallery", "scans", "model_card"]
+    html = result.report(sections=sections, n_cases=1, identifiers=True).html
     for text in ("baseline:", "followup:", "of &#39;followup&#39; for", "and 2 scans"):
         assert text in html, text
     looked_at = html.split("Scans looked at")[1][:200]
