@@ -59,7 +59,7 @@ def _on_grid(seen: Seen, boxes: list[tuple[slice, ...]]) -> NDArray[np.float64]:
         hidden = torch.from_numpy(seen.brain[box])
         part = volume[(slice(None), *box)]
         part.copy_(torch.where(hidden, seen.fill.to(part), part))
-    with torch.inference_mode():
+    with torch.no_grad():
         return seen.baseline - seen.probability(volumes).numpy()
 
 
