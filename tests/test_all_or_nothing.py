@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import pkgutil
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -24,9 +25,20 @@ from skedema import (
     VolumeReader,
 )
 from skedema.autoencoder import ViewAugmentation
-from skedema.baselines import ClinicalValues, MeanImputed, OnlyScan, ScanFeatures, WithoutScan
-from skedema.encoders import CNN, Density, EncoderUnion, MirroredTokens
+from skedema.baselines import (
+    ClinicalValues,
+    MeanImputed,
+    OnlyScan,
+    ScanFeatures,
+    WeightedAverage,
+    WithoutScan,
+)
+from skedema.encoders import CNN, Density, EncoderUnion, MirroredTokens, SliceEncoder
+from skedema.encoders.pretrained import PretrainedEncoder
 from skedema.search import StudySearchCV
+
+from .encoders.pretrained._tiny import TINY, heads, saved, state_of
+from .encoders.slices._tiny import MEAN, READER, SIZES, STD
 
 N = 8
 _RNG = np.random.default_rng(0)
@@ -102,7 +114,19 @@ OF_SCANS = {
     "no scans": lambda e: e.fit(SCANS.assign(scan=None), Y),
     "no such column": lambda e: e.fit(TABLE, Y),
 }
-CASES = {
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_networks(tmp_path, monkeypatch):
+    """Have the files here of which encoders are loaded."""
+    monkeypatch.chdir(tmp_path)
+    config = {"model_type": "dinov2", **SIZES}
+    (tmp_path / "dinov2").mkdir()
+    (tmp_path / "dinov2" / "config.json").write_text(json.dumps(config))
+    saved(state_of(), tmp_path)
+
+
+CASES: dict[str, Case] = {
     "classifier": Case(
         small,
         (TABLE, Y),
@@ -231,6 +255,39 @@ CASES = {
         },
     ),
 }
+CASES |= {
+    "pretrained encoder": Case(
+        lambda: PretrainedEncoder("weights.pth", recipe=TINY),
+        (),
+        lambda e: e.transform(heads(2)),
+        {
+            "no such file": lambda e: e.set_params(weights="not/there.pth").fit(),
+            "another network": lambda e: e.set_params(recipe="ct_fm").fit(),
+            "parameter": lambda e: e.set_params(pool="median").fit(),
+        },
+    ),
+    "slice encoder": Case(
+        lambda: SliceEncoder("dinov2", weights="random", volume=READER, mean=MEAN, std=STD),
+        (),
+        lambda e: e.transform(VOLUMES),
+        {
+            "no such network": lambda e: e.set_params(backbone="not/there").fit(),
+            "no weights": lambda e: e.set_params(weights=None).fit(),
+            "another reader": lambda e: e.set_params(n_slices=9).fit(),
+        },
+    ),
+    "weighted average": Case(
+        lambda: WeightedAverage([("all", LogisticRegression())], cv=2),
+        (NUMBERS, Y),
+        lambda e: e.predict_proba(NUMBERS),
+        {
+            "no members": lambda e: e.set_params(estimators=[]).fit(NUMBERS, Y),
+            "labels": lambda e: e.fit(NUMBERS, [None] * N),
+            "a member": lambda e: e.fit(NUMBERS * np.inf, Y),
+            "folds": lambda e: e.set_params(cv=N).fit(NUMBERS, Y),
+        },
+    ),
+}
 CALLS = [(name, call) for name, case in CASES.items() for call in case.refused]
 
 
@@ -261,7 +318,7 @@ def test_a_refused_call_leaves_what_was_fitted(name, call):
     estimator = case.make().fit(*case.fit)
     before, expected = fitted_attributes(estimator), case.ask(estimator)
     parameters = estimator.get_params(deep=False)
-    with pytest.raises((ValueError, TypeError)):
+    with pytest.raises((ValueError, TypeError, FileNotFoundError)):
         case.refused[call](estimator)
     estimator.set_params(**parameters)
     after = fitted_attributes(estimator)
@@ -273,7 +330,7 @@ def test_a_refused_call_leaves_what_was_fitted(name, call):
 def test_a_refused_first_call_leaves_nothing(name):
     case = CASES[name]
     estimator = case.make()
-    with pytest.raises((ValueError, TypeError)):
+    with pytest.raises((ValueError, TypeError, FileNotFoundError)):
         next(iter(case.refused.values()))(estimator)
     assert fitted_attributes(estimator) == {}
 

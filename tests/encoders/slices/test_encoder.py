@@ -31,12 +31,13 @@ def folder(tmp_path_factory):
 
 
 def encoder(folder, **parameters):
-    return SliceEncoder(folder, **({"volume": READER} | parameters))
+    return SliceEncoder(folder, **({"volume": READER, "device": "cpu"} | parameters))
 
 
 def model(encoder, **parameters):
-    quick = {"image": "scan", "max_epochs": 2, "dim": 8, "n_members": 1, "random_state": 0}
-    return AttentionMixerClassifier(encoder=encoder, **(quick | parameters))
+    quick = {"max_epochs": 2, "dim": 8, "n_members": 1, "random_state": 0}
+    usual = {"image": "scan", "device": "cpu", **quick}
+    return AttentionMixerClassifier(encoder=encoder, **(usual | parameters))
 
 
 @pytest.mark.parametrize("pool", ["mean", "max", "slices", "attention"])
