@@ -26,7 +26,8 @@ class ModelOptions:
         ),
     ] = None
     encoder: Annotated[
-        str | None, typer.Option(help="The encoder: a name, or a file that pretrain has written.")
+        str | None,
+        typer.Option(help="The encoder: a name, or a file of pretrain or of skedema.save."),
     ] = None
     seed: Annotated[int, typer.Option(help="Decides folds, initial weights and all else.")] = 0
 
@@ -89,6 +90,9 @@ def make_autoencoder(options: ModelOptions, run: Run, *, memory: Path | None, **
     return configured(autoencoder, run.model)
 
 
+_WEIGHTS = (".pth", ".pt", ".bin", ".ckpt", ".safetensors")
+
+
 def find_encoder(given: str) -> Any:
     """Give an encoder by name, or the pre-trained one of a file, frozen."""
     from skedema.encoders import list_encoders, make_encoder
@@ -96,6 +100,12 @@ def find_encoder(given: str) -> Any:
     if Path(given).is_file():
         from sklearn.frozen import FrozenEstimator
 
+        if Path(given).suffix.lower() in _WEIGHTS:
+            raise UsageError(
+                f"--encoder {given}: bare weights, which do not say what they are of. In Python, "
+                f'skedema.save(PretrainedEncoder("{given}", recipe="...").fit(), '
+                '"encoder.skedema") makes a file to give here; see docs/encoders.md.'
+            )
         return FrozenEstimator(load_model(Path(given), "encoder")["model"])
     try:
         make_encoder(given)

@@ -25,6 +25,19 @@ OutputFile = Annotated[
     ),
 ]
 _PARQUET = ".parquet"
+_OTHERS = {
+    ".xlsx",
+    ".xls",
+    ".ods",
+    ".json",
+    ".feather",
+    ".pq",
+    ".gz",
+    ".zip",
+    ".bz2",
+    ".xz",
+    ".zst",
+}
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
@@ -46,6 +59,16 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
 def show(table: Any, *, index: bool = True) -> None:
     """Print a table as text, whole."""
     print(table.to_string(index=index) if len(table) else "(none)")
+
+
+def check_table_place(path: Path | None, option: str) -> None:
+    """Refuse that as well, and an ending that promises what `write_table` does not write."""
+    if path is not None and path.suffix.lower() in _OTHERS:
+        raise UsageError(
+            f"{option} {path}: tables are written as .csv, .tsv or .parquet; give one of these "
+            "endings."
+        )
+    check_place(path, option)
 
 
 def check_place(path: Path | None, option: str) -> None:

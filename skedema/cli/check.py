@@ -12,7 +12,7 @@ from skedema.cli._cohort import CohortPath, ColumnOptions, Task, TaskOption, rea
 from skedema.cli._command import command
 from skedema.cli._file import FileOptions
 from skedema.cli._findings import find, told
-from skedema.cli._output import check_place, write_table
+from skedema.cli._output import check_table_place, write_table
 from skedema.cli._run import Run
 
 
@@ -38,7 +38,7 @@ def check(
     """Read every scan and column once, and say what is odd: findings exit by 1."""
     from skedema.scans import VolumeReader
 
-    check_place(output, "--output")
+    check_table_place(output, "--output")
     table = read_cohort(cohort, file, columns, target=target, task=task, say=run.say)
     reader = VolumeReader(template="head") if heads else None
     findings = find(table, columns.scans, reader, run)

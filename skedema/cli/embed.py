@@ -8,7 +8,7 @@ from skedema.cli._cohort import CohortPath, ColumnOptions, read_cohort
 from skedema.cli._command import command
 from skedema.cli._file import FileOptions
 from skedema.cli._model import ModelOptions, PlanOptions, make_model
-from skedema.cli._output import OutputFile, check_place, write_table
+from skedema.cli._output import OutputFile, check_table_place, write_table
 from skedema.cli._plan import dry_run
 from skedema.cli._run import Run
 from skedema.cli._scans import only_scans
@@ -30,7 +30,7 @@ def embed(
     from skedema.baselines import ScanFeatures
     from skedema.baselines._parts import reader_of
 
-    check_place(output, "--output")
+    check_table_place(output, "--output")
     table = only_scans(read_cohort(cohort, file, columns, say=run.say), columns.scans, run)
     classifier = make_model(model, run, image=columns.of_classifier, memory=plan.memory)
     if plan.dry_run:

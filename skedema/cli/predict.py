@@ -13,7 +13,7 @@ from skedema.cli._cohort import CohortPath, features_of, identifiers
 from skedema.cli._command import command
 from skedema.cli._file import FileOptions, read_file
 from skedema.cli._model import load_model
-from skedema.cli._output import OutputFile, check_place, write_table
+from skedema.cli._output import OutputFile, check_table_place, write_table
 from skedema.cli._run import Run
 
 ModelPath = Annotated[
@@ -38,7 +38,7 @@ def predict(
     memory: MemoryPath = None,
 ) -> None:
     """Predict every row: its own columns, what is predicted and how sure, what was missing."""
-    check_place(output, "--output")
+    check_table_place(output, "--output")
     held = load_model(model, "classifier", "regressor")
     estimator = held["model"].set_params(
         n_jobs=run.jobs, memory=None if memory is None else str(memory)

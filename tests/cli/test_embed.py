@@ -3,11 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import skedema
 from skedema._features import features
-from skedema.encoders import Density, EncoderUnion, MirroredTokens
+from skedema.encoders import Density, EncoderUnion, MirroredTokens, PretrainedEncoder
+from skedema.encoders.pretrained import FMHCT
 from skedema.scans.cache import volumes
+from skedema.scans.files import load_scan
 
 from ._options import SMALL
 
@@ -54,9 +57,33 @@ def test_any_fitted_encoder_of_a_file_is_used_as_it_is(run, few, tmp_path):
     assert "holds a VolumeReader; give a file of skedema pretrain" in ended.err
 
 
+def test_bare_weights_are_refused_and_the_remedy(run, few, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tiny = FMHCT(dim=24, depth=1, n_heads=2, patch=8, shape=16)
+    torch.save(tiny.state(tiny.build(in_channels=3, shape=(16, 16, 16))), "weights.pth")
+    arguments = ["embed", few, "--image", "scan", "-q", "--encoder"]
+    ended = run(*arguments, "weights.pth")
+    assert ended.code == 2
+    assert 'skedema.save(PretrainedEncoder("weights.pth", recipe="...").fit()' in ended.err
+    encoder = PretrainedEncoder("weights.pth", recipe=tiny).fit()
+    skedema.save(encoder, tmp_path / "encoder.skedema")
+    ended = run(*arguments, "encoder.skedema", "-o", "out.csv")
+    assert ended.code == 0, ended.err
+    found = pd.read_csv("out.csv")
+    assert list(found)[2:] == list(encoder.get_feature_names_out())
+
+
+@pytest.mark.parametrize("name", ["out.xlsx", "out.csv.gz", "out.PQ"])
+def test_an_ending_of_another_format_is_refused(run, few, tmp_path, name):
+    ended = run("embed", few, *WHOLE, "-o", tmp_path / name)
+    assert ended.code == 2
+    assert "tables are written as .csv, .tsv or .parquet" in ended.err
+    assert not (tmp_path / name).exists()
+
+
 def test_an_interrupted_call_goes_on_where_it_stopped(run, few, tmp_path, monkeypatch):
     whole = [few, *WHOLE, *READ, "--memory", tmp_path / "memory", "-o", tmp_path / "out.csv"]
-    load, n_left = skedema.scans.reader.load_scan, [3]
+    load, n_left = load_scan, [3]
 
     def three(*arguments, **options):
         n_left[0] -= 1
@@ -65,7 +92,7 @@ def test_an_interrupted_call_goes_on_where_it_stopped(run, few, tmp_path, monkey
         return load(*arguments, **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr("skedema.scans.reader.load_scan", three)
+        patched.setattr("skedema.scans._reading.load_scan", three)
         ended = run("embed", *whole)
     assert ended.code == 130
     assert "what was encoded is kept in --memory" in ended.err

@@ -191,7 +191,8 @@ def _state(
 def _other_state(held: Any, inside: Sequence[str]) -> str:
     """Say how to come by the state where it is not in the place that was looked in."""
     if inside:
-        return f"Give entry= one of {', '.join(map(repr, inside[:_LISTED]))}"
+        names = ", ".join(map(repr, inside[:_LISTED]))
+        return f"Give entry= one of {names}, or save that one by itself"
     if _is_state(held):
         return "The whole file is one state, without entries: leave entry=None"
     values = held.values() if isinstance(held, Mapping) else ()

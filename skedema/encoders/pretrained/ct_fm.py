@@ -25,7 +25,9 @@ class CTFM(Recipe):
     Scans are read as the authors' script for features does it: axes permuted and flipped, 1 mm in
     plane and 3 mm between slices, the box of all voxels above 0 HU, -1024 to 2048 HU. The network
     sees patches of 24 slices of 128 x 128 voxels, each by itself. Here they come from a grid of one
-    size around the middle of that box, so that patches may hold air. Needs MONAI.
+    size around the middle of that box, so that patches may hold air, and what of a wide table or a
+    long neck lies beyond 256 x 256 x 216 mm is not seen (`shape` is how much is). Where voxels
+    get larger they are averaged; the script, linear as well, skips some. Needs MONAI.
 
     Parameters
     ----------

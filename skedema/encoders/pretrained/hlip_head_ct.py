@@ -26,7 +26,8 @@ class HLIPHeadCT(Recipe):
     (MIT), whose README links the weights. Three windows of a scan are a study of three scans:
     blocks look within each of them, and every third one over all. Of the checkpoint the text
     tower, the projection and the temperature are left out by name; features are those before the
-    projection.
+    projection. Those of 2025-10 were trained on the class token beside the mean of the patches
+    (``dinotxt`` pooling): put two encoders side by side, one with ``pool="mean"``, for both.
 
     Scans are read onto 256 x 256 x 48 voxels over their whole field of view, axes permuted and
     flipped, windows first, each slice padded to a square, nearest between slices; the network

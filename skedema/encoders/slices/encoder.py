@@ -24,6 +24,7 @@ from skedema._rng import isolated_rng
 from skedema._scan_column import take_every_scan
 from skedema._torch_state import own_torch_state
 from skedema._volumes import Volumes
+from skedema.encoders.pretrained._files import weights_key
 from skedema.encoders.slices.backbone import Wanted, find_backbone
 from skedema.encoders.slices.loading import load, reader_for, width_of
 from skedema.modules.reference_weights import WeightsReport
@@ -365,6 +366,12 @@ class SliceEncoder(Pretrained, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
         settings = (self.origin_["sha256"], dtype)
         return ModuleEncoder(self.module_, self.volume_, device, settings, function=compute)
+
+    def _named(self) -> tuple[Any, ...]:
+        """Tell the files that `backbone` and `weights` name now, where they are not loaded yet."""
+        if hasattr(self, "module_"):
+            return ()
+        return tuple(weights_key(each) for each in (self.backbone, self.weights) if each)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -62,6 +62,17 @@ def test_features_are_those_of_the_network_on_each_slice(folder, pool, tmp_path)
     assert not np.allclose(mirrored, found, atol=1e-3)
 
 
+def test_weights_that_took_the_place_of_others_are_loaded(tmp_path):
+    network = dinov2(tmp_path)
+    given = encoder(tmp_path)
+    before = model(given, fine_tune=False).fit(X, Y).predict_proba(X)
+    with torch.no_grad():
+        network.layernorm.weight *= -1
+    network.save_pretrained(tmp_path)
+    after = model(given, fine_tune=False).fit(X, Y).predict_proba(X)
+    assert not np.allclose(after, before, atol=1e-6)
+
+
 def test_without_a_volume_slices_are_read_as_the_network_takes_images(folder):
     fitted = SliceEncoder(folder, n_slices=8).fit()
     told = fitted.volume_.summary()
