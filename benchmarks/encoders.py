@@ -193,7 +193,7 @@ def run(options: argparse.Namespace, folder: Path) -> None:
     print("\n".join([*make_recipe(options.recipe).summary().splitlines(), *digest(encoder)]))
     if options.cohort is None:
         return
-    columns = ColumnOptions(image=options.image, drop=options.drop)
+    columns = ColumnOptions(image=[options.image], drop=options.drop)
     beside = [options.groups] if options.groups else []
     table = read_cohort(
         options.cohort,

@@ -55,7 +55,7 @@ class FMHCT(Recipe):
     licence = "CC BY-NC-ND 4.0 (repository); weights on request, under an agreement with NYU"
     citation = "Zhu et al., arXiv 2502.02779, and Nature Biomedical Engineering 2026"
     source = "https://github.com/NYUMedML/headCT_foundation"
-    telltale = "patch_embedding.position_embeddings"
+    telltale = ".att_norm."  # MONAI's own ViT has the other names, too
     entries = ("momentum_model_state_dict", "state_dict", "model")
     dropped = ("head.*", "decoder_*", "mask_token")
     renamed = (

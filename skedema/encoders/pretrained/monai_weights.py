@@ -50,6 +50,19 @@ class MonaiWeights(Recipe):
     pools = ("mean", "patches")
     dropped = ("*.num_batches_tracked",)
     renamed = (("network.", ""),)
+    remedies = (
+        (
+            r"(?:^|\.)(?:fc|class_layers|classification_head)\.",
+            "The last layer classifies: dim= is its number of outputs. A ResNet has none with "
+            'arguments={"feed_forward": False}, for files without one, or of which its keys were '
+            "taken out so that features are what that layer was given.",
+        ),
+        (
+            r"\((\d+), (\d+)(, [\d, ]+)\) instead of \(\1, (?!\2,)\d+\3\)",
+            "Of a first layer the second number is that of channels: give as many windows as in "
+            "training, volume=VolumeReader(windows=[...]).",
+        ),
+    )
 
     def __init__(
         self, name: str = "resnet18", *, dim: int = 128, arguments: Mapping[str, Any] | None = None

@@ -128,7 +128,7 @@ class Recipe(AnyRecipe, Encoder):
     pools : tuple of str
         What features may be: ``"cls"``, ``"mean"``, ``"patches"``; the first is meant.
     telltale : str
-        The end of a key that only such weights have, so that they are known under another recipe.
+        Part of a key that only such weights have, so that they are known under another recipe.
     renamed : tuple of (str, str)
         Parts of names, ours and those of the file; see `key`.
     dropped : tuple of str
