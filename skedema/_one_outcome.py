@@ -10,7 +10,7 @@ import numpy as np
 def classes_of(classifier: Any) -> np.ndarray:
     """Give the classes of a fitted classifier; one of several labels a patient is an error."""
     classes = classifier.classes_
-    if isinstance(classes, list):
+    if isinstance(classes, list) or np.ndim(classes) == 2:
         names = getattr(classifier, "label_names_", np.arange(len(classes))).tolist()
         raise ValueError(
             f"{type(classifier).__name__} was fitted on {len(classes)} labels a patient, {names}, "
