@@ -274,7 +274,7 @@ def test_scikit_learns_tools_take_it():
 
 def test_what_is_about_classes_says_so(fitted):
     for ask in (explain, explain_scan):
-        with pytest.raises(TypeError, match="gives no probabilities of classes.*permutation_imp"):
+        with pytest.raises(TypeError, match=r"gives no probabilities of classes.*permutation_imp"):
             ask(fitted, X[:1])
 
 
