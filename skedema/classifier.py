@@ -25,12 +25,13 @@ from skedema._training.estimator import FusedEstimator
 from skedema._training.held_out import HeldOut
 from skedema._training.multilabel import (
     MultiLabel,
+    check_values,
     is_multilabel,
+    labels_to_score,
     multilabel_target,
     read_multilabel,
-    refuse_gaps,
+    refuse_other_classes,
     values_of,
-    warn_of_single_values,
 )
 from skedema._training.parameters import SHARED
 from skedema._training.target import Target
@@ -216,7 +217,7 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_classes,), or list of ndarray
+    classes_ : ndarray of shape (n_classes,), or of shape (n_labels, 2)
         The labels; where `y` had several columns, the two values of each.
     label_names_ : ndarray of shape (n_labels,)
         Only where `y` had several columns: their names, or their numbers.
@@ -320,7 +321,7 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
     (12, 2)
     """
 
-    classes_: Any
+    classes_: np.ndarray
     label_names_: np.ndarray
 
     _parameter_constraints: ClassVar[dict[str, Any]] = SHARED | {
@@ -556,11 +557,11 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
         ------
         ValueError
             When y or `sample_weight` belong to other rows of a pandas table, or stand in another
-            order; when the table cannot be used.
+            order; when y has other labels than `fit` had, or gaps; when the table cannot be used.
         """
         check_same_rows(X, y=y, sample_weight=sample_weight)
         if self._is_multilabel:
-            refuse_gaps(y)
+            y = labels_to_score(y, self.label_names_.tolist())
         return float(super().score(X, y, sample_weight))
 
     def _probabilities(self, outputs: np.ndarray) -> np.ndarray:
@@ -569,7 +570,7 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
 
     @property
     def _is_multilabel(self) -> bool:
-        return isinstance(self.classes_, list)
+        return bool(self.classes_.ndim == 2)
 
     @property
     def _classes_of_one(self) -> np.ndarray:
@@ -578,7 +579,7 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
     def _read_y(self, y: Any, table: Table) -> np.ndarray:
         # Of several labels, what `y` has told; until `_target`.
         self._names_in_y: list[Any] | None = None
-        self._values_in_y: list[np.ndarray] | None = None
+        self._values_in_y: np.ndarray | None = None
         if not is_multilabel(y):
             return read_labels(y, table)
         labels, self._names_in_y = read_multilabel(y, table)
@@ -589,9 +590,14 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
         if self._names_in_y is None:
             self.__dict__.pop("label_names_", None)
             self.classes_ = two_or_more(np.unique(labels) if announced is None else announced)
-        else:
-            self.classes_ = self._values_in_y
-            self.label_names_ = np.array(self._names_in_y, dtype=object)
+            return
+        if announced is None:
+            check_values(labels, self._names_in_y)
+        else:  # in a part of the patients labels may be the same, or not known, for all
+            refuse_other_classes(announced)
+        assert self._values_in_y is not None
+        self.classes_ = self._values_in_y
+        self.label_names_ = np.array([*self._names_in_y, None], dtype=object)[:-1]  # also of tuples
 
     def _target(self, cohort: Cohort) -> Target:
         names = self._names_in_y
@@ -607,7 +613,6 @@ class AttentionMixerClassifier(ClassifierMixin, FusedEstimator):
         if names is None:
             how = (cohort.table, self.classes_, self.class_weight)
             return class_target(cohort.labels, cohort.weight, *how)
-        warn_of_single_values(cohort.labels, names)
         return multilabel_target(cohort.labels, cohort.weight, self.class_weight)
 
     @property

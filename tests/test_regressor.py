@@ -20,6 +20,7 @@ from skorch.callbacks import EpochScoring
 
 import skedema
 from skedema import AttentionMixerClassifier, AttentionMixerRegressor
+from skedema.inspection import explain, explain_scan
 
 pytestmark = pytest.mark.numerical
 
@@ -269,6 +270,12 @@ def test_scikit_learns_tools_take_it():
     assert np.isfinite(search.best_score_)
     importance = permutation_importance(search.best_estimator_, X, Y, n_repeats=2, random_state=0)
     assert importance.importances_mean.shape == (2,)
+
+
+def test_what_is_about_classes_says_so(fitted):
+    for ask in (explain, explain_scan):
+        with pytest.raises(TypeError, match=r"gives no probabilities of classes.*permutation_imp"):
+            ask(fitted, X[:1])
 
 
 def test_it_says_what_it_will_cost_and_what_it_attended_to(fitted):

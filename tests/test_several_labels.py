@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.inspection import permutation_importance
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import KFold, cross_validate
+from sklearn.model_selection import KFold, cross_val_predict, cross_validate
 from skorch.callbacks import EpochScoring
 
 import skedema
@@ -49,7 +49,7 @@ def test_each_label_has_its_probability(fitted):
     X, y = findings(seed=2)
     proba = fitted.predict_proba(X)
     assert fitted.label_names_.tolist() == LABELS
-    assert [each.tolist() for each in fitted.classes_] == [[0, 1]] * 3
+    assert fitted.classes_.tolist() == [[0, 1]] * 3
     assert_array_equal(fitted.predict(X), proba > 0.5)
     for k, name in enumerate(LABELS):
         assert roc_auc_score(y[name], proba[:, k]) > 0.8
@@ -169,6 +169,39 @@ def test_a_column_that_tells_a_label_is_told():
     X, y = findings()
     with pytest.warns(UserWarning, match="column 'code'"):
         small().fit(X.assign(code=y["bleeding"] * 2.0), with_gaps(y))
+
+
+def test_score_wants_the_labels_of_the_fit(fitted):
+    X, y = findings(seed=2)
+    exact = (fitted.predict(X) == y.to_numpy()).all(axis=1).mean()
+    for same in (y, y.to_numpy(), y.astype("Int64"), y.astype(float)):
+        assert fitted.score(X, same) == exact
+    for other in (y[LABELS[::-1]], y[LABELS[:2]], y["edema"]):
+        with pytest.raises(ValueError, match="The fit learned the labels"):
+            fitted.score(X, other)
+
+
+def test_out_of_fold_probabilities_have_a_column_a_label():
+    X, y = findings()
+    proba = cross_val_predict(small(), X, y, cv=2, method="predict_proba")
+    first = small().fit(X[40:], y[40:]).predict_proba(X[:40])
+    assert_array_equal(proba[:40], first)
+
+
+def test_a_part_of_the_patients_may_know_nothing_of_a_label():
+    X, y = findings()
+    clf = small().partial_fit(X[:3], y[:3].assign(shift=np.nan), classes=[0, 1])
+    clf.partial_fit(X[3:5], y[3:5].assign(edema=np.nan))
+    assert clf.n_iter_ == 2
+    with pytest.raises(ValueError, match=r"classes=\[0, 1, 2\].*Give classes=\[0, 1\]"):
+        small().partial_fit(X, y, classes=[0, 1, 2])
+
+
+def test_a_label_that_is_known_of_patients_without_weight_only():
+    X, y = findings()
+    weight = np.r_[np.zeros(20), np.ones(60)]
+    with pytest.raises(ValueError, match="no value at all in column 'shift', among the patients"):
+        small().fit(X, y.assign(shift=y["shift"].where(y.index < 20)), weight)
 
 
 def test_score_asks_for_every_label(fitted):

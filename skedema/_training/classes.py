@@ -124,6 +124,11 @@ def class_weights(
     """
     if class_weight is None:
         return np.ones(len(codes))
+    if isinstance(class_weight, list):
+        raise ValueError(
+            "class_weight is a list, which has a dict for each of several columns of y, and y has "
+            "one. Give a dict."
+        )
     if isinstance(class_weight, str):
         total = np.bincount(codes, weights=weight, minlength=len(classes))
         with np.errstate(divide="ignore"):

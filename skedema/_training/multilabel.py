@@ -59,8 +59,8 @@ class MultiLabel(TargetKind):
     group: ClassVar[tuple[str, str]] = ("value of each label", "values, 0 and 1 of each label,")
 
     @property
-    def classes(self) -> list[np.ndarray]:
-        return [_BOTH] * self.n_outputs
+    def classes(self) -> np.ndarray:
+        return np.array([_BOTH] * self.n_outputs)
 
     def loss(self) -> WeightedBinaryCrossEntropy:
         return WeightedBinaryCrossEntropy(self.factors or ((1.0, 1.0),) * self.n_outputs)
@@ -112,12 +112,6 @@ def read_multilabel(y: Any, table: Table) -> tuple[np.ndarray, list[Any]]:
             f"{names[column]!r} holds {listed(found)} in {table.rows(odd[:, column])}. For columns "
             "of several classes take sklearn.multioutput.MultiOutputClassifier."
         )
-    nobody = np.asarray(missing.all(axis=0))
-    if nobody.any():
-        raise ValueError(
-            f"y holds no value at all in {_named(names, nobody)}. Leave out what is known of "
-            "no patient."
-        )
     nothing = np.asarray(missing.all(axis=1))
     if nothing.any():
         raise ValueError(
@@ -137,8 +131,14 @@ def multilabel_target(labels: np.ndarray, weight: np.ndarray, class_weight: Any)
     return Target(MultiLabel(labels.shape[1], factors), labels, weight, _strata(labels))
 
 
-def warn_of_single_values(labels: np.ndarray, names: list[Any]) -> None:
-    """Warn once of labels that are the same for every patient who is learned from."""
+def check_values(labels: np.ndarray, names: list[Any]) -> None:
+    """Refuse labels that are known of nobody, and warn once of those that are the same for all."""
+    nobody = np.isnan(labels).all(axis=0)
+    if nobody.any():
+        raise ValueError(
+            f"y holds no value at all in {_named(names, nobody)}, among the patients that have a "
+            "weight. Leave out what is known of no patient."
+        )
     same = np.array([len(np.unique(column[~np.isnan(column)])) < 2 for column in labels.T])
     if same.any():
         tell(
@@ -147,21 +147,40 @@ def warn_of_single_values(labels: np.ndarray, names: list[Any]) -> None:
         )
 
 
-def refuse_gaps(y: Any) -> None:
-    """Refuse labels that are not all known, where all of them at once are asked about."""
-    gaps = np.asarray(_missing(_cells(y)).any(axis=1))
+def refuse_other_classes(announced: np.ndarray) -> None:
+    """Refuse classes, announced to `partial_fit`, that are not the two values of each label."""
+    if not np.array_equal(announced, _BOTH):
+        raise ValueError(
+            f"classes={announced.tolist()}: y has several columns, labels that a patient has (1) "
+            "or has not (0). Give classes=[0, 1]."
+        )
+
+
+def labels_to_score(y: Any, names: list[Any]) -> np.ndarray:
+    """Read labels that belong to predictions of those of these names; all have to be known."""
+    cells, columns = _cells(y), getattr(y, "columns", None)
+    given = list(range(cells.shape[1]) if columns is None else columns) if cells.ndim == 2 else []
+    numbered = list(range(len(names)))
+    if len(given) != len(names) or (given != names and numbered not in (given, names)):
+        raise ValueError(
+            f"The fit learned the labels {names}, and y has {given or 'one column'}. Give the same "
+            "columns in the same order."
+        )
+    gaps = np.asarray(_missing(cells).any(axis=1))
     if gaps.any():
         raise ValueError(
             f"{int(gaps.sum())} of {len(gaps)} patients lack a label, and score asks for all of "
             "them at once. Score each label among those where it is known, such as "
             "roc_auc_score(y[known, k], clf.predict_proba(X)[known, k])."
         )
+    return cells.astype(int)
 
 
-def values_of(y: Any) -> list[np.ndarray]:
-    """Give the two values of each label: what `y` had, booleans or integers."""
+def values_of(y: Any) -> np.ndarray:
+    """Give the two values of each label, (k, 2): what `y` had, booleans or integers."""
     cells = _cells(y)
-    return [_BOTH.astype(bool if cells.dtype.kind == "b" else int) for _ in cells.T]
+    kind = bool if cells.dtype.kind == "b" else int
+    return np.array([_BOTH] * cells.shape[1]).astype(kind)
 
 
 def _cells(y: Any) -> np.ndarray:
@@ -169,7 +188,14 @@ def _cells(y: Any) -> np.ndarray:
         return np.asarray(unmasked(y))
     if hasattr(y, "to_numpy"):
         return np.asarray(y.to_numpy())
-    return np.asarray(y.toarray() if hasattr(y, "toarray") else y)
+    if hasattr(y, "toarray"):
+        return np.asarray(y.toarray())
+    if isinstance(y, (list, tuple)) and len(lengths := set(map(np.size, y))) > 1:
+        raise ValueError(
+            f"The rows of y differ in length: {sorted(lengths)}. Give each patient a value for "
+            "each label: 1, 0, or NaN where it is not known."
+        )
+    return np.asarray(y)
 
 
 def _missing(cells: np.ndarray) -> np.ndarray:
@@ -202,13 +228,15 @@ def _for_each(class_weight: Any, n_labels: int) -> Sequence[Any]:
     if len(class_weight) != n_labels or not all(isinstance(w, Mapping) for w in class_weight):
         raise ValueError(
             f"class_weight must be a list of {n_labels} dicts, one a column of y, such as "
-            f"{[{0: 1.0, 1: 2.0}] * 2}, or one for all of them; got {class_weight!r}."
+            f"{[{0: 1.0, 1: 2.0}] * n_labels}, or one for all of them; got {class_weight!r}."
         )
     return class_weight
 
 
 def _factors(class_weight: Any, label: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
     known = ~np.isnan(label)
+    if not known.any():  # in a part of the patients
+        return 1.0, 1.0
     codes, weight = label[known].astype(int), weight[known]
     of_each = class_weights(class_weight, codes, _BOTH, weight)
     found = [float(of_each[codes == code][0]) if (codes == code).any() else 1.0 for code in _BOTH]

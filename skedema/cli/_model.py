@@ -207,7 +207,8 @@ def load_model(path: Path, *kinds: str) -> dict[str, Any]:
     if hasattr(type(model), "features_digest"):  # what turns scans into features
         found = "encoder"
     # A file of skedema.save serves as well.
-    about: dict[str, Any] = {"image": getattr(model, "image", None), "ids": []}
+    image = getattr(model, "image", None)
+    about: dict[str, Any] = {"image": list(image) if isinstance(image, tuple) else image, "ids": []}
     told = manifest.get("about", {})
     if not isinstance(told, dict) or not _is_about(about | told):
         raise DataError(f"{path}: what it tells of its columns is none that skedema fit has told.")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from skedema._one_outcome import classes_of
 from skedema._registry import nearest_name
 from skedema.cli._codes import UsageError
 from skedema.cli._cohort import CohortPath, check_columns, listed
@@ -58,7 +59,8 @@ def explain(
         n_jobs=run.jobs, memory=None if memory is None else str(memory)
     )
     looked_into = which_scan(classifier, image, scan)
-    spoken = None if positive is None else positive_label(classifier.classes_, positive, run.say)
+    classes = classes_of(classifier)
+    spoken = None if positive is None else positive_label(classes, positive, run.say)
     found = explained(classifier, patient, target=spoken, scan=looked_into)
     print(found)
     if report is not None:

@@ -60,8 +60,18 @@ def predict(
 
 def _of_classes(classifier: Any, X: Any) -> dict[str, Any]:
     found, classes = classifier.predict_proba(X), classifier.classes_
+    if hasattr(classifier, "label_names_"):
+        return _of_labels(classifier, found)
     added = {f"probability_{label}": found[:, k] for k, label in enumerate(classes)}
     return added | {"predicted": classes[found.argmax(axis=1)]}
+
+
+def _of_labels(classifier: Any, found: Any) -> dict[str, Any]:
+    added: dict[str, Any] = {}
+    labels = classifier._kind.answer(found)
+    for k, name in enumerate(classifier.label_names_):
+        added |= {f"probability_{name}": found[:, k], f"predicted_{name}": labels[:, k]}
+    return added
 
 
 def _of_numbers(regressor: Any, X: Any) -> dict[str, Any]:

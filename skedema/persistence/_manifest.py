@@ -52,10 +52,10 @@ def summary(estimator: Any) -> dict[str, Any]:
 def _of_target(estimator: Any) -> dict[str, Any]:
     names = getattr(estimator, "label_names_", None)
     if names is not None:
-        return {"labels": [_plain(each) for each in names]}
+        return {"labels": [plain(each) for each in names]}
     classes = getattr(estimator, "classes_", None)
     if classes is not None:
-        return {"classes": [_plain(each) for each in np.asarray(classes)]}
+        return {"classes": [plain(each) for each in np.asarray(classes)]}
     loss = getattr(getattr(estimator, "_kind", None), "name", None)
     return {} if loss is None else {"loss": loss}
 
@@ -65,7 +65,7 @@ def _of_columns(estimator: Any) -> dict[str, Any]:
     n = getattr(estimator, "n_features_in_", None)
     if n is None:
         return {}
-    labels = list(range(int(n))) if names is None else [_plain(name) for name in names]
+    labels = list(range(int(n))) if names is None else [plain(name) for name in names]
     columns: list[dict[str, Any]] = [{"name": label} for label in labels]
     held, tokenizer = getattr(estimator, "_columns", None), estimator
     clinical = list(range(len(columns)))
@@ -83,7 +83,7 @@ def _of_variable(tokenizer: Any, place: int) -> dict[str, Any]:
     kind, categories = tokenizer.kinds_[place], tokenizer.categories_[place]
     found: dict[str, Any] = {"kind": kind}
     if categories is not None:
-        found["categories"] = [_plain(each) for each in categories]
+        found["categories"] = [plain(each) for each in categories]
     if kind == "numeric":
         found["low"], found["high"] = (
             float(bounds[place]) for bounds in (tokenizer.low_, tokenizer.high_)
@@ -102,7 +102,7 @@ def _of_training(estimator: Any) -> dict[str, Any]:
     if reader is not None:
         given = reader.get_params(deep=False)
         found["preprocessing"] = {
-            name: _plain(value) for name, value in given.items() if name not in _OF_MACHINES
+            name: plain(value) for name, value in given.items() if name not in _OF_MACHINES
         }
     if "encoder" in getattr(estimator, "get_params", dict)():
         found["encoder"] = _called(estimator.encoder)
@@ -116,11 +116,12 @@ def _called(encoder: Any) -> Any:
     return encoder if encoder is None or isinstance(encoder, str) else type(encoder).__name__
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Give what JSON has, of a name or a parameter."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     if isinstance(value, float):
         return value if np.isfinite(value) else repr(value)
     return value if value is None or isinstance(value, (bool, int, str)) else _text(value)

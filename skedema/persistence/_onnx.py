@@ -76,10 +76,11 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str], *, part: Part = "a
       categories; NaN and unknown positions count as missing;
     - ``clinical_missing``, bool (n, columns).
 
-    The output is ``probabilities``, float32 (n, classes); of a regressor ``numbers``, float32
-    (n, 1) or (n, quantiles), in the unit of y; or ``features``. What else one has to know (classes,
-    columns and categories in order, the reader's grid and windows) is JSON in the file's
-    ``metadata_props`` under ``"skedema"``. No path, no source line and no patient is in it.
+    The output is ``probabilities``, float32 (n, classes) or (n, labels); of a regressor
+    ``numbers``, float32 (n, 1) or (n, quantiles), in the unit of y; or ``features``. What else one
+    has to know (classes or labels, columns and categories in order, the reader's grid and windows)
+    is JSON in the file's ``metadata_props`` under ``"skedema"``. No path, no source line and no
+    patient is in it.
 
     Before it is written, the graph is run by onnxruntime on random inputs beside the estimator.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import skedema
 from skedema.clinical import ClinicalTokenizer
+from skedema.persistence._manifest import plain
 from skedema.scans import VolumeReader
 
 #: Under which the description stands in the file's ``metadata_props``.
@@ -17,7 +18,7 @@ _MEANING = {
     "features": "features of scans as the encoder gives them; any number where there is no scan",
     "scan_missing": "true where a patient has no scan",
     "clinical_missing": "true where a patient has no such value",
-    "probabilities": "one column a class, in the order of classes",
+    "probabilities": "one column a class, in the order of classes; or a label, in that of labels",
     "numbers": "what is predicted, in the unit of the target; of quantiles a column each",
 }
 _RAW = (
@@ -70,14 +71,19 @@ def describe(
         ],
     }
     if name == "probabilities":
-        told["classes"] = estimator.classes_.tolist()
+        names = getattr(estimator, "label_names_", None)
+        told |= (
+            {"classes": estimator.classes_.tolist()}
+            if names is None
+            else {"labels": plain([*names])}
+        )
     if name == "numbers" and estimator._kind.quantiles:
         told["quantiles"] = list(estimator._kind.quantiles)
     if "clinical" in inputs:
         told |= _columns(estimator, next(i for i in told["inputs"] if i["name"] == "clinical"))
     if "scan_missing" in inputs:
-        names = estimator._columns.scan_names
-        told["scan_column"] = names if len(names) > 1 else estimator.image
+        scans = plain(estimator._columns.scan_names)
+        told["scan_column"] = scans if len(scans) > 1 else scans[0]
     if reader is not None and ("volume" in inputs or "features" in inputs):
         told["reader"] = _reader(reader)
     return told

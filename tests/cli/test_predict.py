@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import skedema
+from skedema import AttentionMixerClassifier
 from skedema.cli._model import load_model
 
 from ._options import COLUMNS, SMALL
@@ -79,8 +81,6 @@ def test_predictions_that_are_predicted_again_replace_the_old(run, cohort, model
 
 
 def test_a_model_that_is_interrupted_is_not_written(run, cohort, tmp_path, monkeypatch):
-    from skedema import AttentionMixerClassifier
-
     def stop(*arguments):
         raise KeyboardInterrupt
 
@@ -142,3 +142,25 @@ def test_numbers_are_fitted_evaluated_and_predicted(run, cohort, tmp_path):
     assert "--positive is for classes" in ended.err
     ended = run("explain", out, cohort, "--row", 2)
     assert "holds a regressor; give a file of skedema fit with a classifier" in ended.err
+
+
+def test_a_model_of_several_labels_gives_each_its_columns(run, tmp_path):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.normal(size=(20, 2)), columns=["age", "sodium"])
+    y = pd.DataFrame(rng.integers(0, 2, (20, 2)), columns=["edema", "shift"])
+    clf = AttentionMixerClassifier(dim=8, max_epochs=1, random_state=0).fit(table, y)
+    skedema.save(clf, tmp_path / "model.skedema")
+    table.to_csv(tmp_path / "new.csv", index=False)
+    ended = run(
+        "predict", tmp_path / "model.skedema", tmp_path / "new.csv", "-o", tmp_path / "out.csv"
+    )
+    assert ended.code == 0, ended.err
+    found = pd.read_csv(tmp_path / "out.csv")
+    for k, name in enumerate(y):
+        assert found[f"probability_{name}"].to_numpy() == pytest.approx(
+            clf.predict_proba(table)[:, k]
+        )
+        assert found[f"predicted_{name}"].tolist() == clf.predict(table)[:, k].tolist()
+    ended = run("explain", tmp_path / "model.skedema", tmp_path / "new.csv", "--row", "2")
+    assert ended.code == 1
+    assert "this is about one outcome" in ended.err

@@ -9,6 +9,7 @@ from sklearn.metrics import log_loss
 
 from skedema._training.multilabel import (
     MultiLabel,
+    check_values,
     is_multilabel,
     multilabel_target,
     read_multilabel,
@@ -60,7 +61,6 @@ def test_what_nobody_knows_is_nan(gap):
         ([[0, 1], [2, 1], [0, 0], [1, 0]], r"column 0 holds 2 in row 1 \(index 'x'\)"),
         ([[0, "a"], [1, 1], [0, 0], [1, 0]], "column 0 holds '0', '1' in rows 0, 1, 2, 3"),
         ([[0, 1], [1, 1], [0, 0]], "inconsistent numbers of samples: 4 and 3"),
-        ([[0, np.nan], [1, np.nan], [0, np.nan], [1, np.nan]], "no value at all in column 1"),
         ([[0, 1], [np.nan, np.nan], [0, 0], [1, 0]], r"no label at all in row 1 \(index 'x'\)"),
         (pd.DataFrame(KNOWN, index=list("wxyz"), columns=["b", "b"]), "the same name: 'b', 'b'"),
         (pd.DataFrame({"a": range(2)}, index=list("yz")), None),
@@ -72,6 +72,17 @@ def test_what_cannot_be_used_is_refused(y, message):
         return
     with pytest.raises(ValueError, match=message):
         read_multilabel(y, TABLE)
+
+
+def test_a_label_that_is_known_of_nobody_is_refused():
+    labels, names = read_multilabel([[0, np.nan], [1, np.nan], [0, np.nan], [1, np.nan]], TABLE)
+    with pytest.raises(ValueError, match="no value at all in column 1"):
+        check_values(labels, names)
+
+
+def test_rows_of_another_length_are_refused():
+    with pytest.raises(ValueError, match=r"rows of y differ in length: \[1, 2\]"):
+        read_multilabel([[0, 1], [1], [0, 0], [1, 0]], TABLE)
 
 
 def test_following_the_remedies_works():
