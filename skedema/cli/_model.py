@@ -14,8 +14,8 @@ from skedema.cli._run import Run
 
 
 @dataclass(frozen=True)
-class ModelOptions:
-    """What is trained."""
+class OwnOptions:
+    """Parameters of what is trained."""
 
     set_: Annotated[
         list[str] | None,
@@ -25,11 +25,26 @@ class ModelOptions:
             help="A parameter of the model, such as encoder__depth=4. Repeatable.",
         ),
     ] = None
+    seed: Annotated[int, typer.Option(help="Decides folds, initial weights and all else.")] = 0
+
+
+@dataclass(frozen=True)
+class ModelOptions(OwnOptions):
+    """What is trained, and what encodes its scans."""
+
     encoder: Annotated[
         str | None,
         typer.Option(help="The encoder: a name, or a file of pretrain or of skedema.save."),
     ] = None
-    seed: Annotated[int, typer.Option(help="Decides folds, initial weights and all else.")] = 0
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="How published --weights are used, such as fm_hct or ct_fm."
+        ),
+    ] = None
+    weights: Annotated[
+        Path | None, typer.Option(help="Published weights, a file or folder.", exists=True)
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -71,12 +86,14 @@ def make_model(
         verbose=int(run.verbose),
     )
     values = dict(run.model)
-    if options.encoder is not None:
+    if options.recipe is not None or options.weights is not None:
+        values["encoder"] = find_pretrained(options)
+    elif options.encoder is not None:
         values["encoder"] = find_encoder(options.encoder)
     return checked(configured(model, values))
 
 
-def make_autoencoder(options: ModelOptions, run: Run, *, memory: Path | None, **others: Any) -> Any:
+def make_autoencoder(options: OwnOptions, run: Run, *, memory: Path | None, **others: Any) -> Any:
     """Make the autoencoder that was asked for, not fitted."""
     from skedema.autoencoder import ViTAutoencoder
 
@@ -102,7 +119,8 @@ def find_encoder(given: str) -> Any:
 
         if Path(given).suffix.lower() in _WEIGHTS:
             raise UsageError(
-                f"--encoder {given}: bare weights, which do not say what they are of. In Python, "
+                f"--encoder {given}: bare weights, which do not say what they are of. Give "
+                f"--recipe NAME --weights {given} instead, or in Python, "
                 f'skedema.save(PretrainedEncoder("{given}", recipe="...").fit(), '
                 '"encoder.skedema") makes a file to give here; see docs/encoders.md.'
             )
@@ -113,6 +131,26 @@ def find_encoder(given: str) -> Any:
         hint = nearest_name(given, list_encoders())
         raise UsageError(f"--encoder {given}: no such file or encoder. {hint}") from error
     return given
+
+
+def find_pretrained(options: ModelOptions) -> Any:
+    """Give the encoder of published weights, not loaded yet."""
+    from skedema.encoders import PretrainedEncoder
+    from skedema.encoders.pretrained import list_recipes, make_recipe
+
+    name, weights = options.recipe, options.weights
+    if name is None or weights is None:
+        raise UsageError(
+            f"give both of --recipe and --weights; recipes are {', '.join(list_recipes())}."
+        )
+    if options.encoder is not None:
+        raise UsageError("--recipe and --weights make the encoder: leave --encoder out.")
+    try:
+        make_recipe(name)
+    except ValueError as error:
+        hint = nearest_name(name, list_recipes())
+        raise UsageError(f"--recipe {name}: no such recipe. {hint}") from error
+    return PretrainedEncoder(str(weights), recipe=name)
 
 
 def configured(estimator: Any, values: dict[str, Any]) -> Any:

@@ -10,7 +10,7 @@ import typer
 from skedema.cli._cohort import CohortPath, ColumnOptions, read_cohort
 from skedema.cli._command import command
 from skedema.cli._file import FileOptions
-from skedema.cli._model import ModelOptions, PlanOptions, make_autoencoder, save_model
+from skedema.cli._model import OwnOptions, PlanOptions, make_autoencoder, save_model
 from skedema.cli._output import check_place
 from skedema.cli._plan import dry_run
 from skedema.cli._run import Run
@@ -24,7 +24,7 @@ def pretrain(
     cohort: CohortPath,
     columns: ColumnOptions,
     file: FileOptions,
-    model: ModelOptions,
+    model: OwnOptions,
     plan: PlanOptions,
     run: Run,
     checkpoints: Annotated[

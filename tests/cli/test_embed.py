@@ -9,9 +9,11 @@ import skedema
 from skedema._features import features
 from skedema.encoders import Density, EncoderUnion, MirroredTokens, PretrainedEncoder
 from skedema.encoders.pretrained import FMHCT
+from skedema.encoders.pretrained.recipe import RECIPES
 from skedema.scans.cache import volumes
 from skedema.scans.files import load_scan
 
+from ..encoders.pretrained._tiny import TINY, saved, state_of
 from ._options import SMALL
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*scans (is|are)")  # they are coarse
@@ -105,3 +107,41 @@ def test_an_interrupted_call_goes_on_where_it_stopped(run, few, tmp_path, monkey
     found = pd.read_csv(tmp_path / "out.csv")
     assert list(found)[2:5] == ["scan", "cnn0", "cnn1"]
     assert len(found) == 5
+
+
+def test_published_weights_are_used_by_their_recipe(run, few, tmp_path, monkeypatch):
+    table = pd.read_csv(few)
+    table["later"] = table["scan"].iloc[::-1].to_numpy()
+    table.loc[[1], "later"] = None
+    table.to_csv(few, index=False)
+    monkeypatch.setitem(RECIPES._factories, "tiny_hct", lambda: TINY)
+    weights = saved(state_of(), tmp_path)
+    fitted = PretrainedEncoder(weights, recipe="tiny_hct").fit()
+    named = ["--recipe", "tiny_hct", "--weights", weights]
+    arguments = [few, *named, "-q", "-o", tmp_path / "out.csv"]
+    ended = run("embed", *arguments, "--image", "scan", "--image", "later")
+    assert ended.code == 0, ended.err
+    found = pd.read_csv(tmp_path / "out.csv")
+    for column in ("scan", "later"):
+        there = table[column].notna().to_numpy()
+        own = found[[f"{column}: {name}" for name in fitted.get_feature_names_out()]]
+        assert own[~there].isna().all(axis=None)
+        expected = fitted.transform(table[column][there])
+        np.testing.assert_allclose(own[there], expected, rtol=1e-6)
+    ended = run("embed", *arguments, "--image", "scan", "--set", "encoder__pool=patches")
+    assert ended.code == 0, ended.err
+    assert pd.read_csv(tmp_path / "out.csv").shape == (5, 2 + 8 * 24)
+
+
+def test_recipe_and_weights_go_together(run, few, tmp_path):
+    weights = saved(state_of(), tmp_path)
+    for options, message in (
+        (["--weights", weights], "both of --recipe and --weights; recipes are ct_fm, fm_hct, "),
+        (["--recipe", "fm_hct"], "both of --recipe and --weights"),
+        (["--recipe", "fm_hct", "--weights", weights, "--encoder", "cnn"], "leave --encoder out"),
+        (["--recipe", "fm_htc", "--weights", weights], "Did you mean 'fm_hct'?"),
+        (["--recipe", "fm_hct", "--weights", tmp_path / "none.pth"], "does not exist"),
+    ):
+        ended = run("embed", few, "--image", "scan", *options)
+        assert ended.code == 2, ended.err
+        assert message in " ".join(ended.err.split())

@@ -30,7 +30,8 @@ class Quantiles(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X):
-        return np.array([np.quantile(each, np.linspace(0, 1, self.n)) for each in X])
+        scans = X["scan"] if isinstance(X, pd.DataFrame) else X
+        return np.array([np.quantile(each, np.linspace(0, 1, self.n)) for each in scans])
 
     def __getattr__(self, name):
         if name == "transform_mirrored" and self.mirrors:
@@ -58,7 +59,8 @@ def test_features_stand_side_by_side_and_parts_keep_their_names():
     assert union.get_feature_names_out().tolist() == names
     assert union.encoders_[0][1].classes_ == {0, 1}
     assert not hasattr(union.encoders[0][1], "classes_")  # a copy is fitted
-    table = union.set_output(transform="pandas").transform(pd.Series(SCANS, index=[7, 8, 9]))
+    scans = pd.DataFrame({"scan": pd.Series(SCANS, index=[7, 8, 9])})
+    table = union.set_output(transform="pandas").transform(scans)
     assert (list(table), table.index.tolist()) == (names, [7, 8, 9])
 
 

@@ -33,6 +33,7 @@ _WAITS = (0.5, 2.0)
 _A_RUN = 600.0  # seconds that an answer holds; as many predictions ask for it again
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # stores raise none of these
 _VERSIONS = ("ETag", "etag", "generation")
+_UNTOLD = "of process "
 _TIMES = ("LastModified", "last_modified", "Last-Modified", "updated", "mtime")
 
 
@@ -68,6 +69,11 @@ class Found(NamedTuple):
     def identity(self) -> tuple[str, int, str]:
         """What its content depends on."""
         return place_of(self.address), self.size, self.version
+
+    @property
+    def version_told(self) -> bool:
+        """Whether the store tells versions apart; if not, each answer counts as another one."""
+        return not self.version.startswith(_UNTOLD)
 
 
 _answers: dict[str, tuple[float, list[Found]]] = {}
@@ -118,7 +124,7 @@ def fetch(found: Found, path: Path) -> None:
     _trying(found.address, lambda: _store_of(found.address).get_file(found.path, str(path)))
     size = path.stat().st_size
     now = _trying(found.address, lambda: _file(found.address, found.path))
-    if now.identity != found.identity:
+    if now.size != found.size or (found.version_told and now.version != found.version):
         forget()
         raise ScanError(f"{found.name}: was written anew while it was read; begin once more")
     if size != found.size:
@@ -164,7 +170,7 @@ def _found(address: str, path: str, about: Mapping[str, Any]) -> Found:
         )
     told = [about[key] for key in (*_VERSIONS, *_TIMES) if about.get(key)]
     # Without any it may have changed since: another one each time.
-    version = str(told[0]) if told else f"of process {uuid4().hex}"
+    version = str(told[0]) if told else f"{_UNTOLD}{uuid4().hex}"
     return Found(address, path, int(about["size"]), version, _stated_md5(address, about))
 
 

@@ -62,7 +62,7 @@ def test_fit_only_loads_and_transform_gives_a_vector_a_scan(encoder):
     assert (found.shape, found.dtype) == ((3, 24), np.float32)
     assert_array_equal(encoder.transform(scans.iloc[[2]]), found[[2]])
     assert_array_equal(clone(encoder).fit(scans, [0, 1, 0]).transform(scans), found)
-    named = clone(encoder).set_output(transform="pandas").fit_transform(scans)
+    named = clone(encoder).set_output(transform="pandas").fit_transform(scans.to_frame())
     assert named.columns[1] == "pretrainedencoder1"
     assert named.index.tolist() == scans.index.tolist()
     with pytest.raises(ScanError, match="1 of 2 scans is missing, in row 1"):

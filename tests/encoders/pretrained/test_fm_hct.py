@@ -28,7 +28,7 @@ def forward_of_monai(state, volumes, patch, dim, depth, n_heads):
     vit.norm.eps = 1e-6
     missing, unexpected = vit.eval().load_state_dict(state, strict=False)
     assert not unexpected
-    assert all("norm_cross_attn" in key or "classification_head" in key for key in missing)
+    assert all("cross_attn" in key or "classification_head" in key for key in missing)
     with torch.no_grad():
         tokens = vit.patch_embedding(volumes)
         tokens = torch.cat([vit.cls_token.expand(len(tokens), -1, -1), tokens], dim=1)

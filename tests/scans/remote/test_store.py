@@ -254,6 +254,20 @@ def test_what_arrives_damaged_is_refused(web, tmp_path):
         fetched(address, tmp_path)
 
 
+def test_where_no_version_is_told_the_size_must_be_right_and_nothing_is_known_for_long(
+    web, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(store, "_TIMES", ())  # as fsspec 2025.3 has it of a web server
+    address = f"{web.address}/scan.nii.gz"
+    found, content = fetched(address, tmp_path)
+    assert content == CONTENT
+    forget()
+    assert look_up(address)[0].identity != found.identity
+    (tmp_path / "served" / "scan.nii.gz").write_bytes(CONTENT[:-1])
+    with pytest.raises(ScanError, match="written anew"):
+        fetch(found, tmp_path / "copy")
+
+
 def test_an_etag_of_what_is_encrypted_is_no_md5(s3, tmp_path, monkeypatch):
     s3.put_object(Bucket="exams", Key="a.nii", Body=CONTENT, ServerSideEncryption="aws:kms")
     s3.put_object(Bucket="exams", Key="b.nii", Body=CONTENT)
