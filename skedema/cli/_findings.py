@@ -43,7 +43,9 @@ def find(cohort: Cohort, images: list[str], reader: Any, run: Run) -> pd.DataFra
                     }
                 )
     if len(cohort.X.columns) > len(images):
-        for _, found in check_columns(cohort.X, cohort.y, image=images or None).iterrows():
+        numbers = None if cohort.y is None else cohort.regression
+        columns = check_columns(cohort.X, cohort.y, image=images or None, numbers=numbers)
+        for _, found in columns.iterrows():
             rows += [
                 {
                     "row": "",

@@ -8,7 +8,7 @@ import numpy as np
 
 from skedema._told import listening
 from skedema.clinical._giveaways import alone
-from skedema.clinical.leaks import find_leaks, scan_columns
+from skedema.clinical.leaks import are_numbers, find_leaks, scan_columns
 from skedema.clinical.tokenizer import ClinicalTokenizer
 from skedema.frames import Table, check_same_rows, find_scan_columns
 from skedema.frames.leniently import read_leniently
@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 _SCAN, _REFUSED = "scan", "refused"
 
 
-def check(X: Any, y: Any = None, *, image: Any = None, trusted_columns: Any = None) -> pd.DataFrame:
+def check(
+    X: Any,
+    y: Any = None,
+    *,
+    image: Any = None,
+    trusted_columns: Any = None,
+    numbers: bool | None = None,
+) -> pd.DataFrame:
     """Look at every clinical column once and say what is odd about it.
 
     Nothing is changed and no column is refused: a finding is something to look at before a long
@@ -31,13 +38,16 @@ def check(X: Any, y: Any = None, *, image: Any = None, trusted_columns: Any = No
     X : DataFrame (pandas, polars) or ndarray of shape (n_samples, n_features)
         One row a patient.
     y : array-like of shape (n_samples,) or None, default=None
-        The classes, or numbers: floats that are not all whole. With them, columns that tell the
-        answer are found. Patients without a label are left out of that.
+        The classes, or numbers: see `numbers`. With them, columns that tell the answer are found.
+        Patients without a label are left out of that.
     image : str, int, list of these, or None, default=None
         The column of the scans, by name or position; `skedema.scans.check` looks at these. None:
         columns of paths and images are recognised.
     trusted_columns : list of (str or int) or None, default=None
         Columns, by name or position, that are known not to leak.
+    numbers : bool or None, default=None
+        Whether `y` is numbers, as of a regression, or classes. None: floats that are not all whole
+        are numbers, all else is classes; say it of whole numbers, such as days or mRS.
 
     Returns
     -------
@@ -54,16 +64,16 @@ def check(X: Any, y: Any = None, *, image: Any = None, trusted_columns: Any = No
             Of the column by itself, where it has a value, in five folds: of few values by the
             share of each class among those with the same one; of measurements by that in the same
             bin or interval, or by their ranks, if that is better. Of several classes that of the
-            class which is told worst, or of few values best. NaN without `y`, and where a class has
-            fewer than 20 patients (15 for few values).
+            class which is told worst, or of few values best. NaN without `y`, of numbers, and
+            where a class has fewer than 20 patients (15 for few values).
         findings : list of str
             Texts; an empty list when nothing is odd.
 
     Raises
     ------
     ValueError
-        When X is no table of columns, y does not belong to it, or `image` or a trusted column is
-        not there.
+        When X is no table of columns, y does not belong to it or holds texts where `numbers` is
+        True, or `image` or a trusted column is not there.
     TypeError
         When `trusted_columns` is no list.
 
@@ -113,11 +123,13 @@ def check(X: Any, y: Any = None, *, image: Any = None, trusted_columns: Any = No
     table, wrong = read_leniently(X)
     scans = scan_columns(table) if image is None else find_scan_columns(table, image)
     target, labelled = _labels(y, len(table))
+    numbers = target is not None and are_numbers(target[labelled], numbers)
     found = find_leaks(
         table.take(labelled),
         None if target is None else target[labelled],
         without=[*scans, *wrong],
         trusted=trusted_columns,
+        numbers=numbers,
     )
     keys = table.keys or list(range(len(table.columns)))
     rows = []
@@ -139,7 +151,7 @@ def check(X: Any, y: Any = None, *, image: Any = None, trusted_columns: Any = No
         ]
         if row["kind"] not in (_SCAN, _REFUSED):
             row["n_distinct"] = column.n_distinct()
-            if target is not None:
+            if target is not None and not numbers:
                 codes = np.unique(target[labelled], return_inverse=True)[1]
                 row["auc"] = alone(table.take(labelled).columns[position], codes)
         if row["n_distinct"] == 1 and len(table) > 1 and not row["n_missing"]:

@@ -77,13 +77,26 @@ def find_leaks(
             found.append(_leak(table, [p], reason))
     if labels is not None:
         labels = np.asarray(labels)
-        if numbers is None:
-            numbers = labels.ndim == 1 and type_of_target(labels) == "continuous"
-        if numbers:
+        if are_numbers(labels, numbers):
             found += _giving_number_away(table, positions, labels)
         else:
             found += _giving_labels_away(table, positions, labels, found)
     return sorted(found, key=lambda leak: (len(leak.positions), leak.positions[0]))
+
+
+def are_numbers(labels: np.ndarray, said: bool | None) -> bool:
+    """Tell numbers from classes; where nobody `said`, they are floats that are not all whole."""
+    if said is None:
+        return labels.ndim == 1 and bool(type_of_target(labels) == "continuous")
+    if said and labels.dtype.kind not in "biuf":
+        try:
+            labels.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"y holds {str(labels[0])!r}, and numbers=True is for numbers. Leave it out for "
+                "classes."
+            ) from error
+    return said
 
 
 def scan_columns(table: Table) -> list[int]:

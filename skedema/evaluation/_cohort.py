@@ -17,6 +17,7 @@ from sklearn.utils.multiclass import type_of_target
 from skedema.clinical.leaks import Leak
 from skedema.evaluation._leaks import look_for_leaks
 from skedema.evaluation._patients import warn_of_repeated_patients
+from skedema.evaluation._quantiles import levels_of
 from skedema.evaluation._splits import Split, check_classes, draw_splits
 from skedema.evaluation._tables import check_name
 from skedema.frames import check_same_rows, counted, listed
@@ -128,11 +129,7 @@ def are_of_numbers(estimators: Mapping[str, Any]) -> bool:
 
 def quantiles_of(estimators: Mapping[str, Any]) -> tuple[float, ...]:
     """Give the levels of the quantiles that regressors predict, which are the same for all."""
-    found = {
-        name: tuple(float(level) for level in each.quantiles)
-        for name, each in estimators.items()
-        if hasattr(each, "predict_quantiles")
-    }
+    found = {name: levels_of(each) for name, each in estimators.items() if levels_of(each)}
     if len(set(found.values())) > 1:
         raise ValueError(
             f"The estimators predict different quantiles, {found}: give all the same, or evaluate "

@@ -150,8 +150,10 @@ def evaluate(
     -----
     **Numbers**: regressors, such as `skedema.AttentionMixerRegressor`, have errors, correlations
     and, where they have ``predict_quantiles(X)`` and ``quantiles``, figures of the interval between
-    the lowest and the highest. What is for classes only, such as `Evaluation.per_class` and
-    decision curves, is refused.
+    the lowest and the highest. Quantiles are also found at the end of a ``Pipeline``, in a
+    search, and in a ``TransformedTargetRegressor``, whose inverse they go through; what else is
+    around a regressor, such as bagging, gives numbers alone. What is for classes only, such as
+    `Evaluation.per_class` and decision curves, is refused.
 
     **More than two classes**: see the notes of `Evaluation`. Each has to be in each training part.
 

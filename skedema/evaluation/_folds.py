@@ -20,6 +20,7 @@ from skedema._each import bar, named
 from skedema._folds import each_fold, told_of_test
 from skedema._one_outcome import classes_of
 from skedema.evaluation._outcome import Outcome, Outcomes
+from skedema.evaluation._quantiles import check_levels, levels_of, quantiles_from
 from skedema.evaluation._splits import Split
 from skedema.frames.parts import part_of
 
@@ -146,6 +147,8 @@ def _fit_and_ask(task: Task, X: Any, y: Any, classes: NDArray[Any] | None, unsee
     fitted = clone(task.estimator)
     with part_of(X, task.split.train) as part:
         fitted.fit(part, _safe_indexing(y, task.split.train))
+    if classes is None:
+        check_levels(task.estimator, fitted)
     trained = time.perf_counter()
     of_test = nullcontext() if unseen is X else told_of_test()
     with of_test, part_of(unseen, task.split.test) as part:
@@ -173,8 +176,8 @@ def _numbers(fitted: Any, X: Any) -> tuple[NDArray[np.float64], NDArray[np.float
     predicted = np.asarray(fitted.predict(X), dtype=np.float64)
     n = _num_samples(X)
     quantiles = np.full((n, 1), np.nan)
-    if hasattr(fitted, "predict_quantiles"):
-        quantiles = np.asarray(fitted.predict_quantiles(X), dtype=np.float64)
+    if levels_of(fitted):
+        quantiles = np.asarray(quantiles_from(fitted, X), dtype=np.float64)
         if quantiles.ndim != 2 or len(quantiles) != n or (np.diff(quantiles, axis=1) < 0).any():
             raise ValueError(
                 f"predict_quantiles gave shape {quantiles.shape}; {n} rows in ascending order are "

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -53,3 +54,31 @@ def test_nothing_odd_ends_by_0(run, tmp_path):
 def test_the_table_of_findings_can_be_the_only_output(run, cohort):
     ended = run("check", cohort, *COLUMNS, "--no-heads", "-q", "-o", "-")
     assert ended.out.startswith("row,patient,column,value,stops,finding\n")
+
+
+@pytest.fixture
+def stays(tmp_path):
+    """Write days in hospital, which are whole, and the same in hours with a bit more."""
+    rng = np.random.default_rng(0)
+    days = rng.permutation(60) + 2
+    table = {"age": rng.integers(18, 95, 60), "hours": 24.0 * days + 0.5, "days": days}
+    pd.DataFrame(table).to_csv(tmp_path / "stays.csv", index=False)
+    return tmp_path / "stays.csv"
+
+
+TOLD = "hours: tells y by itself (rank correlation 1.000)"
+
+
+def test_what_tells_whole_numbers_is_found_of_a_regression(run, stays):
+    target = ("--target", "days", "--task")
+    ended = run("check", stays, *target, "regression", "-q")
+    assert ended.code == 1
+    assert ended.out.splitlines() == [TOLD]
+    assert TOLD not in run("check", stays, *target, "classification", "-q").out
+
+
+@pytest.mark.parametrize("command", ["fit", "evaluate"])
+def test_a_dry_run_looks_for_the_same(run, stays, command):
+    ended = run(command, stays, "--target", "days", "--task", "regression", "--dry-run", "-q")
+    assert ended.code == 0
+    assert TOLD in ended.out

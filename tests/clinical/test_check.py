@@ -8,6 +8,7 @@ import pytest
 from skedema.clinical import check
 
 N = 60
+Y_NUMBER = np.linspace(0.5, 9, N)
 RNG = np.random.default_rng(0)
 Y = np.array(["no", "yes"] * (N // 2))
 X = pd.DataFrame(
@@ -122,3 +123,22 @@ def test_bad_arguments_are_refused():
         check(X, Y, trusted_columns=["aeg"])
     with pytest.raises(ValueError, match="Expected 2D array"):
         check(X["age"])
+
+
+def test_whole_numbers_are_looked_at_as_numbers_where_it_is_said():
+    days = np.random.default_rng(1).permutation(np.arange(N)) + 3
+    table = X[["age", "sex"]].assign(hours=24.0 * days + 0.5, months=days // 30)
+    of_classes, of_numbers = (check(table, days, numbers=said) for said in (None, True))
+    assert found(of_classes, "hours")[1] == ""
+    assert found(of_numbers, "hours")[1] == "tells y by itself (rank correlation 1.000)"
+    assert found(of_numbers, "age")[1] == ""
+    assert of_numbers["auc"].isna().all()
+    pd.testing.assert_frame_equal(check(table, days + 0.25), of_numbers)
+    some = pd.Series(days, index=table.index).astype(object).where(days > 5, None)
+    assert "tells y by itself" in found(check(table, some, numbers=True), "hours")[1]
+    score = days % 7  # mRS: a class each, or a number
+    of_score = check(table.assign(copy=score), score, numbers=True)
+    assert found(of_score, "copy")[1] == "tells y by itself (R2 1.000 out of fold)"
+    assert found(check(table.assign(copy=-Y_NUMBER), Y_NUMBER, numbers=False), "copy")[1] == ""
+    with pytest.raises(ValueError, match="y holds 'no', and numbers=True is for numbers"):
+        check(X, Y, numbers=True)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from skedema._drawing import Display
 from skedema.evaluation._folds import ask
 from skedema.evaluation._predictions import NumberPredictions
+from skedema.evaluation._quantiles import levels_of
 from skedema.evaluation._tables import Repeats
 from skedema.evaluation.statistics import patient_weights, percentile_interval
 from skedema.frames import check_same_rows
@@ -123,13 +124,12 @@ class NumberDisplay(Display):
         """
         check_same_rows(X, y=y, groups=groups)
         found = ask(estimator, X, None)
-        levels = tuple(getattr(estimator, "quantiles", ()))
-        there = hasattr(estimator, "predict_quantiles")
+        levels = levels_of(estimator)
         return cls.from_predictions(
             y,
             found.predicted,
-            found.probability if there else None,
-            quantiles=levels if there else (),
+            found.probability if levels else None,
+            quantiles=levels,
             name=type(estimator).__name__ if name is None else name,
             groups=groups,
             random_state=random_state,
