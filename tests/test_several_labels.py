@@ -207,8 +207,21 @@ def test_a_label_that_is_known_of_patients_without_weight_only():
 def test_score_asks_for_every_label(fitted):
     X, y = findings(seed=2)
     assert 0 <= fitted.score(X, y) <= 1
-    with pytest.raises(ValueError, match="of 80 patients lack a label"):
+    with pytest.raises(ValueError, match="of 80 patients lack a label") as raised:
         fitted.score(X, with_gaps(y))
+    remedy = str(raised.value).partition("where it is known: ")[2].rstrip(".")
+    for given in (with_gaps(y), with_gaps(y).to_numpy(), with_gaps(y).astype("Int64")):
+        names = {
+            "pd": pd,
+            "roc_auc_score": roc_auc_score,
+            "clf": fitted,
+            "X": X,
+            "y": given,
+            "k": 1,
+        }
+        *lines, last = remedy.split("; ")
+        exec("\n".join(lines), names)
+        assert 0.8 < eval(last, names) <= 1
 
 
 def test_questions_about_one_outcome_are_refused_with_a_remedy_that_works(fitted):

@@ -170,8 +170,9 @@ def labels_to_score(y: Any, names: list[Any]) -> np.ndarray:
     if gaps.any():
         raise ValueError(
             f"{int(gaps.sum())} of {len(gaps)} patients lack a label, and score asks for all of "
-            "them at once. Score each label among those where it is known, such as "
-            "roc_auc_score(y[known, k], clf.predict_proba(X)[known, k])."
+            "them at once. Score each label k among those where it is known: known = "
+            "pd.DataFrame(y).notna().to_numpy()[:, k]; y_k = pd.DataFrame(y).to_numpy()[known, k]; "
+            "roc_auc_score(y_k.astype(int), clf.predict_proba(X)[known, k])."
         )
     return cells.astype(int)
 

@@ -167,6 +167,11 @@ def _parts(division: Any, n_rows: int) -> list[tuple[str, Bools]]:
                 f"y or by has shape {values.shape}, but there are {n_rows} rows: give one value a "
                 "row."
             )
+        if any(isinstance(value, (float, np.floating)) and value % 1 > 0 for value in values):
+            raise ValueError(
+                "y or by holds numbers that are no groups, and there would be a column for each of "
+                "them. Give ranges, such as pd.cut(y, [0, 5, np.inf]), or leave y out."
+            )
         parts += parts_of(values, None)
     return [(str(name), rows) for name, rows in parts]
 

@@ -143,6 +143,8 @@ def test_forms_and_errors():
         table_one(X, Y, by="site")
     with pytest.raises(ValueError, match=r"by='sites'.*Did you mean 'site'"):
         table_one(X, by="sites")
+    with pytest.raises(ValueError, match="numbers that are no groups"):
+        table_one(X, X["age"] + 0.5)
     with pytest.raises(ValueError, match="one value a row"):
         table_one(X, Y[:3])
     with pytest.raises(ValueError, match="another order"):
