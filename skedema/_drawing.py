@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -72,6 +72,51 @@ class Display(ABC):
         """Print what the figure shows, and what can be asked of it."""
         names = sorted(name for name in dir(type(self)) if not name.startswith("_"))
         print(f"{type(self).__name__}: {self.description}\nIt has {', '.join(names)}.")
+
+
+class PanelDisplay(Display):
+    """A display of panels, each of which is drawn by itself."""
+
+    _columns: ClassVar[int] = 3
+
+    @abstractmethod
+    def _panels(self) -> tuple[Sequence[Any], tuple[float, float]]:
+        """Give what the panels show, and width and height of one, in inches."""
+
+    @abstractmethod
+    def _draw(self, ax: Any, panel: Any) -> None:
+        """Draw one of them."""
+
+    def _draw_first(self, ax: Any) -> None:
+        """Add to the first what is not said again in the others."""
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, sequence of them or None, default=None
+            Where, one a panel. None makes a figure.
+
+        Returns
+        -------
+        Display
+            Itself, with `ax_` and `figure_`.
+
+        Raises
+        ------
+        ImportError
+            Without matplotlib.
+        ValueError
+            When `ax` holds fewer or more axes than there are panels.
+        """
+        shown, size = self._panels()
+        with panels(ax, len(shown), size, self._columns) as (self.figure_, axes):
+            for each, panel in zip(axes, shown, strict=True):
+                self._draw(each, panel)
+            self._draw_first(axes[0])
+            self.ax_ = as_given(axes)
+        return self
 
 
 def line_style(number: int) -> dict[str, Any]:

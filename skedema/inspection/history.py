@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import pandas as pd
 
-from skedema._drawing import Display, as_given, line_style, panels
+from skedema._drawing import PanelDisplay, line_style
 
 _NO_LOSS = {"epoch", "seconds", "lr"}
 _WORDS = {
@@ -19,7 +19,7 @@ _WORDS = {
 }
 
 
-class HistoryDisplay(Display):
+class HistoryDisplay(PanelDisplay):
     """Losses by epoch: of a fit, or of a pre-training.
 
     Losses of a fit, on training and validation patients, share a panel. The parts of a
@@ -49,6 +49,8 @@ class HistoryDisplay(Display):
     >>> print(HistoryDisplay(history).description)
     Loss by epoch, 1 to 2: training from 0.7 to 0.5 (least 0.5 in epoch 2).
     """
+
+    _columns: ClassVar[int] = 2
 
     def __init__(self, history: pd.DataFrame) -> None:
         losses = [name for name in history.columns if name not in _NO_LOSS]
@@ -91,35 +93,11 @@ class HistoryDisplay(Display):
         """
         return self.table.copy()
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, sequence of them or None, default=None
-            Where, one a panel. None makes a figure.
-
-        Returns
-        -------
-        HistoryDisplay
-            Itself, with `ax_` and `figure_`.
-
-        Raises
-        ------
-        ImportError
-            Without matplotlib.
-        ValueError
-            When `ax` holds fewer or more axes than there are panels.
-        """
+    def _panels(self) -> tuple[list[list[str]], tuple[float, float]]:
         names = list(self.table["loss"].unique())
         of_fit = [name for name in names if name.endswith("_loss")]
         each = [[name] for name in names if name not in of_fit]
-        shown = [of_fit, *each] if of_fit else each
-        with panels(ax, len(shown), (4.4, 3.2), columns=2) as (self.figure_, axes):
-            for one, of_panel in zip(axes, shown, strict=True):
-                self._draw(one, of_panel)
-            self.ax_ = as_given(axes)
-        return self
+        return [of_fit, *each] if of_fit else each, (4.4, 3.2)
 
     def _draw(self, ax: Any, names: list[str]) -> None:
         for number, name in enumerate(names):

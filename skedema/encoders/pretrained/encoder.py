@@ -4,41 +4,29 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from numbers import Integral
 from typing import Any, ClassVar, Literal, Self
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
+from sklearn.base import clone
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor, nn
+from torch import nn
 
 from skedema._all_or_nothing import all_or_nothing
-from skedema._caching.memory import memory_folder
-from skedema._device import device_at_hand, find_device, precision
-from skedema._features import ModuleEncoder, features_of, has_own_way
-from skedema._pretrained import Pretrained
-from skedema._scan_column import take_every_scan
+from skedema._device import find_device
 from skedema._told import tell
 from skedema._torch_state import own_torch_state
-from skedema._volumes import Volumes
+from skedema.encoders._loaded import LoadedEncoder
 from skedema.encoders.pretrained._files import weights_key
 from skedema.encoders.pretrained.catalogue import make_recipe
 from skedema.encoders.pretrained.recipe import AnyRecipe, tell_origin
 from skedema.modules.fused import probe
-from skedema.modules.reference_weights import WeightsReport
 from skedema.scans import VolumeReader
-from skedema.scans._remarks import told_once
 
 # What of a reader may be otherwise than in training: where a network is told, and which scan.
 _FREE = ("shape", "acquisition")
 
 
-class PretrainedEncoder(
-    Pretrained, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
-):
+class PretrainedEncoder(LoadedEncoder):
     """Features of scans by published weights, whose file you hold.
 
     A recipe says what a file of weights does not: how scans were read in training (windows, axes,
@@ -129,17 +117,8 @@ class PretrainedEncoder(
         "pool": [StrOptions({"cls", "mean", "patches"}), None],
         "volume": [VolumeReader, StrOptions({"auto"})],
         "entry": [str, None],
-        "memory": "no_validation",
-        "dtype": [StrOptions({"float32", "bfloat16"})],
-        "device": [str, torch.device],
-        "n_jobs": [Integral, None],
-        "verbose": ["verbose"],
+        **LoadedEncoder._parameter_constraints,
     }
-
-    module_: Any
-    volume_: VolumeReader
-    weights_report_: WeightsReport
-    origin_: dict[str, str]
 
     def __init__(
         self,
@@ -217,68 +196,6 @@ class PretrainedEncoder(
             _tell_other_reading(volume, usual, type(recipe).__name__)
         return self
 
-    def transform(self, X: Any) -> NDArray[np.float32]:
-        """Describe each scan by a vector.
-
-        Parameters
-        ----------
-        X : sequence of n scans
-            As `VolumeReader.transform` takes: a list, Series, column or table of one column.
-
-        Returns
-        -------
-        ndarray of float32 of shape (n, dim), or (n, n_patches * dim) with ``pool="patches"``
-            The features; those of a scan do not depend on the others.
-
-        Raises
-        ------
-        ScanError
-            When scans are missing (the message names the rows) or cannot be read.
-
-        Warns
-        -----
-        UserWarning
-            Once, with the rows, of scans that are odd; see `VolumeReader`.
-        """
-        return self._features(X, mirror=False)
-
-    def transform_mirrored(self, X: Any) -> NDArray[np.float32]:
-        """Describe each scan as it looks mirrored left to right.
-
-        Parameters
-        ----------
-        X : sequence of n scans
-            As in `transform`.
-
-        Returns
-        -------
-        ndarray of float32 of shape (n, dim), or (n, n_patches * dim) with ``pool="patches"``
-            What `transform` gives of the mirrored volumes.
-
-        Raises
-        ------
-        ScanError
-            When scans are missing or cannot be read.
-
-        Warns
-        -----
-        UserWarning
-            As in `transform`.
-        """
-        return self._features(X, mirror=True)
-
-    def features_digest(self) -> str | None:
-        """Tell what features depend on besides the scan.
-
-        Returns
-        -------
-        str or None
-            The SHA-256 of the weights' file, the weights as they are now, reader, precision and
-            kind of device: equal for encoders that give equal features. None where it cannot be
-            told.
-        """
-        return self._encoder().recipe()
-
     @own_torch_state()
     def network(self, pool: Literal["tokens"] | None = None) -> nn.Module:
         """Copy the network, to be trained further with a classifier.
@@ -314,34 +231,6 @@ class PretrainedEncoder(
     def _n_features_out(self) -> int:
         return self._width
 
-    @told_once()
-    @own_torch_state()
-    def _features(self, X: Any, *, mirror: bool) -> NDArray[np.float32]:
-        encoder = self._encoder()
-        scans = take_every_scan(X, self.volume_.remote)
-        memory = memory_folder(self.memory)
-        volumes = Volumes(scans, self.volume_, memory, self.n_jobs, int(self.verbose))
-        found = features_of(encoder, volumes, volumes.rows, (mirror,))[0]
-        volumes.tell_odd()
-        return found[:, 0]
-
-    def _as_encoder(self) -> ModuleEncoder | None:
-        """Hand over what features are computed with; None where a subclass has its own way."""
-        return None if has_own_way(self, PretrainedEncoder) else self._encoder()
-
-    def _encoder(self) -> ModuleEncoder:
-        check_is_fitted(self)
-        device = device_at_hand(self.device)
-        dtype = torch.bfloat16 if self.dtype == "bfloat16" else torch.float32
-
-        def compute(module: nn.Module, volume: Tensor) -> Tensor:
-            with precision(dtype, device):
-                found: Tensor = module(volume)
-            return found.float()
-
-        settings = (self.origin_["sha256"], dtype)
-        return ModuleEncoder(self.module_, self.volume_, device, settings, function=compute)
-
     def _named(self) -> tuple[Any, ...]:
         """Tell what `weights` and `recipe` name now, where that has not been loaded yet."""
         if hasattr(self, "module_"):
@@ -350,15 +239,6 @@ class PretrainedEncoder(
         with suppress(Exception):  # an unknown one is told by `fit`
             recipe = make_recipe(recipe)
         return recipe, weights_key(self.weights)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.no_validation = True
-        tags.requires_fit = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
 
 
 def _tell_other_reading(volume: VolumeReader, trained_on: VolumeReader, name: str) -> None:

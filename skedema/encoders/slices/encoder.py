@@ -7,33 +7,22 @@ from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any, ClassVar, Literal, Self, cast
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor, nn
 
 from skedema._all_or_nothing import all_or_nothing
-from skedema._caching.memory import memory_folder
-from skedema._device import device_at_hand, find_device, precision
-from skedema._features import ModuleEncoder, features_of, has_own_way
-from skedema._pretrained import Pretrained
+from skedema._device import find_device
 from skedema._rng import isolated_rng
-from skedema._scan_column import take_every_scan
 from skedema._torch_state import own_torch_state
-from skedema._volumes import Volumes
+from skedema.encoders._loaded import LoadedEncoder
 from skedema.encoders.pretrained._files import weights_key
 from skedema.encoders.slices.backbone import Wanted, find_backbone
 from skedema.encoders.slices.loading import load, reader_for, width_of
-from skedema.modules.reference_weights import WeightsReport
 from skedema.modules.slice_network import SliceNetwork, SlicePool
 from skedema.scans import VolumeReader
-from skedema.scans._remarks import told_once
 
 
-class SliceEncoder(Pretrained, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class SliceEncoder(LoadedEncoder):
     """Features of axial slices, by any 2-D network of timm or transformers.
 
     Each slice is an image whose three channels are HU windows, shown as radiologists see it and
@@ -56,8 +45,9 @@ class SliceEncoder(Pretrained, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         stands in its folder. ``"random"``: random ones.
     pool : {"mean", "max", "attention", "slices"}, default="mean"
         ``"mean"`` and ``"max"``: over the slices that show anything. ``"slices"``: a token each,
-        with its position in the order. ``"attention"``: these, pooled by gated attention that is
-        learned with the classifier, also where the encoder is fixed (Ilse et al., ICML 2018).
+        with its position in the order, from the base up. ``"attention"``: these, pooled by gated
+        attention that is learned with the classifier, also where the encoder is fixed (Ilse et
+        al., ICML 2018).
     n_slices : int or None, default=None
         Slices of a scan. None: all those of `volume`, 32 without one.
     size : int or None, default=None
@@ -140,20 +130,12 @@ class SliceEncoder(Pretrained, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         "volume": [VolumeReader, None],
         "local_files_only": ["boolean"],
         "revision": [str, None],
-        "memory": "no_validation",
-        "dtype": [StrOptions({"float32", "bfloat16"})],
-        "device": [str, torch.device],
-        "n_jobs": [Integral, None],
         "random_state": [Integral],
-        "verbose": ["verbose"],
+        **LoadedEncoder._parameter_constraints,
     }
 
     module_: SliceNetwork
-    volume_: VolumeReader
     token_order_: str
-    weights_report_: WeightsReport
-    origin_: dict[str, str]
-    _width: int
 
     def __init__(
         self,
@@ -249,67 +231,6 @@ class SliceEncoder(Pretrained, ClassNamePrefixFeaturesOutMixin, TransformerMixin
             self.token_order_ = "attention" if self.pool == "attention" else "tokens"
         return self
 
-    def transform(self, X: Any) -> NDArray[np.float32]:
-        """Describe each scan by a vector.
-
-        Parameters
-        ----------
-        X : sequence of n scans
-            As `VolumeReader.transform` takes: a list, Series, column or table of one column.
-
-        Returns
-        -------
-        ndarray of float32 of shape (n, dim) or (n, n_slices * dim)
-            The features, those of a scan not depending on the others; with ``"slices"`` and
-            ``"attention"`` those of its slices side by side, from the base up.
-
-        Raises
-        ------
-        ScanError
-            When scans are missing (the message names the rows) or cannot be read.
-
-        Warns
-        -----
-        UserWarning
-            Once, with the rows, of scans that are odd; see `VolumeReader`.
-        """
-        return self._features(X, mirror=False)
-
-    def transform_mirrored(self, X: Any) -> NDArray[np.float32]:
-        """Describe each scan as it looks mirrored left to right.
-
-        Parameters
-        ----------
-        X : sequence of n scans
-            As in `transform`.
-
-        Returns
-        -------
-        ndarray of float32 of shape (n, dim) or (n, n_slices * dim)
-            What `transform` gives of the mirrored volumes.
-
-        Raises
-        ------
-        ScanError
-            When scans are missing or cannot be read.
-
-        Warns
-        -----
-        UserWarning
-            As in `transform`.
-        """
-        return self._features(X, mirror=True)
-
-    def features_digest(self) -> str | None:
-        """Tell what features depend on besides the scan: weights, reader, precision, device.
-
-        Returns
-        -------
-        str or None
-            Equal for encoders that give equal features; None where it cannot be told.
-        """
-        return self._encoder().recipe()
-
     @own_torch_state()
     def network(self, pool: Literal["tokens"] | None = None) -> SliceNetwork:
         """Copy the encoder as a torch module, to be trained further with a classifier.
@@ -339,45 +260,8 @@ class SliceEncoder(Pretrained, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         hub = self.revision, bool(self.local_files_only)
         return Wanted(library, name, self.weights, arguments, self.size, *hub)
 
-    @told_once()
-    @own_torch_state()
-    def _features(self, X: Any, *, mirror: bool) -> NDArray[np.float32]:
-        encoder = self._encoder()
-        scans = take_every_scan(X, self.volume_.remote)
-        memory = memory_folder(self.memory)
-        volumes = Volumes(scans, self.volume_, memory, self.n_jobs, int(self.verbose))
-        found = features_of(encoder, volumes, volumes.rows, (mirror,))[0]
-        volumes.tell_odd()
-        return found.reshape(len(found), -1)
-
-    def _as_encoder(self) -> ModuleEncoder | None:
-        """Hand over what features are computed with; None where a subclass has its own way."""
-        return None if has_own_way(self, SliceEncoder) else self._encoder()
-
-    def _encoder(self) -> ModuleEncoder:
-        check_is_fitted(self)
-        device = device_at_hand(self.device)
-        dtype = torch.bfloat16 if self.dtype == "bfloat16" else torch.float32
-
-        def compute(module: nn.Module, volume: Tensor) -> Tensor:
-            with precision(dtype, device):
-                found: Tensor = module(volume)
-            return found.float()
-
-        settings = (self.origin_["sha256"], dtype)
-        return ModuleEncoder(self.module_, self.volume_, device, settings, function=compute)
-
     def _named(self) -> tuple[Any, ...]:
         """Tell the files that `backbone` and `weights` name now, where they are not loaded yet."""
         if hasattr(self, "module_"):
             return ()
         return tuple(weights_key(each) for each in (self.backbone, self.weights) if each)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.no_validation = True
-        tags.requires_fit = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags

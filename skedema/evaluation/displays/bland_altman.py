@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.stats import norm, t
 
-from skedema._drawing import COLOURS, GREY, as_given, panels, with_interval
+from skedema._drawing import COLOURS, GREY, PanelDisplay, with_interval
 from skedema.evaluation._tables import Repeats
 from skedema.evaluation.displays._numbers import Floats, NumberDisplay, PredictedNumbers
 
@@ -16,7 +16,7 @@ from skedema.evaluation.displays._numbers import Floats, NumberDisplay, Predicte
 _TOLD = ("bias", "lower", "upper")
 
 
-class BlandAltmanDisplay(NumberDisplay):
+class BlandAltmanDisplay(PanelDisplay, NumberDisplay):
     """Differences between predicted and observed numbers over their means, with their limits.
 
     The bias is the mean difference, predicted less observed; between the limits of agreement lie
@@ -115,38 +115,20 @@ class BlandAltmanDisplay(NumberDisplay):
         """
         return self.agreement_.copy()
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw.
+    def _panels(self) -> tuple[list[Any], tuple[float, float]]:
+        return [row for _, row in self.agreement_.iterrows()], (4.2, 3.8)
 
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, sequence of them or None, default=None
-            Where, one an estimator. None makes a figure.
+    def _draw(self, ax: Any, row: Any) -> None:
+        part = self.points[self.points["estimator"] == row["estimator"]]
+        ax.plot(part["mean"], part["difference"], "o", color=COLOURS[0], alpha=0.6)
+        ax.axhline(0, color=GREY, linestyle=":", linewidth=1)
+        for what, dashes in zip(_TOLD, ("-", "--", "--"), strict=True):
+            ax.axhline(row[what], color=COLOURS[2], linestyle=dashes, linewidth=1.2)
+            ax.axhspan(row[f"{what}_low"], row[f"{what}_high"], color=GREY, alpha=0.15)
+        ax.set(xlabel="Mean of predicted and observed", title=row["estimator"])
 
-        Returns
-        -------
-        BlandAltmanDisplay
-            Itself, with `ax_` and `figure_`.
-
-        Raises
-        ------
-        ImportError
-            Without matplotlib.
-        ValueError
-            When `ax` holds fewer or more axes than there are estimators.
-        """
-        with panels(ax, len(self.agreement_), (4.2, 3.8)) as (self.figure_, axes):
-            for each, (_, row) in zip(axes, self.agreement_.iterrows(), strict=True):
-                part = self.points[self.points["estimator"] == row["estimator"]]
-                each.plot(part["mean"], part["difference"], "o", color=COLOURS[0], alpha=0.6)
-                each.axhline(0, color=GREY, linestyle=":", linewidth=1)
-                for what, dashes in zip(_TOLD, ("-", "--", "--"), strict=True):
-                    each.axhline(row[what], color=COLOURS[2], linestyle=dashes, linewidth=1.2)
-                    each.axhspan(row[f"{what}_low"], row[f"{what}_high"], color=GREY, alpha=0.15)
-                each.set(xlabel="Mean of predicted and observed", title=row["estimator"])
-            axes[0].set_ylabel("Predicted less observed")
-            self.ax_ = as_given(axes)
-        return self
+    def _draw_first(self, ax: Any) -> None:
+        ax.set_ylabel("Predicted less observed")
 
     @property
     def description(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
 from sklearn.utils import check_scalar
 
-from skedema._drawing import COLOURS, GREY, as_given, panels
+from skedema._drawing import COLOURS, GREY, PanelDisplay
 from skedema.evaluation._tables import Repeats
 from skedema.evaluation.displays._predicted import Predicted, PredictionDisplay
 from skedema.evaluation.intervals import wilson
@@ -21,7 +21,7 @@ _MOST_BINS = 10
 _BARS = np.linspace(0, 1, 21)
 
 
-class CalibrationDisplay(PredictionDisplay):
+class CalibrationDisplay(PanelDisplay, PredictionDisplay):
     """Observed shares over predicted probabilities, and how these are distributed.
 
     Points are shares in bins that hold equally many rows (scikit-learn's ``strategy="quantile"``),
@@ -113,31 +113,8 @@ class CalibrationDisplay(PredictionDisplay):
         """
         return self.bins.copy()
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, sequence of them or None, default=None
-            Where, one an estimator and class; the histogram is below it. None makes a figure.
-
-        Returns
-        -------
-        CalibrationDisplay
-            Itself, with `ax_` and `figure_`.
-
-        Raises
-        ------
-        ImportError
-            Without matplotlib.
-        ValueError
-            When `ax` holds fewer or more axes than there are panels.
-        """
-        with panels(ax, len(self._titles), (3.7, 4.4)) as (self.figure_, axes):
-            for each, place in zip(axes, self._titles, strict=True):
-                self._draw(each, place)
-            self.ax_ = as_given(axes)
-        return self
+    def _panels(self) -> tuple[list[tuple[str, str]], tuple[float, float]]:
+        return list(self._titles), (3.7, 4.4)
 
     def _draw(self, ax: Any, place: tuple[str, str]) -> None:
         line, points = (_at(table, place) for table in (self.lines, self.bins))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from skedema._drawing import as_given, panels
+from skedema._drawing import PanelDisplay
 from skedema.evaluation._tables import confusion_table
 from skedema.evaluation.displays._predicted import Predicted, PredictionDisplay
 
 
-class ConfusionMatrixDisplay(PredictionDisplay):
+class ConfusionMatrixDisplay(PanelDisplay, PredictionDisplay):
     """Counts of rows by what they are and what they are predicted to be.
 
     A cell holds the count, of several repeats the mean, and its share of the rows of that label,
@@ -64,33 +64,9 @@ class ConfusionMatrixDisplay(PredictionDisplay):
         """
         return self.counts.copy()
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, sequence of them or None, default=None
-            Where, one an estimator. None makes a figure.
-
-        Returns
-        -------
-        ConfusionMatrixDisplay
-            Itself, with `ax_` and `figure_`.
-
-        Raises
-        ------
-        ImportError
-            Without matplotlib.
-        ValueError
-            When `ax` holds fewer or more axes than there are estimators.
-        """
-        names = list(self.counts["estimator"].unique())
+    def _panels(self) -> tuple[list[str], tuple[float, float]]:
         side = 1.6 + 0.6 * len(self.classes)
-        with panels(ax, len(names), (side + 0.3, side)) as (self.figure_, axes):
-            for each, name in zip(axes, names, strict=True):
-                self._draw(each, name)
-            self.ax_ = as_given(axes)
-        return self
+        return list(self.counts["estimator"].unique()), (side + 0.3, side)
 
     def _draw(self, ax: Any, name: str) -> None:
         size = len(self.classes)

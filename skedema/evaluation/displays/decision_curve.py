@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from skedema._drawing import GREY, as_given, line_style, panels
+from skedema._drawing import GREY, PanelDisplay, line_style
 from skedema.evaluation._tables import TREAT_ALL, TREAT_NONE, decision_table
 from skedema.evaluation.displays._predicted import Predicted, PredictionDisplay
 
 _THRESHOLDS = np.linspace(0.01, 0.99, 99)
 
 
-class DecisionCurveDisplay(PredictionDisplay):
+class DecisionCurveDisplay(PanelDisplay, PredictionDisplay):
     """Net benefit over the threshold from which on one would treat.
 
     Beside the classifiers stand treating all and treating none, as in [1]_. A threshold of 0.1 says
@@ -84,34 +84,11 @@ class DecisionCurveDisplay(PredictionDisplay):
         """
         return self.curves.copy()
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw.
+    def _panels(self) -> tuple[list[Any], tuple[float, float]]:
+        return list(self.curves.groupby("class", sort=False)), (5.0, 3.8)
 
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, sequence of them or None, default=None
-            Where, one a class. None makes a figure.
-
-        Returns
-        -------
-        DecisionCurveDisplay
-            Itself, with `ax_` and `figure_`.
-
-        Raises
-        ------
-        ImportError
-            Without matplotlib.
-        ValueError
-            When `ax` holds fewer or more axes than there are panels.
-        """
-        parts = list(self.curves.groupby("class", sort=False))
-        with panels(ax, len(parts), (5.0, 3.8)) as (self.figure_, axes):
-            for each, (panel, part) in zip(axes, parts, strict=True):
-                self._draw(each, panel, part)
-            self.ax_ = as_given(axes)
-        return self
-
-    def _draw(self, ax: Any, panel: str, part: pd.DataFrame) -> None:
+    def _draw(self, ax: Any, panel: Any) -> None:
+        label, part = panel
         wide = part.pivot(index="threshold", columns="strategy", values="net_benefit")
         ax.plot(wide.index, wide[TREAT_ALL], color=GREY, linewidth=1, label=TREAT_ALL)
         ax.plot(
@@ -121,7 +98,7 @@ class DecisionCurveDisplay(PredictionDisplay):
             ax.plot(wide.index, wide[name], label=name, **line_style(number))
         best = max(float(wide.max().max()), 0.01)
         ax.set(xlabel="Threshold probability", ylabel="Net benefit (true positives a patient)")
-        ax.set(title=panel, ylim=(-0.15 * best, 1.08 * best))  # far below 0 nothing is to be read
+        ax.set(title=label, ylim=(-0.15 * best, 1.08 * best))  # far below 0 nothing is to be read
         ax.legend()
 
     def _names(self) -> list[str]:

@@ -7,13 +7,13 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from skedema._drawing import Display, as_given, intervals, panels, with_interval
+from skedema._drawing import PanelDisplay, intervals, with_interval
 from skedema.evaluation.displays._words import metric_words
 
 _COLUMNS = ["panel", "label", "value", "low", "high"]
 
 
-class ForestDisplay(Display):
+class ForestDisplay(PanelDisplay):
     """Figures with their intervals, one under the other: a forest plot.
 
     Of metrics by estimator (`from_summary`), of differences against a reference
@@ -136,36 +136,18 @@ class ForestDisplay(Display):
         """
         return self.rows.copy()
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, sequence of them or None, default=None
-            Where, one a panel. None makes a figure.
-
-        Returns
-        -------
-        ForestDisplay
-            Itself, with `ax_` and `figure_`.
-
-        Raises
-        ------
-        ImportError
-            Without matplotlib.
-        ValueError
-            When `ax` holds fewer or more axes than there are panels.
-        """
+    def _panels(self) -> tuple[list[Any], tuple[float, float]]:
         parts = list(self.rows.groupby("panel", sort=False))
         height = 1.1 + 0.32 * max(len(part) for _, part in parts)
-        width = 4.2 + 0.05 * self.rows["label"].str.len().max()
-        with panels(ax, len(parts), (width, height)) as (self.figure_, axes):
-            for each, (panel, part) in zip(axes, parts, strict=True):
-                intervals(each, part, self.no_effect, self._digits)
-                each.set_xlabel(panel)
-            axes[0].set_title(self.title)
-            self.ax_ = as_given(axes)
-        return self
+        return parts, (4.2 + 0.05 * self.rows["label"].str.len().max(), height)
+
+    def _draw(self, ax: Any, panel: Any) -> None:
+        name, part = panel
+        intervals(ax, part, self.no_effect, self._digits)
+        ax.set_xlabel(name)
+
+    def _draw_first(self, ax: Any) -> None:
+        ax.set_title(self.title)
 
     @property
     def _digits(self) -> int:

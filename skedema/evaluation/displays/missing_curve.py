@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar
 
 import pandas as pd
 
-from skedema._drawing import Display, as_given, line_style, panels
+from skedema._drawing import PanelDisplay, line_style
 from skedema.evaluation.displays._words import metric_words
 
 _KEYS = ["pattern", "estimator", "train_share"]
 
 
-class MissingCurveDisplay(Display):
+class MissingCurveDisplay(PanelDisplay):
     """Stress curves: a metric over the share of values that are missing in prediction.
 
     A panel a pattern, and a line an estimator and share that was missing in training. A point is
@@ -54,6 +54,8 @@ class MissingCurveDisplay(Display):
     AUC with random values missing: mixer from 0.85 with 0% to 0.65 with 50% missing.
     """
 
+    _columns: ClassVar[int] = 2
+
     def __init__(self, table: pd.DataFrame, *, metric: str = "roc_auc") -> None:
         if metric not in table.columns:
             raise ValueError(f"The table has no column {metric!r}, but {list(table.columns)}.")
@@ -71,43 +73,21 @@ class MissingCurveDisplay(Display):
         """
         return self.points.copy()
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw.
+    def _panels(self) -> tuple[list[Any], tuple[float, float]]:
+        return list(self.points.groupby("pattern", sort=False)), (4.6, 3.6)
 
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, sequence of them or None, default=None
-            Where, one a pattern. None makes a figure.
-
-        Returns
-        -------
-        MissingCurveDisplay
-            Itself, with `ax_` and `figure_`.
-
-        Raises
-        ------
-        ImportError
-            Without matplotlib.
-        ValueError
-            When `ax` holds fewer or more axes than there are patterns.
-        """
-        patterns = list(self.points.groupby("pattern", sort=False))
+    def _draw(self, ax: Any, panel: Any) -> None:
+        pattern, part = panel
+        lines = part.groupby(_KEYS[1:], sort=False)
+        for number, ((name, train_share), line) in enumerate(lines):
+            style = line_style(number)
+            label = self._label(name, train_share)
+            ax.plot(line["share"], line["mean"], marker="o", label=label, **style)
+            low, high = line["mean"] - line["std"], line["mean"] + line["std"]
+            ax.fill_between(line["share"], low, high, color=style["color"], alpha=0.12, linewidth=0)
         words = metric_words(self.metric)
-        with panels(ax, len(patterns), (4.6, 3.6), columns=2) as (self.figure_, axes):
-            for one, (pattern, part) in zip(axes, patterns, strict=True):
-                lines = part.groupby(_KEYS[1:], sort=False)
-                for number, ((name, train_share), line) in enumerate(lines):
-                    style = line_style(number)
-                    label = self._label(name, train_share)
-                    one.plot(line["share"], line["mean"], marker="o", label=label, **style)
-                    low, high = line["mean"] - line["std"], line["mean"] + line["std"]
-                    one.fill_between(
-                        line["share"], low, high, color=style["color"], alpha=0.12, linewidth=0
-                    )
-                one.set(xlabel="Share missing in prediction", ylabel=words, title=str(pattern))
-                one.legend()
-            self.ax_ = as_given(axes)
-        return self
+        ax.set(xlabel="Share missing in prediction", ylabel=words, title=str(pattern))
+        ax.legend()
 
     def _label(self, name: Any, train_share: float) -> str:
         if self.points["train_share"].nunique() == 1 and not train_share:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from skedema._drawing import COLOURS, GREY, as_given, panels, with_interval
+from skedema._drawing import COLOURS, GREY, PanelDisplay, with_interval
 from skedema.evaluation.displays._numbers import Floats, NumberDisplay, PredictedNumbers
 
 
-class PredictedObservedDisplay(NumberDisplay):
+class PredictedObservedDisplay(PanelDisplay, NumberDisplay):
     """Observed over predicted numbers, with the line of calibration, and intervals if there are.
 
     The line is the least squares of what is observed on what is predicted: with an intercept of 0
@@ -75,44 +75,24 @@ class PredictedObservedDisplay(NumberDisplay):
         """
         return self.lines.copy()
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw.
+    def _panels(self) -> tuple[list[Any], tuple[float, float]]:
+        return [row for _, row in self.lines.iterrows()], (4.2, 4.0)
 
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, sequence of them or None, default=None
-            Where, one an estimator. None makes a figure.
+    def _draw(self, ax: Any, row: Any) -> None:
+        part = self.points[self.points["estimator"] == row["estimator"]]
+        ax.vlines(part["predicted"], part["low"], part["high"], color=GREY, alpha=0.3, linewidth=1)
+        ax.plot(part["predicted"], part["observed"], "o", color=COLOURS[0], alpha=0.6)
+        both = part[["predicted", "observed"]].to_numpy()
+        ends = np.array([both.min(), both.max()])
+        ax.plot(ends, ends, color=GREY, linestyle=":", linewidth=1, label="as predicted")
+        at = np.array([part["predicted"].min(), part["predicted"].max()])
+        line = row["intercept"] + row["slope"] * at
+        ax.plot(at, line, color=COLOURS[2], label="least squares")
+        ax.set(xlabel="Predicted", title=row["estimator"])
+        ax.legend(loc="best")
 
-        Returns
-        -------
-        PredictedObservedDisplay
-            Itself, with `ax_` and `figure_`.
-
-        Raises
-        ------
-        ImportError
-            Without matplotlib.
-        ValueError
-            When `ax` holds fewer or more axes than there are estimators.
-        """
-        with panels(ax, len(self.lines), (4.2, 4.0)) as (self.figure_, axes):
-            for each, (_, row) in zip(axes, self.lines.iterrows(), strict=True):
-                part = self.points[self.points["estimator"] == row["estimator"]]
-                each.vlines(
-                    part["predicted"], part["low"], part["high"], color=GREY, alpha=0.3, linewidth=1
-                )
-                each.plot(part["predicted"], part["observed"], "o", color=COLOURS[0], alpha=0.6)
-                both = part[["predicted", "observed"]].to_numpy()
-                ends = np.array([both.min(), both.max()])
-                each.plot(ends, ends, color=GREY, linestyle=":", linewidth=1, label="as predicted")
-                at = np.array([part["predicted"].min(), part["predicted"].max()])
-                line = row["intercept"] + row["slope"] * at
-                each.plot(at, line, color=COLOURS[2], label="least squares")
-                each.set(xlabel="Predicted", title=row["estimator"])
-                each.legend(loc="best")
-            axes[0].set_ylabel("Observed")
-            self.ax_ = as_given(axes)
-        return self
+    def _draw_first(self, ax: Any) -> None:
+        ax.set_ylabel("Observed")
 
     @property
     def description(self) -> str:
