@@ -19,9 +19,9 @@ def classes_of(classifier: Any) -> np.ndarray:
     if predicts_numbers(classifier):
         raise TypeError(
             f"{name} gives no probabilities of classes: it predicts a number. What counts for one "
-            "is told by ImportanceDisplay and MissingnessDisplay of skedema.inspection, and of an "
-            "AttentionMixerRegressor by attention(X); with loss='quantile', predict_quantiles(X) "
-            "gives an interval of each patient."
+            "is told by sklearn.inspection.permutation_importance, with intervals by "
+            "ImportanceDisplay and MissingnessDisplay of skedema.inspection; with "
+            "loss='quantile', predict_quantiles(X) gives an interval of each patient."
         )
     classes = getattr(classifier, "classes_", None)
     if classes is None:
