@@ -10,12 +10,19 @@ from numpy.testing import assert_allclose, assert_array_equal
 from optuna.distributions import FloatDistribution
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.dummy import DummyRegressor
+from sklearn.impute import SimpleImputer
 from sklearn.inspection import permutation_importance
+from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GroupKFold, cross_val_score, cross_validate
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 import skedema
 from skedema import AttentionMixerRegressor, VolumeReader, _checkpoints
+from skedema.baselines import ScanFeatures, baselines
+from skedema.evaluation import evaluate, missing_curve
+from skedema.inspection import ImportanceDisplay, MissingnessDisplay, explain, explain_scan
 from skedema.search import CrossValidatedObjective, StudySearchCV
 
 N = 40
@@ -196,3 +203,33 @@ def test_groups_stay_whole_and_scales_are_learned_within_folds(cohort):
         assert not set(patient[train]) & set(patient[test])
     centers = [each.target_center_ for each in scores["estimator"]]
     assert_allclose(centers, [y[train].mean() for train in scores["indices"]["train"]])
+
+
+def test_what_is_told_of_classes_is_refused_with_what_there_is_of_numbers(cohort, fitted):
+    X, y = one_scan(cohort)
+    for ask in (
+        lambda: explain(fitted, X.iloc[0]),
+        lambda: explain_scan(fitted, X.iloc[0]),
+        lambda: explain(make_pipeline(FunctionTransformer(), DummyRegressor()).fit(X, y), X[:1]),
+    ):
+        with pytest.raises(
+            TypeError, match="gives no probabilities of classes: it predicts a number"
+        ):
+            ask()
+    with pytest.raises(TypeError, match=r"of classifiers.*MissingnessDisplay\.from_estimator"):
+        missing_curve({"m": fitted}, X, y)
+    with pytest.raises(TypeError, match=r"AttentionMixerRegressor predicts a number.*ScanFeatures"):
+        baselines(fitted, X)
+    # What these say instead.
+    importance = ImportanceDisplay.from_estimator(fitted, X, y, together=None, n_repeats=2)
+    assert importance.frame()["variables"][0] == "baseline"
+    costs = MissingnessDisplay.from_estimator(fitted, X, y).costs
+    assert costs["variable"][0] == "baseline"
+    assert costs["low"][0] > 0
+    assert fitted.attention(X).shape == (N, 1)
+    assert regressor(loss="quantile").fit(X, y).predict_quantiles(X).shape == (N, 3)
+    behind = make_pipeline(
+        ScanFeatures(image="baseline", encoder=GREY), SimpleImputer(), LinearRegression()
+    )
+    result = evaluate({"behind": behind, "mean": DummyRegressor()}, X, y, cv=2, random_state=0)
+    assert result.compare("mean", n_resamples=50)["high"][0] < 0

@@ -8,6 +8,7 @@ from typing import Any
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
+from skedema._one_outcome import predicts_numbers
 from skedema._pretraining.run import first_reader
 from skedema.autoencoder import ViTAutoencoder
 from skedema.classifier import AttentionMixerClassifier
@@ -18,6 +19,12 @@ from skedema.scans import VolumeReader
 
 def check_classifier(classifier: Any) -> AttentionMixerClassifier:
     """Refuse anything else."""
+    if predicts_numbers(classifier):
+        raise TypeError(
+            f"Baselines are of classes, and {type(classifier).__name__} predicts a number. "
+            "skedema.evaluation.evaluate compares it with any regressor: of scikit-learn, on the "
+            "clinical columns, or behind skedema.baselines.ScanFeatures, on those of scans."
+        )
     if not isinstance(classifier, AttentionMixerClassifier):
         kind = classifier.__name__ if isinstance(classifier, type) else type(classifier).__name__
         raise TypeError(

@@ -21,10 +21,11 @@ from skedema._scan_column import Scans, remote_of
 from skedema._torch_state import own_torch_state
 from skedema._training.classes import read_labels
 from skedema._training.columns import Columns
+from skedema._training.continuous import read_numbers
 from skedema._training.union_side import make_image_side
 from skedema._volumes import Volumes
 from skedema.encoders.union import names_of
-from skedema.frames import read_table
+from skedema.frames import Table, read_table
 from skedema.scans import VolumeReader
 from skedema.scans._remarks import told_once
 
@@ -118,7 +119,7 @@ class ScanFeatures(TransformerMixin, BaseEstimator):
         X : DataFrame (pandas, polars) or array-like of shape (n_samples, n_features)
             One row a patient; columns but the scan's are not looked at.
         y : array-like of shape (n_samples,) or None, default=None
-            Their classes, for an encoder that uses them.
+            Their classes or numbers, for an encoder that uses them.
 
         Returns
         -------
@@ -137,7 +138,7 @@ class ScanFeatures(TransformerMixin, BaseEstimator):
         self._columns = Columns(table, self.image, type(self).__name__)
         scans = self._columns.scans(table, remote_of(self.volume, self.encoder))
         self._columns.refuse_no_scan(scans)
-        labels = np.zeros(len(table)) if y is None else read_labels(y, table)
+        labels = np.zeros(len(table)) if y is None else _outcomes(y, table)
         self._side = make_image_side(self.encoder, False, self.volume, torch.float32)
         # As the classifier draws its own, so that the two have the same encoder.
         seed = int(check_random_state(self.random_state).randint(2**31))
@@ -246,3 +247,10 @@ def _components_of(found: np.ndarray, n_components: int) -> Pipeline:
         StandardScaler(), PCA(min(n_components, *found.shape), svd_solver="full")
     )
     return components.fit(found)
+
+
+def _outcomes(y: Any, table: Table) -> np.ndarray:
+    """Read classes, or numbers: floats that are not all whole."""
+    given = np.asarray(y)
+    whole = given.dtype.kind != "f" or not np.isfinite(given).all() or (given % 1 == 0).all()
+    return read_labels(y, table) if whole else read_numbers(y, table)

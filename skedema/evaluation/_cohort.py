@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import clone, is_regressor
+from sklearn.base import clone
 from sklearn.utils import check_random_state, indexable
 from sklearn.utils.multiclass import type_of_target
 
+from skedema._one_outcome import predicts_numbers
 from skedema.clinical.leaks import Leak
 from skedema.evaluation._leaks import look_for_leaks
 from skedema.evaluation._patients import warn_of_repeated_patients
@@ -108,11 +109,6 @@ def check_estimators(estimators: Any) -> dict[str, Any]:
                 "sklearn.calibration.CalibratedClassifierCV gives a classifier one."
             )
     return dict(estimators)
-
-
-def predicts_numbers(estimator: Any) -> bool:
-    """Tell whether it is a regressor; what is no estimator is none."""
-    return hasattr(estimator, "__sklearn_tags__") and bool(is_regressor(estimator))
 
 
 def are_of_numbers(estimators: Mapping[str, Any]) -> bool:

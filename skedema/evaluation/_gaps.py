@@ -163,7 +163,11 @@ def missing_curve(
     """
     models = check_estimators(estimators)
     if are_of_numbers(models):
-        raise TypeError("missing_curve is of classifiers, and these estimators predict numbers.")
+        raise TypeError(
+            "missing_curve is of classifiers, and these estimators predict numbers. What each "
+            "variable's absence costs them is told by MissingnessDisplay.from_estimator(fitted, "
+            "X_new, y_new) of skedema.inspection."
+        )
     positions = _positions(labels_of(X), columns, keep)
     cohort = cohort_of(X, y, groups, cv, trusted_columns, random_state, numbers=False)
     plan = _Plan(

@@ -12,8 +12,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skedema._folds import told_together
-from skedema._one_outcome import classes_of
-from skedema.evaluation._cohort import are_of_numbers, predicts_numbers
+from skedema._one_outcome import classes_of, predicts_numbers
+from skedema.evaluation._cohort import are_of_numbers
 from skedema.evaluation._external import external, others_of
 from skedema.evaluation._folds import Task, ask
 from skedema.evaluation._gather import class_order

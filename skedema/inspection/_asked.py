@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.utils.validation import check_is_fitted
 
-from skedema._one_outcome import classes_of
+from skedema._one_outcome import classes_of, predicts_numbers
 from skedema._told import listening, recorded
 from skedema._training.fitted_model import FittedModel
 from skedema._training.patients import Patients
@@ -77,7 +77,9 @@ def asked_about(clf: Any, row: Any) -> Asked:
     clf = getattr(clf, "best_estimator_", clf)  # what a search asks itself
     if isinstance(clf, FittedModel):
         return AskedOurs(clf, row)
-    if not hasattr(clf, "predict_proba") or not hasattr(clf, "classes_"):
+    if not predicts_numbers(clf) and not (
+        hasattr(clf, "predict_proba") and hasattr(clf, "classes_")
+    ):
         raise TypeError(
             f"{type(clf).__name__} gives no probabilities of classes: explain needs a fitted "
             "classifier with predict_proba and classes_."

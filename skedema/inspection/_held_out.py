@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skedema._one_outcome import classes_of
+from skedema._one_outcome import classes_of, predicts_numbers
 from skedema.frames import check_same_rows
 from skedema.frames.parts import part_of
 from skedema.inspection._scores import Floats, Score
@@ -21,18 +21,18 @@ Rows = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Fitted classifiers, and the patients to ask each of them about.
+    """Fitted classifiers or regressors, and the patients to ask each of them about.
 
     Attributes
     ----------
-    estimators : sequence of classifiers
+    estimators : sequence of classifiers or regressors
         Fitted.
     X : table
         All patients.
-    label : ndarray of int of shape (n,)
-        Their classes, as positions in `classes`.
-    classes : ndarray
-        All of them.
+    label : ndarray of shape (n,)
+        Their classes, as positions in `classes`, or their numbers.
+    classes : ndarray or None
+        All of them; None of numbers.
     test_rows : sequence of ndarray of int
         The rows of X that each estimator has not seen.
     repeats : ndarray of int
@@ -43,8 +43,8 @@ class HeldOut:
 
     estimators: Sequence[Any]
     X: Any
-    label: NDArray[np.intp]
-    classes: NDArray[Any]
+    label: NDArray[Any]
+    classes: NDArray[Any] | None
     test_rows: Sequence[Rows]
     repeats: NDArray[np.intp]
     patient: NDArray[np.intp]
@@ -71,18 +71,21 @@ class HeldOut:
                 f"There are {len(estimators)} estimators and test rows of {len(rows)}: give one "
                 "array of rows for each."
             )
-        classes, label = np.unique(y, return_inverse=True)
-        unknown = set(classes.tolist()) - set(classes_of(estimators[0]).tolist())
-        if unknown:
-            raise ValueError(f"y holds {sorted(unknown, key=repr)}, which no training patient had.")
-        classes = classes_of(estimators[0])
-        label = np.array([classes.tolist().index(each) for each in y.tolist()])
+        classes, label = _outcomes(estimators[0], y)
         patient = every if groups is None else pd.factorize(np.asarray(groups))[0]
         of_repeat = np.zeros(len(rows), int) if repeats is None else np.asarray(repeats)
         return cls(estimators, X, label, classes, rows, of_repeat, patient)
 
+    @property
+    def of_numbers(self) -> bool:
+        """Whether numbers are predicted."""
+        return self.classes is None
+
     def ask_as_they_are(self, fold: int) -> Floats:
-        """Give the probabilities that one estimator gives of its patients; (n, n_classes)."""
+        """Give the probabilities that one estimator gives of its patients; (n, n_classes).
+
+        Of numbers, what it predicts; (n, 1).
+        """
         with part_of(self.X, self.test_rows[fold]) as part:
             return self._asked(fold, part)
 
@@ -93,6 +96,8 @@ class HeldOut:
 
     def _asked(self, fold: int, X: Any) -> Floats:
         estimator = self.estimators[fold]
+        if self.classes is None:
+            return np.asarray(estimator.predict(X), dtype=np.float64).reshape(-1, 1)
         found = np.asarray(estimator.predict_proba(X), dtype=np.float64)
         order = [classes_of(estimator).tolist().index(each) for each in self.classes]
         return found[:, order]
@@ -127,3 +132,14 @@ class HeldOut:
     def _by_repeat(self) -> Iterator[Rows]:
         for repeat in np.unique(self.repeats):
             yield np.flatnonzero(self.repeats == repeat)
+
+
+def _outcomes(estimator: Any, y: NDArray[Any]) -> tuple[NDArray[Any] | None, NDArray[Any]]:
+    """Give the classes and the position of each label in them; of numbers None and these."""
+    if predicts_numbers(estimator):
+        return None, y.astype(np.float64)
+    classes = classes_of(estimator)
+    unknown = set(np.unique(y).tolist()) - set(classes.tolist())
+    if unknown:
+        raise ValueError(f"y holds {sorted(unknown, key=repr)}, which no training patient had.")
+    return classes, np.array([classes.tolist().index(each) for each in y.tolist()])

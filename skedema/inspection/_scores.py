@@ -32,13 +32,13 @@ class Score:
     sign : int
         1 where greater is better, -1 where less is.
     shares : callable
-        Gives the score of labels, of shape (n,), and probabilities, (n, n_classes), and the share
-        of each row in it, about 0.
+        Gives the score of labels, of shape (n,), and probabilities, (n, n_classes), or of numbers
+        and what is predicted of them, (n, 1), and the share of each row in it, about 0.
     """
 
     words: str
     sign: int
-    shares: Callable[[NDArray[np.intp], Floats], tuple[float, Floats]]
+    shares: Callable[[NDArray[Any], Floats], tuple[float, Floats]]
 
 
 def _roc_auc(label: NDArray[np.intp], probability: Floats) -> tuple[float, Floats]:
@@ -64,7 +64,14 @@ def _of_one_class(positive: NDArray[np.bool_], score: Floats) -> tuple[float, Fl
 
 def _log_loss(label: NDArray[np.intp], probability: Floats) -> tuple[float, Floats]:
     told = probability[np.arange(len(label)), label]
-    losses = -np.log(np.clip(told, np.finfo(np.float64).eps, 1))
+    return _mean(-np.log(np.clip(told, np.finfo(np.float64).eps, 1)))
+
+
+def _absolute_error(observed: NDArray[Any], predicted: Floats) -> tuple[float, Floats]:
+    return _mean(np.abs(predicted[:, 0] - observed))
+
+
+def _mean(losses: Floats) -> tuple[float, Floats]:
     mean = float(losses.mean())
     return mean, (losses - mean) / len(losses)
 
@@ -75,11 +82,17 @@ _SCORES = {
 }
 
 
-def find_score(name: str) -> Score:
-    """Look a score up."""
-    if name not in _SCORES:
-        raise ValueError(f"There is no scoring {name!r}. {nearest_name(str(name), _SCORES)}")
-    return _SCORES[name]
+_SCORES_OF_NUMBERS = {"mae": Score("MAE", -1, _absolute_error)}
+
+
+def find_score(name: str | None, *, numbers: bool = False) -> Score:
+    """Look a score up, of classes or of numbers; None is the first."""
+    scores = _SCORES_OF_NUMBERS if numbers else _SCORES
+    name = next(iter(scores)) if name is None else name
+    if name not in scores:
+        of = " of numbers" if numbers else ""
+        raise ValueError(f"There is no scoring {name!r}{of}. {nearest_name(str(name), scores)}")
+    return scores[name]
 
 
 def half_width(of_patients: Floats, confidence: float, variance: Any = 0.0) -> Any:

@@ -90,28 +90,28 @@ class ImportanceDisplay(Display):
         y: Any,
         *,
         groups: Any = None,
-        scoring: str = "roc_auc",
+        scoring: str | None = None,
         n_repeats: int = 10,
         together: float | Mapping[str, Sequence[Any]] | None = 0.7,
         confidence: float = 0.95,
         random_state: int = 0,
     ) -> Self:
-        """Ask a fitted classifier.
+        """Ask a fitted classifier, or a regressor.
 
         Parameters
         ----------
-        estimator : classifier
-            Fitted, with ``predict_proba``.
+        estimator : classifier or regressor
+            Fitted; a classifier with ``predict_proba``.
         X : DataFrame (pandas, polars) or ndarray of shape (n, n_features)
             Patients whom it has not seen: on those of its fit, importance is what it has learned by
             heart.
         y : array-like of shape (n,)
-            Their labels.
+            Their labels, or numbers.
         groups : array-like of shape (n,) or None, default=None
             The patient of each row. None: each row is one.
-        scoring : {"roc_auc", "log_loss"}, default="roc_auc"
-            What drops, or grows. The AUC of more than two classes is the mean of each against the
-            rest.
+        scoring : {"roc_auc", "log_loss", "mae"} or None, default=None
+            What drops, or grows: None is the AUC, of regressors the mean absolute error, which is
+            all they have. The AUC of more than two classes is the mean of each against the rest.
         n_repeats : int, default=10
             How often each variable is permuted.
         together : float, mapping of str to columns, or None, default=0.7
@@ -146,7 +146,7 @@ class ImportanceDisplay(Display):
         *,
         groups: Any = None,
         repeats: Any = None,
-        scoring: str = "roc_auc",
+        scoring: str | None = None,
         n_repeats: int = 10,
         together: float | Mapping[str, Sequence[Any]] | None = 0.7,
         confidence: float = 0.95,
@@ -156,12 +156,12 @@ class ImportanceDisplay(Display):
 
         Parameters
         ----------
-        estimators : sequence of classifiers
+        estimators : sequence of classifiers or regressors
             Fitted, one a fold.
         X : DataFrame (pandas, polars) or ndarray of shape (n, n_features)
             All patients.
         y : array-like of shape (n,)
-            Their labels.
+            Their labels, or numbers.
         test_rows : sequence of array of int
             The positions in X of the patients that each estimator has not seen. Values change
             places among these.
@@ -190,13 +190,13 @@ class ImportanceDisplay(Display):
     def _of(
         cls,
         held_out: HeldOut,
-        scoring: str,
+        scoring: str | None,
         n_repeats: int,
         together: Any,
         confidence: float,
         random_state: int,
     ) -> Self:
-        score = find_score(scoring)
+        score = find_score(scoring, numbers=held_out.of_numbers)
         if n_repeats < 2:
             raise ValueError(f"n_repeats must be at least 2, got {n_repeats!r}.")
         if min(len(rows) for rows in held_out.test_rows) < 2:

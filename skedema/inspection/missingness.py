@@ -90,23 +90,24 @@ class MissingnessDisplay(Display):
         y: Any,
         *,
         groups: Any = None,
-        scoring: str = "roc_auc",
+        scoring: str | None = None,
         confidence: float = 0.95,
     ) -> Self:
-        """Ask a fitted classifier that takes missing values.
+        """Ask a fitted classifier or regressor that takes missing values.
 
         Parameters
         ----------
-        estimator : classifier
-            Fitted, with ``predict_proba``.
+        estimator : classifier or regressor
+            Fitted; a classifier with ``predict_proba``.
         X : DataFrame (pandas, polars) or ndarray of shape (n, n_features)
             Patients whom it has not seen.
         y : array-like of shape (n,)
-            Their labels.
+            Their labels, or numbers.
         groups : array-like of shape (n,) or None, default=None
             The patient of each row. None: each row is one.
-        scoring : {"roc_auc", "log_loss"}, default="roc_auc"
-            What drops, or grows.
+        scoring : {"roc_auc", "log_loss", "mae"} or None, default=None
+            What drops, or grows: None is the AUC, of regressors the mean absolute error, which is
+            all they have.
         confidence : float, default=0.95
             Of the intervals.
 
@@ -134,19 +135,19 @@ class MissingnessDisplay(Display):
         *,
         groups: Any = None,
         repeats: Any = None,
-        scoring: str = "roc_auc",
+        scoring: str | None = None,
         confidence: float = 0.95,
     ) -> Self:
         """Ask the models of a cross-validation, each about the patients that it has not seen.
 
         Parameters
         ----------
-        estimators : sequence of classifiers
+        estimators : sequence of classifiers or regressors
             Fitted, one a fold.
         X : DataFrame (pandas, polars) or ndarray of shape (n, n_features)
             All patients.
         y : array-like of shape (n,)
-            Their labels.
+            Their labels, or numbers.
         test_rows : sequence of array of int
             The positions in X of the patients that each estimator has not seen.
         groups, repeats
@@ -168,8 +169,8 @@ class MissingnessDisplay(Display):
         return cls._of(held_out, scoring, confidence)
 
     @classmethod
-    def _of(cls, held_out: HeldOut, scoring: str, confidence: float) -> Self:
-        score = find_score(scoring)
+    def _of(cls, held_out: HeldOut, scoring: str | None, confidence: float) -> Self:
+        score = find_score(scoring, numbers=held_out.of_numbers)
         labels = labels_of(held_out.X)
         there = present(held_out.X, range(len(labels)))
         some = np.flatnonzero(there.any(axis=0)).tolist()

@@ -164,7 +164,8 @@ def test_the_report_has_what_there_is_of_numbers(result, tmp_path):
     more = ["external", "gallery", "importance", "methods", "model_card"]
     page = result.report(tmp_path / "r.html", sections=[*sections, *more], n_resamples=30)
     text = (tmp_path / "r.html").read_text(encoding="utf-8")
-    for expected in ("MAE out of fold", "Bland and Altman", "Calibration of quantiles", "slope"):
+    shown = ["MAE out of fold", "Bland and Altman", "Calibration of quantiles", "slope"]
+    for expected in [*shown, "Growth of MAE when permuted"]:
         assert expected in text
     assert "A number, and quantiles of it" in text
     assert "This is told of classes, and numbers are predicted" in text

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.inspection import permutation_importance
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import log_loss, mean_absolute_error, roc_auc_score
 
 from skedema.evaluation import evaluate
 from skedema.inspection import ImportanceDisplay
@@ -156,3 +156,37 @@ def test_lists_groups_of_any_kind_and_folds_of_one_row(patients):
     pd.testing.assert_frame_equal(*found)
     with pytest.raises(ValueError, match=r"one such row: take folds of several rows, such as cv=5"):
         ImportanceDisplay.from_estimators([clf], table, labels, [[3]])
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(120, 3)), columns=["age", "sodium", "gcs"])
+    return X, 10 + 3 * X["age"] + X["sodium"] + rng.normal(0, 0.5, 120)
+
+
+def test_of_a_regressor_it_is_the_growth_of_the_absolute_error(numbers):
+    X, y = numbers
+    model = LinearRegression().fit(X[:60], y[:60])
+    ours = ImportanceDisplay.from_estimator(model, X[60:], y[60:], together=None, n_repeats=60)
+    theirs = permutation_importance(
+        model, X[60:], y[60:], scoring="neg_mean_absolute_error", n_repeats=60, random_state=1
+    )
+    frame = ours.frame().set_index("variables").loc[X.columns]
+    far = 4 * np.hypot(frame["std"], theirs.importances_std) / np.sqrt(60)
+    assert (np.abs(frame["importance"] - theirs.importances_mean) <= far + 1e-12).all()
+    assert ours.score == pytest.approx(mean_absolute_error(y[60:], model.predict(X[60:])))
+    assert (frame["low"] < frame["importance"])[["age", "sodium"]].all()
+    assert frame["low"]["sodium"] > 0
+    assert "Growth of MAE" in ours.description
+    with pytest.raises(ValueError, match="no scoring 'roc_auc' of numbers"):
+        ImportanceDisplay.from_estimator(model, X, y, scoring="roc_auc")
+
+
+def test_of_regressors_of_an_evaluation_the_score_is_out_of_fold(numbers):
+    X, y = numbers
+    result = evaluate({"m": LinearRegression()}, X, y, random_state=0)
+    found = result.inspection.permutation_importance(n_repeats=2)
+    (expected,) = result.summary(["mae"], n_resamples=20)["pooled"]
+    assert found.score == pytest.approx(expected)
+    assert found.frame()["variables"][0] == "age"

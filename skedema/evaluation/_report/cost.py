@@ -23,10 +23,12 @@ def tell_of_importance(material: Material) -> None:
     except Unavailable:
         return
     rows = material.rows(models[0].rows)
+    model = models[0].estimator
+    ask = model.predict if material.result.of_numbers else model.predict_proba
     with unheard():
-        models[0].estimator.predict_proba(rows)
+        ask(rows)
         start = time.perf_counter()
-        models[0].estimator.predict_proba(rows)
+        ask(rows)
         seconds = time.perf_counter() - start
     n_predictions = len(models) * len(material.table.columns) * REPEATS
     _tell(seconds * n_predictions, f"the importance, {n_predictions} predictions", "importance")

@@ -12,9 +12,6 @@ REPEATS = 5
 
 def importance(material: Material) -> Section:
     """How much worse each fold's model is when a variable is shuffled among its unseen patients."""
-    material.need_classes(
-        "sklearn.inspection.permutation_importance of a fitted model tells the same of numbers."
-    )
     _ = material.fold_models  # or it is said why there are none
     found = material.result.inspection.permutation_importance(
         material.model, n_repeats=REPEATS, random_state=material.result.random_state

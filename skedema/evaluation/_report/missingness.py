@@ -51,7 +51,7 @@ def missingness(material: Material) -> Section:
         "answer by themselves: was a value measured because somebody was worried?",
     )
     pieces: list[Any] = [table]
-    if material.result.estimators.get(material.model) and not material.result.of_numbers:
+    if material.result.estimators.get(material.model):
         found = material.result.inspection.missingness(material.model)
         patterns = found.patterns.assign(
             missing=[tuple(map(material.alias, names)) for names in found.patterns["missing"]]

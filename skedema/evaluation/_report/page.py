@@ -65,7 +65,7 @@ def make_report(
     chosen = _chosen(sections)
     made: dict[str, Section] = {}
     missed: list[tuple[str, str]] = []
-    if "importance" in chosen and not material.result.of_numbers:
+    if "importance" in chosen:
         tell_of_importance(material)
     everyone = np.arange(len(material.result.groups))
     X = material.result.X
