@@ -84,9 +84,10 @@ class ScanSeries(nn.Module):
             The tokens of each scan, then those of each change.
         """
         each = [None] * len(self.sets) if features is None else with_changes(features, present)
-        there = self.there(present).unbind(dim=1)
-        parts = zip(self.sets, each, there, strict=True)
-        return torch.cat([tokens(given, known) for tokens, given, known in parts], dim=1)
+        there = self.there(present)
+        known = (there[:, k] for k in range(there.shape[1]))  # ONNX Runtime 1.20 lacks unbind
+        parts = zip(self.sets, each, known, strict=True)
+        return torch.cat([tokens(given, shown) for tokens, given, shown in parts], dim=1)
 
 
 def with_changes(features: Tensor, present: Tensor) -> list[Tensor]:

@@ -15,10 +15,14 @@ import numpy as np
 import pytest
 
 pytest.importorskip("pydicom")
+from nibabel.freesurfer.mghformat import MGHHeader
 from pydicom import Dataset
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
 from ._memory import FORMATS, ct_slice, nii, packed, put, rle, write_meta, write_nrrd, zipped
+
+U2_OF_MGZ = 10  # nibabel 5.3.0 does not know it
+MGH_TYPES = MGHHeader._data_type_codes.value_set("code")
 
 MEASURE = """
 import ctypes, gc, json, sys, warnings
@@ -70,7 +74,8 @@ def test_reading_takes_at_most_three_times_what_is_held(tmp_path):
     for name, make, kind in FORMATS:
         path = str(make(tmp_path, name, kind))
         cells.append((name, path, 2**31, False))
-        if ".nii" in name or name.endswith(".mgz") or name.endswith(".img"):
+        of_mgz = name.endswith(".mgz") and (kind != "u2" or U2_OF_MGZ in MGH_TYPES)
+        if ".nii" in name or of_mgz or name.endswith(".img"):
             cells.append((f"opened {name}", path, 2**31, True))
     found = measured(cells)
     wrong = {name: held for name, (held, _) in found.items() if not isinstance(held, int)}

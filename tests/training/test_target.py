@@ -71,7 +71,7 @@ def findings(n: int = 40) -> tuple[np.ndarray, Target]:
     x = rng.normal(size=(n, 3))
     values = (x[:, :2] > 0).astype(float)
     values[rng.random((n, 2)) < 0.2] = np.nan
-    strata = np.unique(values, axis=0, return_inverse=True)[1]  # a NaN is equal to no other
+    strata = np.unique(values, axis=0, return_inverse=True)[1].ravel()  # a NaN is equal to no other
     return x, Target(Findings(2), values, np.ones(n), strata)
 
 
