@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from skedema._one_outcome import classes_of
 from skedema._registry import nearest_name
 from skedema.cli._codes import UsageError
 from skedema.cli._cohort import CohortPath, check_columns, listed
@@ -46,6 +45,7 @@ def explain(
     memory: MemoryPath = None,
 ) -> None:
     """Explain the prediction of one row: what moved it, what was missing, where in the scan."""
+    from skedema._one_outcome import classes_of
     from skedema.inspection import explain as explained
 
     check_place(report, "--report")
