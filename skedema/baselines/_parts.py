@@ -19,7 +19,7 @@ from skedema.scans import VolumeReader
 
 def check_classifier(classifier: Any) -> AttentionMixerClassifier:
     """Refuse anything else."""
-    if predicts_numbers(classifier):
+    if not isinstance(classifier, type) and predicts_numbers(classifier):
         raise TypeError(
             f"Baselines are of classes, and {type(classifier).__name__} predicts a number. "
             "skedema.evaluation.evaluate compares it with any regressor: of scikit-learn, on the "

@@ -114,7 +114,8 @@ def alone(study: Study) -> Iterator[None]:
 
 def wait_no_longer(study: Any) -> None:
     """Let nobody wait for the server of a study to start again, since a user has interrupted it."""
-    over = _over.get(_engine_of(study))
+    engine = _engine_of(study)
+    over = None if engine is None else _over.get(engine)
     if over is not None:
         over.set()
 

@@ -59,7 +59,7 @@ class BlandAltmanDisplay(PanelDisplay, NumberDisplay):
     >>> observed = [0, 4, 7, 12, 20, 33]
     >>> display = BlandAltmanDisplay.from_predictions(observed, [2, 3, 9, 11, 24, 30])
     >>> display.frame()[["bias", "lower", "upper"]].round(1).values.tolist()
-    [[0.5, -4.7, 5.7]]
+    [[0.5, -4.6, 5.6]]
     """
 
     def __init__(
