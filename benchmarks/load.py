@@ -36,6 +36,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from benchmarks.overhead import spread
 from skedema import AttentionMixerClassifier
 from skedema._rng import isolated_rng
+from skedema._training.classes import Classes
 from skedema._training.schedule import schedule
 
 VARIABLES, PREDICTED, TESTED_SEED = 14, 100_000, 1_000_000
@@ -133,7 +134,7 @@ def plain_torch(X: pd.DataFrame, y: np.ndarray, tested: pd.DataFrame) -> Contend
     patients, others = shell._look_at(X)[1], shell._look_at(tested)[1]
     target = torch.tensor(y)
     with isolated_rng(0):
-        network = shell._new_network(patients, None, None, 2, 1)
+        network = shell._new_network(patients, None, None, Classes(2), 1)
     size = shell.net_.batch_size
 
     def train() -> None:
