@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,8 +18,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from skedema._told import tell
 from skedema._training.classes import class_weights
-from skedema._training.target import Target, TargetKind, WeightedLoss
-from skedema.frames import Table, check_same_rows, listed
+from skedema._training.target import Target, TargetKind, WeightedLoss, refuse_column
+from skedema.frames import Column, Table, check_same_rows, listed
 from skedema.frames.table import unmasked
 
 # Patients of a pattern of labels that is rarer than this are one stratum together.
@@ -210,16 +211,13 @@ def _named(names: list[Any], which: np.ndarray) -> str:
 
 def _refuse_y_in_table(columns: Any, values: np.ndarray, table: Table) -> None:
     """Refuse a table in which a column of the labels was left."""
-    for name, label in zip(() if columns is None else columns, values.T, strict=False):
-        if name not in (table.keys or ()):
-            continue
-        column = table.columns[(table.keys or []).index(name)]
+
+    def is_label(label: np.ndarray, column: Column) -> bool:
         cells = pd.to_numeric(pd.Series(column.values), errors="coerce").to_numpy(np.float64)
-        if np.array_equal(cells, label, equal_nan=True):
-            raise ValueError(
-                f"Column {column.label} of X is a column of y itself, so that the model would read "
-                f"off the answer. Leave it out: X.drop(columns={column.label})."
-            )
+        return np.array_equal(cells, label, equal_nan=True)
+
+    for name, label in zip(() if columns is None else columns, values.T, strict=False):
+        refuse_column(name, table, partial(is_label, label), "a column of y")
 
 
 def _for_each(class_weight: Any, n_labels: int) -> Sequence[Any]:

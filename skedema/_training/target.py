@@ -7,6 +7,7 @@ thing about a target than what is here.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -16,7 +17,7 @@ import torch
 from sklearn.utils.validation import column_or_1d
 from torch import Tensor
 
-from skedema.frames import Table, check_same_rows
+from skedema.frames import Column, Table, check_same_rows
 from skedema.frames.table import unmasked
 
 
@@ -156,14 +157,21 @@ def as_cells(y: Any) -> Any:
 
 def refuse_y_in_table(y: Any, cells: np.ndarray, table: Table) -> None:
     """Refuse a table in which the column of the targets was left."""
-    name = getattr(y, "name", None)
+
+    def is_y(column: Column) -> bool:
+        as_numbers = column.is_numeric and cells.dtype != object
+        return np.array_equal(column.values, cells.astype(np.float64) if as_numbers else cells)
+
+    refuse_column(getattr(y, "name", None), table, is_y, "y")
+
+
+def refuse_column(name: Any, table: Table, is_target: Callable[[Column], bool], what: str) -> None:
+    """Refuse a table whose column of that name, if it has one, is a target."""
     if name is None or name not in (table.keys or ()):
         return
     column = table.columns[(table.keys or []).index(name)]
-    if column.is_numeric and cells.dtype != object:
-        cells = cells.astype(np.float64)
-    if np.array_equal(column.values, cells):
+    if is_target(column):
         raise ValueError(
-            f"Column {column.label} of X is y itself, so that the model would read off the answer. "
-            f"Leave it out: X.drop(columns={column.label})."
+            f"Column {column.label} of X is {what} itself, so that the model would read off the "
+            f"answer. Leave it out: X.drop(columns={column.label})."
         )
